@@ -1,0 +1,56 @@
+"""Flow and mass cytometry of many ImmPort studies, turned into one answer.
+
+The stages, in the way of the data; each is a package with the same name in the shell
+(``immport-cyto <stage> <verb>``) and in Galaxy:
+
+``fcs``
+    Read and write FCS files.
+``immport``
+    ImmPort packages, and the link from FCS files to subjects.
+``panel``
+    What each channel measures, under one name over all studies.
+``events``
+    Compensation, transformation and quality control.
+``cluster``
+    FlowSOM.
+``population``
+    Cut-offs, labels of clusters, search by definition, per-sample summary.
+``meta``
+    Effects per study, pooled effects.
+``report``
+    Figures and one self-contained HTML page.
+
+Sub-packages are imported on first use, so ``import immport_cyto`` is light.
+"""
+
+from importlib import import_module
+from types import ModuleType
+
+__version__ = "0.1.0"
+
+_STAGES = (
+    "fcs",
+    "immport",
+    "panel",
+    "events",
+    "cluster",
+    "population",
+    "meta",
+    "report",
+    "simulate",
+    "study",
+    "tables",
+)
+
+__all__ = ["__version__", *_STAGES]
+
+
+def __getattr__(name: str) -> ModuleType:
+    if name in _STAGES:
+        return import_module(f"{__name__}.{name}")
+    msg = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(msg)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,82 @@
+"""Options and helpers that several commands share."""
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from immport_cyto.exceptions import InputError, LinkError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+json_option = click.option(
+    "--json", "json_path", type=click.Path(path_type=Path, dir_okay=False),
+    help="Write what was done (inputs with checksums, parameters, versions, counts) to this file.",
+)  # fmt: skip
+quiet_option = click.option("--quiet", is_flag=True, help="No progress display.")
+seed_option = click.option(
+    "--seed", type=click.IntRange(min=0), default=42, show_default=True, help="Seed of all random choices."
+)
+jobs_option = click.option(
+    "--jobs", type=click.IntRange(min=1), default=None,
+    help="Processor cores to use.  [default: GALAXY_SLOTS, else all]",
+)  # fmt: skip
+
+
+def n_jobs(given: int | None) -> int:
+    """Cores to use: the option, else what Galaxy gives the job, else all."""
+    if given:
+        return given
+    slots = os.environ.get("GALAXY_SLOTS", "")
+    if slots.isdigit() and int(slots) > 0:
+        return int(slots)
+    return len(os.sched_getaffinity(0))
+
+
+def expand_fcs(paths: Sequence[Path], names: Sequence[str] = ()) -> dict[str, Path]:
+    """FCS files given on the command line as ``{file name: path}``, folders searched, in order of the names.
+
+    Parameters
+    ----------
+    paths
+        Files and folders. In a folder every ``*.fcs`` (any case, also ``.fcs.gz``) below it counts.
+    names
+        File names in the order of `paths`, where the paths do not carry them (Galaxy); then no folders.
+
+    Raises
+    ------
+    InputError
+        A path does not exist, a folder holds no FCS file, or `names` and `paths` differ in number.
+    LinkError
+        Two files have the same name.
+    """
+    if names:
+        if len(names) != len(paths):
+            msg = f"{len(names)} --name options for {len(paths)} FCS files; give one per file, in the same order"
+            raise InputError(msg)
+        pairs = list(zip(names, paths, strict=True))
+    else:
+        pairs = []
+        for path in paths:
+            if path.is_dir():
+                found = [
+                    p for p in sorted(path.rglob("*")) if p.name.lower().endswith((".fcs", ".fcs.gz")) and p.is_file()
+                ]
+                if not found:
+                    msg = f"{path}: no FCS file in this folder; check the path"
+                    raise InputError(msg)
+                pairs += [(p.name, p) for p in found]
+            else:
+                pairs.append((path.name, path))
+    files: dict[str, Path] = {}
+    for name, path in sorted(pairs, key=lambda pair: pair[0]):
+        if not path.is_file():
+            msg = f"{path}: no such file; check the path"
+            raise InputError(msg)
+        if name in files and files[name] != path:
+            msg = f"two files are named {name!r} ({files[name]} and {path}); rename one, results are kept by file name"
+            raise LinkError(msg)
+        files[name] = path
+    return files

@@ -1,0 +1,72 @@
+"""Files as the stages use them: outputs that appear whole or not at all, checksums, safe names."""
+
+import hashlib
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from immport_cyto.exceptions import InputError
+
+_UNSAFE = re.compile(r"[^A-Za-z0-9._+\-]+")
+
+
+@contextmanager
+def atomic_path(target: Path | str) -> Iterator[Path]:
+    """Give a temporary path beside `target` and rename it to `target` when the block ends well.
+
+    After an error the temporary file is removed and `target` is as it was.
+    """
+    target = Path(target)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{target.name[:80]}.", suffix=".tmp", dir=target.parent)
+    except OSError as error:
+        msg = f"{target}: cannot be written ({error.strerror}); choose another output path"
+        raise InputError(msg) from error
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        # mkstemp makes a private file; the result gets the permissions that a plain open() would give
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+        temporary.replace(target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_text(target: Path | str, text: str) -> None:
+    """Write UTF-8 `text` to `target`, whole or not at all."""
+    with atomic_path(target) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def sha256(path: Path | str) -> str:
+    """Checksum of a file's bytes, hexadecimal."""
+    path = Path(path)
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        msg = f"{path}: cannot be read ({error.strerror}); check the path"
+        raise InputError(msg) from error
+
+
+def safe_name(name: str) -> str:
+    """Make `name` harmless as a single file name: letters, digits and ``._+-``, no leading dot.
+
+    A name that had to be changed gets a short hash of the original, so different names stay different.
+    """
+    cleaned = _UNSAFE.sub("_", name).lstrip(".") or "_"
+    if cleaned == name and len(name) <= 200:
+        return name
+    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    stem, dot, suffix = cleaned.rpartition(".")
+    if not dot or len(suffix) > 8:
+        stem, suffix = cleaned, ""
+    return f"{stem[:180]}-{digest}{dot if suffix else ''}{suffix}"

@@ -1,0 +1,484 @@
+"""The tables that pass between the stages: their columns, and the one way to read and write them.
+
+A table is UTF-8 text, tab-separated, with one header line; an empty cell means unknown. A reader checks the
+header and names a missing column; more columns than the contract lists are kept. On writing, tabs, line
+ends and control characters inside a cell become one blank. A text cell that a spreadsheet would run as a formula
+gets a leading apostrophe, which reading takes away again.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from immport_cyto.exceptions import TableError
+from immport_cyto.files import atomic_path
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Kind = Literal["text", "int", "float", "bool"]
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]+")
+_FORMULA = re.compile(r"^[=+\-@]")
+_ESCAPED = re.compile(r"^'(?=[=+\-@])")
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a contract; an optional one may be absent from a file and is then empty."""
+
+    name: str
+    kind: Kind
+    description: str
+    required: bool = True
+
+
+@dataclass(frozen=True)
+class Table:
+    """One contract between stages."""
+
+    name: str
+    description: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+
+    @property
+    def column_names(self) -> list[str]:
+        """Names in the order in which they are written."""
+        return [column.name for column in self.columns]
+
+
+def _text(name: str, description: str, required: bool = True) -> Column:
+    return Column(name, "text", description, required)
+
+
+def _int(name: str, description: str, required: bool = True) -> Column:
+    return Column(name, "int", description, required)
+
+
+def _float(name: str, description: str, required: bool = True) -> Column:
+    return Column(name, "float", description, required)
+
+
+_FILE = _text("file_name", "name of the FCS result file; unique over all studies of a run")
+_STUDY = _text("study_accession", "ImmPort study, SDYn")
+_PANEL_ID = _text("panel_id", "technique, number of markers and a hash of the marker names: flow-10m-3fa9c1")
+_POPULATION = _text("population", "name of the population")
+_DEFINITION = _text("definition", "its gates, such as CD3+ CD4+ CCR7+ CD45RA+")
+
+SAMPLES = Table(
+    "samples.tsv",
+    "one row per FCS result file: the sample, the subject and the study it belongs to",
+    (
+        _FILE,
+        _text("sample_id", "expsample accession, ESn"),
+        _STUDY,
+        _text("experiment_accession", "EXPn", False),
+        _text("biosample_accession", "BSn", False),
+        _text("subject_accession", "SUBn"),
+        _text("arm_accession", "ARMn", False),
+        _text("arm_name", "arm or cohort", False),
+        _text("visit_accession", "planned visit, PVn", False),
+        _text("visit_name", "planned visit", False),
+        _float("study_time_days", "time of collection in days after the study's time zero", False),
+        _float("age_years", "age in years at the event that the study names", False),
+        Column("age_is_topcoded", "bool", "true where 90 stands for 90 and more", False),
+        _text("sex", "as ImmPort gives it: Female, Male, ...", False),
+        _text("race", "as ImmPort gives it", False),
+        _text("ethnicity", "as ImmPort gives it", False),
+        _text("species", "such as Homo sapiens", False),
+        _text("biosample_type", "such as PBMC, Whole blood", False),
+        _text("technique", "Flow cytometry or CyTOF", False),
+        _text("treatment", "treatments of the sample, joined by ';'", False),
+        _text("panel_id", "panel of the file, once harmonised", False),
+        _text("batch", "batch label, where known", False),
+        _text("link_rule", "how the file was linked: file_info_id, stored_name, original_name_size, keyword", False),
+    ),
+    ("file_name",),
+)
+
+PANEL = Table(
+    "panel.tsv",
+    "one row per file and channel: what the channel measures, under the harmonised name",
+    (
+        _FILE,
+        _PANEL_ID,
+        _int("channel_number", "n of $PnN, from 1"),
+        _text("fcs_colname", "$PnN as in the file"),
+        _text("description", "$PnS as in the file", False),
+        _text("antigen", "harmonised marker name; empty for channels that measure none"),
+        _text("reporter", "fluorochrome or metal isotope (142Nd)", False),
+        _text("marker_class", "type, state or none"),
+        _text(
+            "role",
+            "marker, dump, viability, dna, bead, barcode, isotype, tetramer, proliferation, scatter, time, event, "
+            "detector, empty, derived, unknown",
+        ),
+        _text("rule", "the rule that decided", False),
+        _float("confidence", "0 to 1", False),
+        _text("analyte_accession", "ImmPort analyte, ANAn, where known", False),
+    ),
+    ("file_name", "channel_number"),
+)
+
+PANELS = Table(
+    "panels.tsv",
+    "one row per panel and study",
+    (
+        _STUDY,
+        _PANEL_ID,
+        _text("technique", "Flow cytometry or CyTOF"),
+        _int("n_files", "files with this panel"),
+        _int("n_markers", "markers in the panel"),
+        _text("markers", "harmonised names in alphabetical order, joined by ';'"),
+    ),
+    ("study_accession", "panel_id"),
+)
+
+QC = Table(
+    "qc.tsv",
+    "one row per file: where its events went; n_events_in is the sum of all other counts",
+    (
+        _FILE,
+        _int("n_events_in", "events in the file"),
+        _int("n_nonfinite", "dropped: NaN or infinite value"),
+        _int("n_margin", "dropped: at the upper limit of a detector"),
+        _int("n_time", "dropped: unstable flow rate or signal"),
+        _int("n_debris", "dropped: debris by scatter, or no DNA"),
+        _int("n_doublet", "dropped: doublets"),
+        _int("n_bead", "dropped: calibration beads"),
+        _int("n_dead", "dropped: viability dye"),
+        _int("n_unsampled", "left out by the limit of events per file"),
+        _int("n_events_out", "events kept"),
+        _text("compensation", "file:<keyword>, table:<name>, none, or already compensated"),
+        _text("transform", "transform of the marker channels"),
+        _text("warnings", "oddities and guesses, joined by '; '", False),
+    ),
+    ("file_name",),
+)
+
+CLUSTERS = Table(
+    "clusters.tsv",
+    "one row per metacluster of a model",
+    (
+        _STUDY,
+        _PANEL_ID,
+        _int("metacluster", "number from 1"),
+        _int("n_nodes", "nodes of the SOM in it"),
+        _int("n_events", "events of the training files in it"),
+        _float("fraction", "n_events over all events of the model"),
+        _text("phenotype", "signs of the markers with a cut-off, such as CD3+ CD4+ CD8-", False),
+        _text("population", "name given to the phenotype", False),
+        _text("definition", "the definition that gave the name", False),
+        _text("cl_id", "Cell Ontology class, CL:nnnnnnn", False),
+    ),
+    ("study_accession", "panel_id", "metacluster"),
+)
+
+CLUSTER_MEDIANS = Table(
+    "cluster_medians.tsv",
+    "median of each marker in each metacluster, on the transformed scale",
+    (
+        _STUDY,
+        _PANEL_ID,
+        _int("metacluster", "number from 1"),
+        _text("marker", "harmonised marker name"),
+        _float("median", "on the transformed scale"),
+    ),
+    ("study_accession", "panel_id", "metacluster", "marker"),
+)
+
+CUTOFFS = Table(
+    "cutoffs.tsv",
+    "one row per marker, panel and study: the value above which an event is positive",
+    (
+        _STUDY,
+        _PANEL_ID,
+        _text("marker", "harmonised marker name"),
+        _float("cutoff", "on the transformed scale; empty where no cut is justified", False),
+        _text("method", "how it was found"),
+        _float("evidence", "strength of the evidence for two groups, 0 to 1", False),
+        _float("positive_fraction", "events above the cut-off", False),
+        _int("n_events", "events used"),
+        _text("note", "why there is no cut, or a warning", False),
+    ),
+    ("study_accession", "panel_id", "marker"),
+)
+
+DEFINITIONS = Table(
+    "definitions.tsv",
+    "populations to search for",
+    (
+        _POPULATION,
+        _DEFINITION,
+        _text("parent", "definition of the parent population; empty for all events", False),
+        _text("cl_id", "Cell Ontology class", False),
+    ),
+    ("population",),
+)
+
+COUNTS = Table(
+    "counts.tsv",
+    "events of each population in each file",
+    (
+        _FILE,
+        _PANEL_ID,
+        _text("method", "search or flowsom"),
+        _POPULATION,
+        _text("definition", "its gates; empty for a cluster without a name", False),
+        _text("cl_id", "Cell Ontology class", False),
+        _text("parent", "definition of the parent; empty for all events", False),
+        _int("n_events", "events in the population"),
+        _int("n_parent", "events in the parent"),
+    ),
+    ("file_name", "method", "population"),
+)
+
+MEDIANS = Table(
+    "medians.tsv",
+    "median of each marker in each population of each file, on the transformed scale",
+    (
+        _FILE,
+        _text("method", "search or flowsom"),
+        _POPULATION,
+        _text("marker", "harmonised marker name"),
+        _float("median", "on the transformed scale; empty without events", False),
+    ),
+    ("file_name", "method", "population", "marker"),
+)
+
+POPULATIONS = Table(
+    "populations.tsv",
+    "tidy: one row per population and sample",
+    (
+        _STUDY,
+        _PANEL_ID,
+        _text("sample_id", "expsample accession, ESn"),
+        _FILE,
+        _text("method", "search, flowsom or immport"),
+        _POPULATION,
+        _text("definition", "its gates", False),
+        _text("cl_id", "Cell Ontology class", False),
+        _text("parent", "definition of the parent; empty for all events", False),
+        _int("n_events", "events in the population"),
+        _int("n_parent", "events in the parent"),
+        _float("fraction", "n_events over n_parent", False),
+        _text("flag", "per-sample quality flags, joined by ';'", False),
+    ),
+    ("file_name", "method", "population"),
+)
+
+EFFECTS = Table(
+    "effects.tsv",
+    "one row per population, study and term",
+    (
+        _text("method", "search, flowsom or immport"),
+        _POPULATION,
+        _text("definition", "its gates", False),
+        _STUDY,
+        _text("panel_id", "panel; several are joined by ';'", False),
+        _text("term", "term of the model, such as age_years or sex[Male]"),
+        _int("n", "samples used"),
+        _int("n_subjects", "subjects used"),
+        _float("estimate", "change of the outcome per unit of the term, on the scale named", False),
+        _float("se", "standard error", False),
+        _float("ci_low", "95 % interval", False),
+        _float("ci_high", "95 % interval", False),
+        _float("p_value", "two-sided", False),
+        _float("df", "residual degrees of freedom", False),
+        _text("scale", "scale of the outcome: logit, arcsine, zscore, fraction"),
+        _text("model", "formula and estimator"),
+        _text("note", "why there is no estimate, or a warning", False),
+    ),
+    ("method", "population", "study_accession", "term"),
+)
+
+META = Table(
+    "meta.tsv",
+    "one row per population and term, pooled over studies; leave-one-out rows name the omitted study",
+    (
+        _text("method", "search, flowsom or immport"),
+        _POPULATION,
+        _text("definition", "its gates", False),
+        _text("term", "term of the model"),
+        _text("omitted", "study left out; empty for the pooled row", False),
+        _int("k", "studies pooled"),
+        _int("n", "samples over all studies"),
+        _float("estimate", "pooled effect", False),
+        _float("se", "standard error", False),
+        _float("ci_low", "95 % interval", False),
+        _float("ci_high", "95 % interval", False),
+        _float("p_value", "two-sided", False),
+        _float("q_value", "Benjamini-Hochberg over the populations of a term; pooled rows only", False),
+        _float("pi_low", "95 % prediction interval", False),
+        _float("pi_high", "95 % prediction interval", False),
+        _float("tau2", "variance between studies", False),
+        _float("i2", "share of the variation that is between studies, in percent", False),
+        _float("q", "Cochran's Q", False),
+        _float("q_p", "its p value", False),
+        _text("scale", "scale of the outcome"),
+        _text("estimator", "estimator of tau2 and test, such as REML + hartung-knapp"),
+        _text("note", "warning, such as a single study", False),
+    ),
+    ("method", "population", "term", "omitted"),
+)
+
+FAILURES = Table(
+    "failures.tsv",
+    "files that could not be used, and why",
+    (
+        _FILE,
+        _text("study_accession", "ImmPort study, where known", False),
+        _text("stage", "where it failed"),
+        _text("message", "one sentence"),
+    ),
+    ("file_name", "stage"),
+)
+
+ALL = (
+    SAMPLES, PANEL, PANELS, QC, CLUSTERS, CLUSTER_MEDIANS, CUTOFFS, DEFINITIONS,
+    COUNTS, MEDIANS, POPULATIONS, EFFECTS, META, FAILURES,
+)  # fmt: skip
+
+
+def read(path: Path | str, table: Table) -> "pd.DataFrame":
+    """Read a table and check it against its contract.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The contract's columns first, then any others. Text columns hold ``str`` with ``""`` for unknown; ``int``
+        columns are ``Int64``, ``float`` columns ``float64``, ``bool`` columns ``boolean``.
+
+    Raises
+    ------
+    TableError
+        The file cannot be read, a required column is missing, or a cell is not of the column's kind.
+    """
+    import pandas as pd
+
+    path = Path(path)
+    try:
+        frame = pd.read_csv(
+            path, sep="\t", dtype=str, keep_default_na=False, na_filter=False, quoting=3, encoding="utf-8"
+        )
+    except (OSError, UnicodeDecodeError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        msg = f"{path}: cannot be read as a table ({reason}); expected {table.name}, tab-separated with a header"
+        raise TableError(msg) from error
+    frame = frame.apply(lambda column: column.str.replace(_ESCAPED, "", regex=True)) if len(frame) else frame
+    return conform(frame, table, source=str(path))
+
+
+def conform(frame: "pd.DataFrame", table: Table, source: str = "") -> "pd.DataFrame":
+    """Bring a frame to a contract: check columns, set kinds, put the contract's columns first.
+
+    Optional columns that are absent are added empty. `source` names the input in error messages.
+    """
+    import pandas as pd
+
+    where = f"{source}: " if source else ""
+    missing = [c.name for c in table.columns if c.required and c.name not in frame.columns]
+    if missing:
+        present = ", ".join(map(str, frame.columns[:8])) + (", ..." if len(frame.columns) > 8 else "")
+        msg = f"{where}column {missing[0]!r} is missing from {table.name} (found: {present}); add it or check the input"
+        raise TableError(msg)
+    result: dict[str, pd.Series] = {}
+    for column in table.columns:
+        values = (
+            frame[column.name] if column.name in frame.columns else pd.Series([None] * len(frame), index=frame.index)
+        )
+        result[column.name] = _as_kind(values, column, where)
+    for name in frame.columns:
+        if name not in result:
+            result[str(name)] = frame[name]
+    return pd.DataFrame(result).reset_index(drop=True)
+
+
+def _as_kind(values: "pd.Series", column: Column, where: str) -> "pd.Series":
+    import pandas as pd
+
+    if column.kind == "text":
+        text = values.astype(object).where(values.notna(), "")
+        return text.map(str).astype(object)
+    if column.kind == "bool":
+        words = {"true": True, "false": False, "1": True, "0": False, "yes": True, "no": False}
+        mapped = [pd.NA if pd.isna(v) or str(v) == "" else words.get(str(v).lower(), str(v)) for v in values]
+        bad = next((v for v in mapped if isinstance(v, str)), None)
+        if bad is not None:
+            msg = f"{where}column {column.name!r} holds {bad!r}; use true, false or an empty cell"
+            raise TableError(msg)
+        return pd.Series(mapped, index=values.index, dtype="boolean")
+    blank = values.isna() | (values.astype(str).str.strip() == "")
+    numbers = pd.to_numeric(values.where(~blank, None), errors="coerce")
+    wrong = numbers.isna() & ~blank & ~values.astype(str).str.strip().str.lower().isin(["nan", "na"])
+    if bool(wrong.any()):
+        found = str(values[wrong].iloc[0])
+        msg = f"{where}column {column.name!r} holds {found!r}, which is not a number; correct the cell"
+        raise TableError(msg)
+    if column.kind == "float":
+        return numbers.astype("float64")
+    fractional = numbers.notna() & (numbers % 1 != 0)
+    if bool(fractional.any()):
+        found = str(values[fractional].iloc[0])
+        msg = f"{where}column {column.name!r} holds {found!r}, which is not a whole number; correct the cell"
+        raise TableError(msg)
+    return numbers.astype("Int64")
+
+
+def write(frame: "pd.DataFrame", path: Path | str, table: Table) -> None:
+    """Write a frame as `table`, whole or not at all; the rows stay in their order."""
+    conformed = conform(frame, table, source=str(path))
+    duplicated = conformed.duplicated(list(table.key))
+    if bool(duplicated.any()):
+        row = conformed.loc[duplicated].iloc[0]
+        key = ", ".join(f"{name}={row[name]!r}" for name in table.key)
+        msg = f"{path}: two rows of {table.name} have the same key ({key}); make the names unique"
+        raise TableError(msg)
+    with atomic_path(path) as temporary:
+        to_text(conformed).to_csv(
+            temporary, sep="\t", index=False, quoting=3, lineterminator="\n", encoding="utf-8", escapechar=None
+        )
+
+
+def to_text(frame: "pd.DataFrame") -> "pd.DataFrame":
+    """All cells as text that is safe in a tab-separated file and in a spreadsheet."""
+    import pandas as pd
+
+    columns = {}
+    for name in frame.columns:
+        values = frame[name]
+        if pd.api.types.is_bool_dtype(values.dtype):
+            columns[name] = ["" if pd.isna(v) else ("true" if v else "false") for v in values]
+        elif pd.api.types.is_numeric_dtype(values.dtype):
+            columns[name] = ["" if pd.isna(v) else repr(v.item() if hasattr(v, "item") else v) for v in values]
+        else:
+            columns[name] = ["" if v is None or v is pd.NA or v != v else escape_cell(str(v)) for v in values]
+    return pd.DataFrame(columns, index=frame.index, dtype=object)
+
+
+def escape_cell(text: str) -> str:
+    """One cell of text without tabs, line ends and control characters, and never a formula."""
+    text = _CONTROL.sub(" ", text)
+    return "'" + text if _FORMULA.match(text) and not _is_number(text) else text
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def concat(frames: Iterable["pd.DataFrame"], table: Table) -> "pd.DataFrame":
+    """Join frames of one contract below each other; no frames give an empty table."""
+    import pandas as pd
+
+    parts = [conform(frame, table) for frame in frames]
+    parts = [part for part in parts if len(part)]
+    if not parts:
+        return conform(pd.DataFrame({name: [] for name in table.column_names}), table)
+    return conform(pd.concat(parts, ignore_index=True), table)
