@@ -1,0 +1,62 @@
+"""Outputs appear whole or not at all; names are harmless."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from immport_cyto.exceptions import InputError
+from immport_cyto.files import atomic_path, safe_name, sha256, write_text
+
+
+def test_output_appears_only_at_the_end(tmp_path):
+    target = tmp_path / "deep" / "out.txt"
+    with atomic_path(target) as temporary:
+        temporary.write_text("half")
+        assert not target.exists()
+    assert target.read_text() == "half"
+    assert [p.name for p in target.parent.iterdir()] == ["out.txt"]
+
+
+def test_an_error_leaves_the_old_output(tmp_path):
+    target = tmp_path / "out.txt"
+    write_text(target, "old")
+
+    def fail():
+        with atomic_path(target) as temporary:
+            temporary.write_text("new")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert target.read_text() == "old"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_an_unwritable_place_is_one_sentence(tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(InputError, match="choose another output path"), atomic_path(tmp_path / "file" / "out.txt"):
+        pass
+
+
+def test_checksum_is_the_standard_one(tmp_path):
+    (tmp_path / "f").write_bytes(b"abc")
+    assert sha256(tmp_path / "f") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    with pytest.raises(InputError, match="cannot be read"):
+        sha256(tmp_path / "none")
+
+
+@given(st.text(max_size=300), st.text(max_size=300))
+def test_safe_names_are_harmless_and_stay_different(first, second):
+    for name in (safe_name(first), safe_name(second)):
+        assert "/" not in name
+        assert name not in ("", ".", "..")
+        assert not name.startswith(".")
+        assert len(name) <= 220
+        assert name.isascii()
+    if first != second:
+        assert safe_name(first) != safe_name(second)
+
+
+def test_ordinary_names_stay():
+    assert safe_name("Ki67ccr7_Hs60022.581846.fcs") == "Ki67ccr7_Hs60022.581846.fcs"
+    assert safe_name("../../etc/passwd.fcs").endswith(".fcs")
