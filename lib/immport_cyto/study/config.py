@@ -1,0 +1,297 @@
+"""``study.yaml``: what to run, read and checked before any work starts."""
+
+import difflib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, NoReturn
+
+from immport_cyto.exceptions import InputError, OptionError
+
+
+@dataclass(frozen=True)
+class StudyInput:
+    """One study: where its metadata and its FCS files are."""
+
+    metadata: tuple[Path, ...]
+    fcs: tuple[Path, ...]
+
+
+@dataclass(frozen=True)
+class PreprocessOptions:
+    """Options of ``events preprocess``."""
+
+    compensation: str = "auto"
+    transform: str = "auto"
+    cofactor: float | None = None
+    qc: str = "auto"
+    max_events: int | None = None
+    seed: int = 42
+
+
+@dataclass(frozen=True)
+class ClusterOptions:
+    """Options of ``cluster flowsom``."""
+
+    grid: tuple[int, int] = (10, 10)
+    metaclusters: int | str = 10
+    markers: tuple[str, ...] | None = None
+    rlen: int = 10
+    seed: int = 42
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """Options of ``meta effects``."""
+
+    formula: str = "age_years + sex"
+    term: str | None = None
+    scale: str = "logit"
+
+
+@dataclass(frozen=True)
+class PoolOptions:
+    """Options of ``meta pool``."""
+
+    method: str = "REML"
+    test: str = "hartung-knapp"
+
+
+@dataclass(frozen=True)
+class StudyConfig:
+    """A whole run."""
+
+    title: str
+    studies: tuple[StudyInput, ...]
+    corrections: Path | None = None
+    preprocess: PreprocessOptions = field(default_factory=PreprocessOptions)
+    cluster: ClusterOptions = field(default_factory=ClusterOptions)
+    populations: Path | tuple[dict[str, str], ...] | None = None
+    model: ModelOptions = field(default_factory=ModelOptions)
+    pool: PoolOptions = field(default_factory=PoolOptions)
+    truth: Path | None = None
+
+    def parameters(self) -> dict[str, Any]:
+        """The options without paths, for the provenance."""
+        return {
+            "preprocess": asdict(self.preprocess),
+            "cluster": asdict(self.cluster),
+            "model": asdict(self.model),
+            "pool": asdict(self.pool),
+        }
+
+
+EXAMPLE = """\
+    title: Age and T cells
+    studies:
+      - metadata: SDY420-DR40_Tab.zip     # Tab package (zip or folder) or Subject_2 table
+        fcs: SDY420/ResultFiles           # searched for *.fcs
+      - metadata: SDY736-DR40_Tab.zip
+        fcs: SDY736/ResultFiles
+    populations: definitions.tsv          # population, definition, parent; default: standard populations
+    model: {formula: age_years + sex, term: age_years, scale: logit}
+    panels: {corrections: corrections.tsv}
+    preprocess: {compensation: auto, transform: auto, qc: auto, max_events: 50000}
+    cluster: {grid: [10, 10], metaclusters: 10, seed: 42}
+    pool: {method: REML, test: hartung-knapp}
+"""
+
+_TOP = ("title", "studies", "panels", "preprocess", "cluster", "populations", "model", "pool", "truth")
+
+
+def read(path: Path | str) -> StudyConfig:
+    """Read and check ``study.yaml``; relative paths are relative to its folder.
+
+    Raises
+    ------
+    InputError
+        The file, or a path that it names, does not exist or is not YAML.
+    OptionError
+        A key is unknown or missing, or has a value of the wrong kind.
+    """
+    import yaml
+
+    path = Path(path)
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        msg = f"{path}: cannot be read ({error.strerror}); check the path"
+        raise InputError(msg) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        where = getattr(error, "problem_mark", None)
+        line = f" in line {where.line + 1}" if where else ""
+        msg = f"{path}: is not valid YAML{line}; compare with the example of  immport-cyto study run --help"
+        raise InputError(msg) from error
+    return _Reader(path).config(content)
+
+
+class _Reader:
+    """Checks values and names the key in each message."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.folder = path.parent
+
+    def fail(self, key: str, problem: str) -> NoReturn:
+        msg = f"{self.path}: {key} {problem}"
+        raise OptionError(msg)
+
+    def config(self, content: object) -> StudyConfig:
+        top = self.mapping(content, "the file", _TOP)
+        panels = self.mapping(top.get("panels"), "panels", ("corrections",))
+        corrections = panels.get("corrections")
+        truth = top.get("truth")
+        return StudyConfig(
+            title=str(top.get("title") or "Cytometry of ImmPort studies"),
+            studies=self.studies(top.get("studies")),
+            corrections=self.existing(corrections, "panels.corrections") if corrections else None,
+            preprocess=self.preprocess(top.get("preprocess")),
+            cluster=self.cluster(top.get("cluster")),
+            populations=self.populations(top.get("populations")),
+            model=self.model(top.get("model")),
+            pool=self.pool(top.get("pool")),
+            truth=self.existing(truth, "truth") if truth else None,
+        )
+
+    def mapping(self, value: object, name: str, allowed: tuple[str, ...]) -> Mapping[str, Any]:
+        if value is None:
+            return {}
+        if not isinstance(value, Mapping):
+            self.fail(name, f"must hold keys and values ({', '.join(allowed)})")
+        for key in value:
+            if key not in allowed:
+                close = difflib.get_close_matches(str(key), allowed, 1)
+                hint = f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(allowed)}"
+                self.fail(name, f"has an unknown key {str(key)!r}{hint}")
+        return value
+
+    def existing(self, value: object, name: str) -> Path:
+        path = self.folder / str(value)
+        if not path.exists():
+            msg = f"{self.path}: {name} names {str(value)!r}, which does not exist; correct the path"
+            raise InputError(msg)
+        return path
+
+    def paths(self, value: object, name: str) -> tuple[Path, ...]:
+        if value is None or value == []:
+            self.fail(name, "is missing; give a path")
+        given = value if isinstance(value, list) else [value]
+        return tuple(self.existing(item, name) for item in given)
+
+    def studies(self, value: object) -> tuple[StudyInput, ...]:
+        if not isinstance(value, list) or not value:
+            self.fail("studies", "must be a list with at least one study (metadata and fcs)")
+        found = []
+        for number, item in enumerate(value, start=1):
+            name = f"studies[{number}]"
+            entry = self.mapping(item, name, ("metadata", "fcs"))
+            found.append(
+                StudyInput(
+                    metadata=self.paths(entry.get("metadata"), f"{name}.metadata"),
+                    fcs=self.paths(entry.get("fcs"), f"{name}.fcs"),
+                )
+            )
+        return tuple(found)
+
+    def number(self, value: object, name: str, low: float) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float) or value < low:
+            self.fail(name, f"is {value!r}; give a number of at least {low:g}")
+        return float(value)
+
+    def whole(self, value: object, name: str, low: int) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or value < low:
+            self.fail(name, f"is {value!r}; give a whole number of at least {low}")
+        return value
+
+    def choice(self, value: object, name: str, allowed: tuple[str, ...]) -> str:
+        if value not in allowed:
+            self.fail(name, f"is {value!r}; choose one of {', '.join(allowed)}")
+        return str(value)
+
+    def preprocess(self, value: object) -> PreprocessOptions:
+        keys = ("compensation", "transform", "cofactor", "qc", "max_events", "seed")
+        given = self.mapping(value, "preprocess", keys)
+        default = PreprocessOptions()
+        compensation = str(given.get("compensation", default.compensation))
+        if compensation not in ("auto", "file", "none"):
+            compensation = str(self.existing(compensation, "preprocess.compensation"))
+        limit, cofactor = given.get("max_events"), given.get("cofactor")
+        return PreprocessOptions(
+            compensation=compensation,
+            transform=self.choice(
+                given.get("transform", default.transform),
+                "preprocess.transform",
+                ("auto", "arcsinh", "logicle", "linear"),
+            ),
+            cofactor=None if cofactor is None else self.number(cofactor, "preprocess.cofactor", 1e-6),
+            qc=self.choice(given.get("qc", default.qc), "preprocess.qc", ("auto", "none")),
+            max_events=None if limit is None else self.whole(limit, "preprocess.max_events", 1),
+            seed=self.whole(given.get("seed", default.seed), "preprocess.seed", 0),
+        )
+
+    def cluster(self, value: object) -> ClusterOptions:
+        given = self.mapping(value, "cluster", ("grid", "metaclusters", "markers", "rlen", "seed"))
+        default = ClusterOptions()
+        grid = given.get("grid", list(default.grid))
+        if not isinstance(grid, list) or len(grid) != 2:
+            self.fail("cluster.grid", f"is {grid!r}; give two numbers such as [10, 10]")
+        metaclusters = given.get("metaclusters", default.metaclusters)
+        markers = given.get("markers")
+        if markers is not None and (not isinstance(markers, list) or not markers):
+            self.fail("cluster.markers", "must be a list of marker names, or be left out")
+        return ClusterOptions(
+            grid=(self.whole(grid[0], "cluster.grid", 2), self.whole(grid[1], "cluster.grid", 2)),
+            metaclusters="auto" if metaclusters == "auto" else self.whole(metaclusters, "cluster.metaclusters", 2),
+            markers=None if markers is None else tuple(str(marker) for marker in markers),
+            rlen=self.whole(given.get("rlen", default.rlen), "cluster.rlen", 1),
+            seed=self.whole(given.get("seed", default.seed), "cluster.seed", 0),
+        )
+
+    def populations(self, value: object) -> Path | tuple[dict[str, str], ...] | None:
+        if value is None:
+            return None
+        if isinstance(value, str):
+            return self.existing(value, "populations")
+        if not isinstance(value, list) or not value:
+            self.fail("populations", "must be the path of a table or a list of definitions")
+        rows = []
+        for number, item in enumerate(value, start=1):
+            name = f"populations[{number}]"
+            if isinstance(item, str):
+                rows.append({"population": item, "definition": item, "parent": "", "cl_id": ""})
+                continue
+            entry = self.mapping(item, name, ("population", "definition", "parent", "cl_id"))
+            if not entry.get("definition"):
+                self.fail(f"{name}.definition", "is missing; give gates such as CD3+ CD4+")
+            row = {key: str(entry.get(key) or "") for key in ("population", "definition", "parent", "cl_id")}
+            row["population"] = row["population"] or row["definition"]
+            rows.append(row)
+        return tuple(rows)
+
+    def model(self, value: object) -> ModelOptions:
+        given = self.mapping(value, "model", ("formula", "term", "scale"))
+        default = ModelOptions()
+        term = given.get("term", default.term)
+        return ModelOptions(
+            formula=str(given.get("formula", default.formula)),
+            term=None if term is None else str(term),
+            scale=self.choice(
+                given.get("scale", default.scale), "model.scale", ("logit", "arcsine", "zscore", "fraction")
+            ),
+        )
+
+    def pool(self, value: object) -> PoolOptions:
+        given = self.mapping(value, "pool", ("method", "test"))
+        default = PoolOptions()
+        return PoolOptions(
+            method=str(given.get("method", default.method)),
+            test=str(given.get("test", default.test)),
+        )
+
+
+def fingerprint(config: StudyConfig) -> str:
+    """The options as text: the same for the same work, whatever the folder."""
+    populations = config.populations
+    described = [*populations] if isinstance(populations, tuple) else None
+    return json.dumps({"title": config.title, **config.parameters(), "populations": described}, sort_keys=True)

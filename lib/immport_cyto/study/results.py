@@ -1,0 +1,105 @@
+"""What comes out: the joined tables, effects, pooled effects, models, labelled files, the report."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from immport_cyto import provenance, tables
+from immport_cyto.files import safe_name
+from immport_cyto.progress import progress
+from immport_cyto.study.config import StudyConfig
+from immport_cyto.study.state import RunResult, RunState
+from immport_cyto.study.steps import publish
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def finish(
+    state: RunState,
+    samples: "pd.DataFrame",
+    panels: Any,
+    qc: "pd.DataFrame",
+    groups: Mapping[tuple[str, str], Mapping[str, Path]],
+    results: Mapping[tuple[str, str], Path],
+) -> RunResult:
+    """Join the tables, estimate and pool effects, write everything."""
+    import pandas as pd
+
+    from immport_cyto import meta, population, report
+
+    config, out = state.config, state.out
+
+    def joined(table: tables.Table) -> "pd.DataFrame":
+        parts = [tables.read(place / table.name, table) for place in results.values() if (place / table.name).is_file()]
+        return tables.concat(parts, table)
+
+    found = {
+        table.name: joined(table)
+        for table in (tables.CUTOFFS, tables.CLUSTERS, tables.CLUSTER_MEDIANS, tables.COUNTS, tables.MEDIANS)
+    }
+    found["samples.tsv"], found["panel.tsv"], found["panels.tsv"], found["qc.tsv"] = (
+        samples, panels.panel, panels.panels, qc,
+    )  # fmt: skip
+    found["populations.tsv"] = population.summary(found["counts.tsv"], samples)
+    state.say("effects per study")
+    model = config.model
+    found["effects.tsv"] = meta.effects(
+        found["populations.tsv"], samples, model.formula, term=model.term, scale=model.scale
+    )
+    found["meta.tsv"] = meta.pool_effects(found["effects.tsv"], method=config.pool.method, test=config.pool.test)
+    found["failures.tsv"] = tables.concat([pd.DataFrame(state.failures)] if state.failures else [], tables.FAILURES)
+    for table in tables.ALL:
+        if table.name in found:
+            tables.write(found[table.name], out / table.name, table)
+    for (study, panel_id), place in results.items():
+        if (place / "model.npz").is_file():
+            publish(place / "model.npz", out / "models" / f"{safe_name(study)}-{safe_name(panel_id)}.npz")
+            for number, name in enumerate(sorted(groups[study, panel_id]), start=1):
+                publish(place / f"{number:06d}.fcs", out / "fcs" / safe_name(name))
+        else:
+            for name, path in groups[study, panel_id].items():
+                publish(path, out / "fcs" / safe_name(name))
+    counts = {
+        "files": len(samples),
+        "files_used": len(qc),
+        "files_failed": len({row["file_name"] for row in state.failures}),
+        "studies": int(samples["study_accession"].nunique()),
+        "panels": len(panels.panels),
+        "events_in": int(qc["n_events_in"].sum()),
+        "events_used": int(qc["n_events_out"].sum()),
+        "populations": int(found["populations.tsv"]["population"].nunique()),
+    }
+    inputs = [path for study in config.studies for path in study.metadata]
+    entry = provenance.record(
+        "study run", inputs=inputs, parameters=config.parameters(), counts=counts, warnings=state.warnings,
+        extra={"files": [{"name": name, "sha256": digest} for name, digest in sorted(state.checksums.items())]},
+    )  # fmt: skip
+    provenance.write(out / "provenance.json", entry)
+    state.say("report")
+    with progress("report", 1, quiet=state.quiet) as shown:
+        report.build(
+            out / "report.html",
+            title=config.title,
+            **{
+                name.removesuffix(".tsv"): frame
+                for name, frame in found.items()
+                if name not in ("counts.tsv", "medians.tsv")
+            },
+            provenance=entry,
+            truth=_truth(config),
+            warnings=state.warnings,
+        )
+        if shown:
+            shown.step()
+    state.say("finished")
+    return RunResult(out / "report.html", counts, state.warnings, found["failures.tsv"])
+
+
+def _truth(config: StudyConfig) -> "pd.DataFrame | None":
+    """True effects of simulated studies, for comparison in the report."""
+    if config.truth is None:
+        return None
+    import pandas as pd
+
+    return pd.read_csv(config.truth, sep="\t")

@@ -1,0 +1,231 @@
+"""The order of the stages, and what is done in parallel."""
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from immport_cyto import tables
+from immport_cyto.exceptions import AnalysisError, InputError, OutputExistsError
+from immport_cyto.files import sha256
+from immport_cyto.progress import progress
+from immport_cyto.study import inputs, work
+from immport_cyto.study.config import StudyConfig, fingerprint
+from immport_cyto.study.results import finish
+from immport_cyto.study.state import RunResult, RunState
+from immport_cyto.study.steps import Steps, key
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+J = TypeVar("J", work.FileJob, work.GroupJob)
+
+_MARK = "run.json"
+
+
+def run(
+    config: StudyConfig,
+    out: Path | str,
+    *,
+    jobs: int | None = None,
+    resume: bool = False,
+    allow_orphans: bool = False,
+    quiet: bool = False,
+) -> RunResult:
+    """Go the whole way and write every table of the design and ``report.html`` to `out`.
+
+    Parameters
+    ----------
+    config
+        What to run; see :func:`immport_cyto.study.read`.
+    out
+        Folder for the results. It must not exist, or be empty, unless `resume` is set.
+    jobs
+        Processor cores; default all. The results do not depend on it.
+    resume
+        Go on with an interrupted run in `out`; finished files are not done again.
+    allow_orphans
+        Report FCS files that the metadata do not know, instead of stopping.
+    quiet
+        Show no progress.
+
+    Raises
+    ------
+    OutputExistsError
+        `out` holds something and `resume` is not set, or it holds no run of this program.
+    LinkError
+        A file name occurs twice, or a file has no match in the metadata.
+    PanelError
+        No marker is measured in more than one study, so nothing can be pooled.
+    AnalysisError
+        No file could be used.
+    """
+    out = Path(out)
+    _claim(out, config, resume=resume)
+    log = (out / "run.log").open("a", encoding="utf-8")
+
+    def say(text: str) -> None:
+        log.write(text + "\n")
+        log.flush()
+
+    try:
+        state = RunState(config, out, jobs or len(os.sched_getaffinity(0)), quiet, say, Steps(out / "work"))
+        state.steps.clean()
+        return _run(state, allow_orphans=allow_orphans)
+    finally:
+        log.close()
+
+
+def _claim(out: Path, config: StudyConfig, *, resume: bool) -> None:
+    mark = out / _MARK
+    occupied = out.exists() and (not out.is_dir() or any(out.iterdir()))
+    if occupied and not resume:
+        hint = "add --resume to go on with it, or " if mark.is_file() else ""
+        msg = f"{out}: the output folder is not empty; {hint}choose another folder"
+        raise OutputExistsError(msg)
+    if occupied and not mark.is_file():
+        msg = f"{out}: holds no run to resume ({_MARK} is missing); choose another folder"
+        raise OutputExistsError(msg)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        (out / "work").mkdir(exist_ok=True)
+        mark.write_text(fingerprint(config) + "\n", encoding="utf-8")
+    except OSError as error:
+        msg = f"{out}: cannot be written ({error.strerror}); choose another folder"
+        raise InputError(msg) from error
+
+
+def _run(state: RunState, *, allow_orphans: bool) -> RunResult:
+    config = state.config
+    definitions = inputs.definitions(config)
+    files, samples = inputs.link(state, allow_orphans=allow_orphans)
+    studies = dict(zip(samples["file_name"], samples["study_accession"], strict=True))
+    state.say(f"linked {len(samples)} of {len(files)} files")
+    linked = {name: files[name] for name in sorted(studies)}
+    with progress("checksums", len(linked), quiet=state.quiet) as shown:
+        for name, path in linked.items():
+            state.checksums[name] = sha256(path)
+            if shown:
+                shown.step(name)
+    panels = inputs.harmonise(state, linked, studies)
+    samples = samples.drop(columns="panel_id").merge(
+        panels.panel[["file_name", "panel_id"]].drop_duplicates("file_name"), on="file_name", how="left"
+    )
+    samples = tables.conform(samples, tables.SAMPLES)
+    qc, events = _preprocess(state, linked, studies, panels.panel)
+    groups = _groups(events, samples)
+    results = _analyse(state, groups, events, definitions)
+    return finish(state, samples, panels, qc, groups, results)
+
+
+def _preprocess(
+    state: RunState, files: Mapping[str, Path], studies: Mapping[str, str], panel: "pd.DataFrame"
+) -> tuple["pd.DataFrame", dict[str, Path]]:
+    import pandas as pd
+
+    options = state.config.preprocess
+    described = asdict(options)
+    table = "" if options.compensation in ("auto", "file", "none") else sha256(options.compensation)
+    rows = {str(name): part for name, part in panel.groupby("file_name", sort=True)}
+    jobs: list[work.FileJob] = []
+    for name in sorted(rows):
+        records = tuple(
+            {str(column): (None if pd.isna(value) else value) for column, value in row.items()}
+            for row in rows[name].to_dict("records")
+        )
+        described_panel = json.dumps(records, default=str, sort_keys=True)
+        place = state.steps.place(
+            "preprocess",
+            key("preprocess", {**described, "table": table, "panel": described_panel}, {name: state.checksums[name]}),
+        )
+        jobs.append(work.FileJob(name, files[name], records, options, place))
+    messages = _all(state, "preprocess", jobs, work.preprocess, lambda job: job.file_name)
+    done: list[dict[str, Any]] = []
+    events: dict[str, Path] = {}
+    for job in jobs:
+        if messages[job.file_name]:
+            state.fail(job.file_name, studies.get(job.file_name, ""), "events preprocess", messages[job.file_name])
+            continue
+        row = json.loads((job.place / "qc.json").read_text(encoding="utf-8"))
+        done.append(row)
+        if int(row["n_events_out"]) == 0:
+            state.fail(
+                job.file_name,
+                studies.get(job.file_name, ""),
+                "events preprocess",
+                "no event passed the quality control",
+            )
+        else:
+            events[job.file_name] = job.place / "events.fcs"
+    if not events:
+        msg = f"none of the {len(jobs)} FCS files could be preprocessed; see {state.out / 'run.log'}"
+        raise AnalysisError(msg)
+    return tables.conform(pd.DataFrame(done), tables.QC), events
+
+
+def _groups(events: Mapping[str, Path], samples: "pd.DataFrame") -> dict[tuple[str, str], dict[str, Path]]:
+    groups: dict[tuple[str, str], dict[str, Path]] = {}
+    columns = (samples["file_name"], samples["study_accession"], samples["panel_id"])
+    for name, study, panel_id in sorted(zip(*columns, strict=True)):
+        if name in events:
+            groups.setdefault((study, panel_id), {})[name] = events[name]
+    return dict(sorted(groups.items()))
+
+
+def _analyse(
+    state: RunState,
+    groups: Mapping[tuple[str, str], Mapping[str, Path]],
+    events: Mapping[str, Path],
+    definitions: "pd.DataFrame",
+) -> dict[tuple[str, str], Path]:
+    names = tables.DEFINITIONS.column_names
+    records = tuple({name: str(row[name]) for name in names} for _, row in definitions.iterrows())
+    described = {"cluster": asdict(state.config.cluster), "definitions": records}
+    jobs = []
+    for (study, panel_id), files in groups.items():
+        inputs = {name: path.parent.name for name, path in files.items()}
+        place = state.steps.place("analyse", key("analyse", {**described, "study": study, "panel": panel_id}, inputs))
+        jobs.append(work.GroupJob(study, panel_id, dict(files), state.config.cluster, records, place))
+    messages = _all(
+        state, "cluster and search", jobs, work.analyse, lambda job: f"{job.study_accession} {job.panel_id}"
+    )
+    results = {}
+    for job in jobs:
+        name = f"{job.study_accession} {job.panel_id}"
+        if messages[name]:
+            state.warn(f"{name}: not analysed: {messages[name]}")
+            continue
+        for note in json.loads((job.place / "notes.json").read_text(encoding="utf-8")):
+            state.warn(f"{name}: {note}")
+        results[job.study_accession, job.panel_id] = job.place
+    if not results:
+        msg = f"no panel could be analysed; see the warnings in {state.out / 'run.log'}"
+        raise AnalysisError(msg)
+    return results
+
+
+def _all(
+    state: RunState, label: str, jobs: Sequence[J], function: Callable[[J], str], name_of: Callable[[J], str]
+) -> dict[str, str]:
+    """Run `function` on the jobs whose result is not there yet; give the message of each job by name."""
+    messages = {name_of(job): "" for job in jobs}
+    todo = [job for job in jobs if not job.place.is_dir()]
+    state.say(f"{label}: {len(jobs)} in all, {len(jobs) - len(todo)} already done")
+    with progress(label, len(todo), quiet=state.quiet) as shown:
+        if len(todo) <= 1 or state.jobs == 1:
+            for job in todo:
+                messages[name_of(job)] = function(job)
+                if shown:
+                    shown.step(name_of(job))
+            return messages
+        with ProcessPoolExecutor(min(state.jobs, len(todo)), mp_context=get_context("forkserver")) as pool:
+            waiting = {pool.submit(function, job): name_of(job) for job in todo}
+            for finished in as_completed(waiting):
+                messages[waiting[finished]] = finished.result()
+                if shown:
+                    shown.step(waiting[finished])
+    return messages

@@ -1,0 +1,131 @@
+"""The steps that run in worker processes: one file, or one group of files.
+
+Each takes plain values and paths, writes its results to the folder that it is given, and returns nothing or a
+message. A user's error (a damaged file, too few events) comes back as its sentence, so that one file never stops
+the others; a bug is raised.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from immport_cyto.exceptions import ImmportCytoError
+from immport_cyto.study.config import ClusterOptions, PreprocessOptions
+from immport_cyto.study.steps import fill
+
+
+@dataclass(frozen=True)
+class FileJob:
+    """Preprocess one file."""
+
+    file_name: str
+    source: Path
+    panel_rows: tuple[Mapping[str, Any], ...]
+    options: PreprocessOptions
+    place: Path
+
+
+def preprocess(job: FileJob) -> str:
+    """Write ``events.fcs`` and ``qc.json``; give the error sentence, or an empty text."""
+    import pandas as pd
+
+    from immport_cyto import events
+
+    try:
+        with fill(job.place) as folder:
+            result = events.preprocess(
+                job.source,
+                folder / "events.fcs",
+                file_name=job.file_name,
+                panel=pd.DataFrame(list(job.panel_rows)),
+                compensation=job.options.compensation,
+                transform=job.options.transform,
+                cofactor=job.options.cofactor,
+                qc=job.options.qc,
+                max_events=job.options.max_events,
+                seed=job.options.seed,
+            )
+            (folder / "qc.json").write_text(json.dumps(result.row, default=str), encoding="utf-8")
+    except ImmportCytoError as error:
+        return str(error)
+    return ""
+
+
+@dataclass(frozen=True)
+class GroupJob:
+    """Cluster and search the files of one panel of one study."""
+
+    study_accession: str
+    panel_id: str
+    files: Mapping[str, Path]
+    options: ClusterOptions
+    definitions: tuple[Mapping[str, Any], ...]
+    place: Path
+
+
+def analyse(job: GroupJob) -> str:
+    """Find cut-offs, cluster, label, search and count; give the error sentence, or an empty text.
+
+    Written to the group's folder: ``cutoffs.tsv``, ``clusters.tsv``, ``cluster_medians.tsv``, ``counts.tsv``,
+    ``medians.tsv``, ``model.npz``, ``notes.json`` and one labelled FCS file per file, numbered in order of the names.
+    """
+    try:
+        with fill(job.place) as folder:
+            notes = _analyse_group(job, folder)
+            (folder / "notes.json").write_text(json.dumps(notes), encoding="utf-8")
+    except ImmportCytoError as error:
+        return str(error)
+    return ""
+
+
+def _analyse_group(job: GroupJob, folder: Path) -> list[str]:
+    import pandas as pd
+
+    from immport_cyto import population, tables
+
+    definitions = tables.conform(pd.DataFrame(list(job.definitions)), tables.DEFINITIONS) if job.definitions else None
+    cutoffs = population.cutoffs(job.files, study_accession=job.study_accession, panel_id=job.panel_id)
+    tables.write(cutoffs, folder / "cutoffs.tsv", tables.CUTOFFS)
+    counts, medians, notes = [], [], []
+    if definitions is not None:
+        found, found_medians, notes = population.search(job.files, cutoffs, definitions)
+        counts.append(found)
+        medians.append(found_medians)
+    try:
+        clustered, clustered_medians = _cluster_group(job, folder, cutoffs, definitions)
+    except ImmportCytoError as error:
+        notes.append(f"not clustered: {error}")
+    else:
+        counts.append(clustered)
+        medians.append(clustered_medians)
+    tables.write(tables.concat(counts, tables.COUNTS), folder / "counts.tsv", tables.COUNTS)
+    tables.write(tables.concat(medians, tables.MEDIANS), folder / "medians.tsv", tables.MEDIANS)
+    return [str(note) for note in notes]
+
+
+def _cluster_group(job: GroupJob, folder: Path, cutoffs: Any, definitions: Any) -> tuple[Any, Any]:
+    from immport_cyto import cluster, population, tables
+
+    options = job.options
+    model = cluster.flowsom_files(
+        job.files,
+        markers=list(options.markers) if options.markers else None,
+        grid=options.grid,
+        n_metaclusters=options.metaclusters,
+        rlen=options.rlen,
+        seed=options.seed,
+        study_accession=job.study_accession,
+        panel_id=job.panel_id,
+    )
+    labelled = {name: folder / f"{number:06d}.fcs" for number, name in enumerate(sorted(job.files), start=1)}
+    for name, target in labelled.items():
+        cluster.map_file(model, job.files[name], target)
+    clusters, cluster_medians = cluster.summarize(model, labelled)
+    clusters = population.label(clusters, cluster_medians, cutoffs, definitions)
+    tables.write(clusters, folder / "clusters.tsv", tables.CLUSTERS)
+    tables.write(cluster_medians, folder / "cluster_medians.tsv", tables.CLUSTER_MEDIANS)
+    counts, medians = population.count_clusters(labelled, clusters)
+    model.save(folder / "model.npz")
+    return counts, medians
