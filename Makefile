@@ -1,0 +1,7 @@
+.PHONY: demo test galaxy
+demo:
+	bash scripts/demo.sh
+test:
+	bash scripts/test.sh
+galaxy:
+	bash scripts/galaxy.sh
