@@ -35,6 +35,33 @@ def n_jobs(given: int | None) -> int:
     return len(os.sched_getaffinity(0))
 
 
+files_option = click.option(
+    "--files", "files_json", type=click.Path(path_type=Path, dir_okay=False),
+    help='FCS files as a JSON list of {"name": ..., "path": ...}, where the paths do not carry the names (Galaxy).',
+)  # fmt: skip
+
+
+def listed_files(files_json: Path) -> dict[str, Path]:
+    """Files of a ``--files`` list as ``{file name: path}``, in order of the names.
+
+    Raises
+    ------
+    InputError
+        The list is no JSON list of names and paths, or a path does not exist.
+    LinkError
+        Two files have the same name.
+    """
+    import json
+
+    try:
+        rows = json.loads(files_json.read_text(encoding="utf-8"))
+        pairs = [(str(row["name"]), Path(row["path"])) for row in rows]
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        msg = f'{files_json}: is not a JSON list of {{"name": ..., "path": ...}}; correct it'
+        raise InputError(msg) from error
+    return _unique(pairs)
+
+
 def expand_fcs(paths: Sequence[Path], names: Sequence[str] = ()) -> dict[str, Path]:
     """FCS files given on the command line as ``{file name: path}``, folders searched, in order of the names.
 
@@ -70,6 +97,10 @@ def expand_fcs(paths: Sequence[Path], names: Sequence[str] = ()) -> dict[str, Pa
                 pairs += [(p.name, p) for p in found]
             else:
                 pairs.append((path.name, path))
+    return _unique(pairs)
+
+
+def _unique(pairs: Sequence[tuple[str, Path]]) -> dict[str, Path]:
     files: dict[str, Path] = {}
     for name, path in sorted(pairs, key=lambda pair: pair[0]):
         if not path.is_file():
