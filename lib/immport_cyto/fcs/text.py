@@ -1,0 +1,174 @@
+"""TEXT: keywords and values between delimiters (FCS 3.1, section 3.2).
+
+The standard says that a doubled delimiter stands for one delimiter inside a value and that no value is empty.
+Some writers leave values empty instead, and the same two bytes then mean "nothing in here". Which of the two a file
+means cannot be seen at the place itself; so the whole segment is read both ways and the reading that contradicts
+itself less is kept.
+"""
+
+import re
+from collections.abc import Sequence
+
+from immport_cyto.fcs.model import Report, quoted
+
+# A segment of nothing but delimiters would otherwise become a list of a hundred million strings.
+MAX_TOKENS = 1_000_000
+
+_PADDING = b" \0\r\n\t"
+_REQUIRED = ("$PAR", "$DATATYPE", "$BYTEORD", "$MODE", "$TOT")
+_REQUIRED_PER_CHANNEL = ("B", "N", "R", "E")
+_KEYWORD = re.compile(
+    rb"\s*\$(P\d+[A-Z]{1,12}|PAR|TOT|BYTEORD|DATATYPE|MODE|NEXTDATA|(BEGIN|END)[A-Z]+)\s*", re.IGNORECASE
+)
+_MAX_CHANNELS_CHECKED = 10_000
+
+Tokens = list[bytes]
+
+
+def parse_text(segment: bytes, report: Report, name: str = "TEXT") -> dict[str, str]:
+    """Keywords of one segment, in upper case and without blanks around them, with their values.
+
+    Parameters
+    ----------
+    segment
+        The bytes from the first delimiter on.
+    name
+        Name of the segment in messages.
+    """
+    if not segment:
+        report.fail(f"{name} is empty; export the file again")
+    delimiter, body = segment[:1], segment[1:]
+    if delimiter.isalnum() or delimiter in (b"\0", b"$"):
+        report.fail(
+            f"{name} starts with {quoted(delimiter.decode('latin-1'))} instead of a delimiter; export the file again"
+        )
+    if body.count(delimiter) > 2 * MAX_TOKENS:
+        report.fail(f"{name} holds more than {MAX_TOKENS} keywords; it is damaged, export the file again")
+    body = _trim(body, delimiter, report, name)
+    tokens = _choose(body, delimiter, report, name)
+    if len(tokens) % 2:
+        report.note(
+            "odd_tokens",
+            f"the last keyword of {name}, {quoted(_decode(tokens[-1], 'latin-1'))}, has no value",
+            "left out",
+        )
+        tokens.pop()
+    return _pairs(tokens, encoding_of(tokens, report, name), report, name)
+
+
+def _trim(body: bytes, delimiter: bytes, report: Report, name: str) -> bytes:
+    padding = bytes(byte for byte in _PADDING if byte != delimiter[0])
+    trimmed = body.rstrip(padding)
+    if trimmed.endswith(delimiter):
+        if trimmed != body:
+            report.note("text_padding", f"{name} goes on after its last delimiter", "blanks ignored")
+        return trimmed
+    report.note("text_end", f"{name} does not end with its delimiter", "the last value taken up to the end")
+    return body
+
+
+def _choose(body: bytes, delimiter: bytes, report: Report, name: str) -> Tokens:
+    standard = split_tokens(body, delimiter, empty_values=False)
+    if delimiter * 2 not in body:
+        return standard
+    empties = split_tokens(body, delimiter, empty_values=True)
+    if empties == standard:
+        report.note("escaped_delimiter", f"{name} holds doubled delimiters", "read as one delimiter inside a value")
+        return standard
+    # the supplemental segment needs no required keywords, but lacking them counts the same for both readings
+    if contradictions(empties, delimiter) < contradictions(standard, delimiter):
+        report.note("empty_values", f"{name} holds doubled delimiters", "read as empty values, which fits the keywords")
+        return empties
+    report.note("escaped_delimiter", f"{name} holds doubled delimiters", "read as one delimiter inside a value")
+    return standard
+
+
+def split_tokens(body: bytes, delimiter: bytes, *, empty_values: bool) -> Tokens:
+    """Split the text after the first delimiter into keywords and values, in turn.
+
+    With `empty_values` two delimiters after a keyword are an empty value; inside a value they are an escaped
+    delimiter in either case.
+    """
+    parts = re.split(b"(" + re.escape(delimiter) + b"+)", body)
+    tokens: Tokens = []
+    current = parts[0]
+    for run, text in zip(parts[1::2], parts[2::2], strict=True):
+        count = len(run)
+        at_key = len(tokens) % 2 == 0
+        if at_key and not current:
+            # stray delimiters where a keyword should start
+            current = text
+        elif at_key and empty_values and count % 2 == 0:
+            tokens += [current, delimiter * ((count - 2) // 2)]
+            current = text
+        elif count % 2 == 0:
+            current += delimiter * (count // 2) + text
+        elif at_key:
+            tokens.append(current)
+            current = delimiter * (count // 2) + text
+        else:
+            tokens.append(current + delimiter * (count // 2))
+            current = text
+    if current.strip(_PADDING) or len(tokens) % 2:
+        tokens.append(current)
+    return tokens
+
+
+def contradictions(tokens: Sequence[bytes], delimiter: bytes) -> int:
+    """How often a list of tokens contradicts itself: lower is the better reading."""
+    keys = {key.strip().upper() for key in tokens[0::2]}
+    count = 5 * (len(tokens) % 2)
+    count += sum(delimiter in key for key in tokens[0::2])
+    count += sum(2 for value in tokens[1::2] if _KEYWORD.fullmatch(value))
+    count += sum(name.encode() not in keys for name in _REQUIRED)
+    by_key = {key.strip().upper(): value for key, value in zip(tokens[0::2], tokens[1::2], strict=False)}
+    channels = by_key.get(b"$PAR", b"").strip()
+    if channels.isdigit() and len(channels) < 8:
+        for number in range(1, min(int(channels), _MAX_CHANNELS_CHECKED) + 1):
+            count += sum(f"$P{number}{letter}".encode() not in keys for letter in _REQUIRED_PER_CHANNEL)
+    return count
+
+
+def encoding_of(tokens: Sequence[bytes], report: Report, name: str) -> str:
+    """UTF-8 where the bytes allow it, MacRoman where the file says Macintosh, else Windows or ISO Latin 1."""
+    joined = b"\n".join(tokens)
+    if joined.isascii():
+        return "ascii"
+    try:
+        joined.decode("utf-8")
+    except UnicodeDecodeError:
+        pass
+    else:
+        return "utf-8"
+    encoding = "latin-1"
+    if b"macintosh" in joined.lower():
+        encoding = "mac_roman"
+    else:
+        try:
+            joined.decode("cp1252")
+            encoding = "cp1252"
+        except UnicodeDecodeError:
+            pass
+    report.note("encoding", f"{name} is not UTF-8", f"decoded as {encoding}")
+    return encoding
+
+
+def _decode(token: bytes, encoding: str) -> str:
+    return token.decode(encoding, "replace")
+
+
+def _pairs(tokens: Sequence[bytes], encoding: str, report: Report, name: str) -> dict[str, str]:
+    keywords: dict[str, str] = {}
+    for raw_key, raw_value in zip(tokens[0::2], tokens[1::2], strict=True):
+        key = _decode(raw_key, encoding)
+        stripped = key.strip(" \0\r\n\t").upper()
+        if stripped != key.upper():
+            report.note("key_blanks", f"keywords of {name} have blanks around them", "blanks taken away")
+        value = _decode(raw_value, encoding).strip("\0")
+        if not stripped:
+            report.note("blank_keyword", f"a keyword of {name} is blank", "left out")
+            continue
+        if stripped in keywords and keywords[stripped] != value:
+            report.note("duplicate_keyword", f"{name} gives {quoted(stripped)} twice", "the last one kept")
+        keywords[stripped] = value
+    return keywords
