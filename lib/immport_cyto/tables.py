@@ -277,6 +277,7 @@ EFFECTS = Table(
         _text("method", "search, flowsom or immport"),
         _POPULATION,
         _text("definition", "its gates", False),
+        _text("parent", "definition of the parent; empty for all events", False),
         _STUDY,
         _text("panel_id", "panel; several are joined by ';'", False),
         _text("term", "term of the model, such as age_years or sex[Male]"),

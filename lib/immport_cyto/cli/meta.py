@@ -1,0 +1,144 @@
+"""``immport-cyto meta``: effects per study, pooled effects."""
+
+from pathlib import Path
+
+import click
+
+from immport_cyto.cli._common import json_option
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+@click.group()
+def group() -> None:
+    """Estimate effects per study and pool them."""
+
+
+@group.command("effects")
+@click.option(
+    "--populations",
+    type=_FILE,
+    required=True,
+    multiple=True,
+    help="Fraction of each population per sample (populations.tsv); may be repeated.",
+)
+@click.option(
+    "--samples",
+    type=_FILE,
+    required=True,
+    multiple=True,
+    help="One row per FCS result file (samples.tsv); may be repeated.",
+)
+@click.option(
+    "--formula",
+    default="age_years + sex",
+    show_default=True,
+    help="Terms of the model: columns of samples.tsv joined by + : *, C(column, reference level), num(column).",
+)
+@click.option("--term", help="Write only this term, such as age_years or 'sex[Male vs Female]'.  [default: all]")
+@click.option(
+    "--scale",
+    type=click.Choice(["logit", "arcsine", "zscore", "fraction"]),
+    default="logit",
+    show_default=True,
+    help="Scale of the outcome.",
+)
+@click.option(
+    "--baseline",
+    multiple=True,
+    metavar="COLUMN=LEVEL",
+    help="Reference level of a category; may be repeated.  [default: first in alphabetical order]",
+)
+@click.option(
+    "--min-samples", type=click.IntRange(min=1), help="Subjects that a fit needs.  [default: 3 more than parameters]"
+)
+@click.option("--exclude-flag", multiple=True, help="Leave out samples with this word in their flag; may be repeated.")
+@click.option("--out", type=_FILE, required=True, help="Effects to write (effects.tsv).")
+@json_option
+def effects(
+    populations: tuple[Path, ...], samples: tuple[Path, ...], formula: str, term: str | None, scale: str,
+    baseline: tuple[str, ...], min_samples: int | None, exclude_flag: tuple[str, ...], out: Path,
+    json_path: Path | None,
+) -> None:  # fmt: skip
+    """Estimate the effect of each term on each population, study by study."""
+    from immport_cyto import meta, provenance, tables
+
+    levels = {}
+    for pair in baseline:
+        column, equals, level = pair.partition("=")
+        if not equals:
+            msg = f"{pair!r} is not of the form COLUMN=LEVEL"
+            raise click.BadParameter(msg, param_hint="--baseline")
+        levels[column] = level
+    result = meta.effects(
+        tables.concat((tables.read(path, tables.POPULATIONS) for path in populations), tables.POPULATIONS),
+        tables.concat((tables.read(path, tables.SAMPLES) for path in samples), tables.SAMPLES),
+        formula, term=term, scale=scale, baseline=levels, min_samples=min_samples, exclude_flags=exclude_flag,
+    )  # fmt: skip
+    tables.write(result, out, tables.EFFECTS)
+    estimated = int(result["estimate"].notna().sum())
+    click.echo(f"{out}: {estimated} of {len(result)} effects estimated; column note says why not", err=True)
+    if json_path:
+        provenance.write(json_path, provenance.record(
+            "meta effects", inputs=[*populations, *samples],
+            parameters={"formula": formula, "term": term, "scale": scale, "baseline": levels,
+                        "min_samples": min_samples, "exclude_flag": list(exclude_flag)},
+            counts={"effects": len(result), "effects_estimated": estimated},
+        ))  # fmt: skip
+
+
+@group.command("pool")
+@click.argument("effects", nargs=-1, type=_FILE, required=True)
+@click.option("--out", type=_FILE, required=True, help="Pooled effects to write (meta.tsv).")
+@click.option(
+    "--method",
+    type=click.Choice(["REML", "FE", "DL", "HE", "HS", "SJ", "ML", "EB", "PM"]),
+    default="REML",
+    show_default=True,
+    help="Estimator of the variance between studies; FE: one common effect.",
+)
+@click.option(
+    "--test",
+    type=click.Choice(["hartung-knapp", "hartung-knapp-adhoc", "z"]),
+    default="hartung-knapp",
+    show_default=True,
+    help="Test and interval of the pooled effect.",
+)
+@click.option(
+    "--leave-one-out/--no-leave-one-out",
+    default=True,
+    show_default=True,
+    help="From three studies on, add a row without each study in turn.",
+)
+@click.option("--forest", type=_FILE, help="Write a forest plot of all populations (.svg, .png, .pdf).")
+@click.option("--term", help="Term of the forest plot.  [default: the first in the table]")
+@json_option
+def pool(
+    effects: tuple[Path, ...], out: Path, method: str, test: str, leave_one_out: bool, forest: Path | None,
+    term: str | None, json_path: Path | None,
+) -> None:  # fmt: skip
+    """Pool the effects of EFFECTS (one or more effects.tsv) over studies."""
+    from immport_cyto import meta, provenance, tables
+    from immport_cyto.exceptions import OptionError
+
+    result = meta.pool_effects(
+        tables.concat((tables.read(path, tables.EFFECTS) for path in effects), tables.EFFECTS),
+        method=method, test=test, leave_one_out=leave_one_out,
+    )  # fmt: skip
+    terms = list(dict.fromkeys(result["term"]))
+    if term is not None and term not in terms:
+        msg = f"term {term!r} is not in the effects; use one of: {', '.join(terms)}"
+        raise OptionError(msg)
+    tables.write(result, out, tables.META)
+    pooled = result[result["omitted"] == ""]
+    click.echo(f"{out}: {int((pooled['k'] > 1).sum())} of {len(pooled)} effects pooled over studies", err=True)
+    if forest:
+        from immport_cyto import report
+
+        report.save(report.figures.forest_all(result, term or terms[0]), forest)
+    if json_path:
+        provenance.write(json_path, provenance.record(
+            "meta pool", inputs=effects,
+            parameters={"method": method, "test": test, "leave_one_out": leave_one_out, "term": term},
+            counts={"rows": len(result), "effects": len(pooled), "effects_pooled": int((pooled["k"] > 1).sum())},
+        ))  # fmt: skip

@@ -1,0 +1,39 @@
+"""Effects per study, and the effect over studies.
+
+``effects``
+    One linear model per population and study: populations.tsv and samples.tsv give effects.tsv.
+``pool``
+    Random-effects meta-analysis of estimates and standard errors.
+``pool_effects``
+    `pool` for each population and term of effects.tsv: meta.tsv.
+``Pooled``
+    What `pool` returns.
+``SCALES``, ``METHODS``, ``TESTS``
+    The scales of an outcome, the estimators of the variance between studies, the tests of a pooled effect.
+"""
+
+from importlib import import_module
+from typing import Any
+
+_HOME = {
+    "effects": "per_study",
+    "pool": "pooling",
+    "pool_effects": "over_studies",
+    "Pooled": "pooling",
+    "SCALES": "outcome",
+    "METHODS": "pooling",
+    "TESTS": "pooling",
+}
+
+__all__ = ["METHODS", "SCALES", "TESTS", "Pooled", "effects", "pool", "pool_effects"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    msg = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(msg)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

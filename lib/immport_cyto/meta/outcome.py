@@ -1,0 +1,52 @@
+"""The outcome of a model: the share of a population in its parent, on a scale that suits a linear model."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+SCALES = ("logit", "arcsine", "zscore", "fraction")
+
+
+def outcome(n_events: Array, n_parent: Array, fraction: Array, scale: str) -> Array:
+    """One value per sample of one population and study; NaN where it cannot be known.
+
+    Parameters
+    ----------
+    n_events, n_parent, fraction
+        Counts and their ratio, NaN where unknown. Counts go first; a fraction alone is used where there are none.
+    scale
+        ``logit``
+            ``log((n + 0.5) / (N - n + 0.5))``, the empirical logit: the logit of (n + 0.5) / (N + 1), so that counts
+            of 0 and N stay finite (Haldane 1956, Anscombe 1956). For a fraction without counts, 0 and 1 are moved
+            inwards by half of the smallest distance to 0 or 1 seen in the study.
+        ``arcsine``
+            ``asin(sqrt(fraction))``, in radians.
+        ``zscore``
+            The fraction minus its mean over the samples of the study, over their standard deviation (n - 1):
+            the scale of MetaCyto.
+        ``fraction``
+            As it is.
+    """
+    counted = (n_parent > 0) & np.isfinite(n_events)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = np.where(counted, n_events / n_parent, fraction)
+    if scale == "logit":
+        result = np.full(share.shape, np.nan)
+        n, total = n_events[counted], n_parent[counted]
+        result[counted] = np.log((n + 0.5) / (total - n + 0.5))
+        alone = ~counted & np.isfinite(share)
+        if alone.any():
+            inner = share[np.isfinite(share) & (share > 0) & (share < 1)]
+            if len(inner):
+                step = min(inner.min(), 1 - inner.max()) / 2
+                moved = np.clip(share[alone], step, 1 - step)
+                result[alone] = np.log(moved / (1 - moved))
+        return result
+    if scale == "arcsine":
+        return np.asarray(np.arcsin(np.sqrt(share)), dtype=np.float64)
+    if scale == "zscore":
+        known = share[np.isfinite(share)]
+        spread = known.std(ddof=1) if len(known) > 1 else 0.0
+        return (share - known.mean()) / spread if spread > 0 else share * 0.0
+    return share

@@ -1,0 +1,145 @@
+"""False-positive rates of `meta effects` and `meta pool` on data without an effect.
+
+Run it with ``python validation/meta.py [replicates] [seed]``; it prints the tables of docs/methods-meta.md. Each
+replicate is one population, so that one call of `meta.effects` does them all. Rates are at the level .05; the column
+"within" is the range in which 95 % of such simulations of an exact test fall.
+"""
+
+import sys
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+
+from immport_cyto import meta
+
+Noise = Callable[[np.random.Generator, pd.DataFrame], np.ndarray]
+
+
+def tables(samples: pd.DataFrame, noise: Noise, replicates: int, rng: np.random.Generator) -> pd.DataFrame:
+    """Populations without an effect: the fraction is the inverse logit of noise around -2."""
+    parts = []
+    for replicate in range(replicates):
+        part = samples[["study_accession", "panel_id", "sample_id", "file_name"]].copy()
+        total = 20_000
+        share = 1 / (1 + np.exp(2 - noise(rng, samples)))
+        part["method"], part["population"] = "search", f"null {replicate:05d}"
+        part["n_events"], part["n_parent"] = rng.binomial(total, share), total
+        part["fraction"] = part["n_events"] / total
+        parts.append(part)
+    return pd.concat(parts, ignore_index=True)
+
+
+def subjects(
+    files: list[int], rng: np.random.Generator, study: str = "SDY1", panels: tuple[str, ...] = ("p",)
+) -> pd.DataFrame:
+    """Samples of one study: a subject for each number of `files`, panels in turn, visits 0, 30, 60, ... days."""
+    rows = []
+    for i, n in enumerate(files):
+        age, sex = round(float(rng.uniform(20, 80)), 1), ("Female", "Male")[i % 2]
+        for j in range(n):
+            name = f"{study}_{i}_{j}.fcs"
+            rows.append((name, name, study, f"{study}SUB{i}", age, sex, 30.0 * j, panels[(i + j) % len(panels)]))
+    names = ["file_name", "sample_id", "study_accession", "subject_accession", "age_years", "sex", "study_time_days"]
+    return pd.DataFrame(rows, columns=[*names, "panel_id"])
+
+
+def repeated(icc: float, panel_offset: float = 0.0) -> Noise:
+    """Normal noise with a share `icc` of the variance between subjects."""
+
+    def draw(rng: np.random.Generator, samples: pd.DataFrame) -> np.ndarray:
+        code, names = pd.factorize(samples["subject_accession"])
+        own = rng.normal(0, np.sqrt(icc), len(names))[code] + rng.normal(0, np.sqrt(1 - icc), len(samples))
+        return 0.5 * own + panel_offset * (samples["panel_id"] == "q").to_numpy()
+
+    return draw
+
+
+def rate(p_values: pd.Series) -> str:
+    """Share of p values below .05, and where it should be."""
+    p = p_values.dropna()
+    half = 1.96 * np.sqrt(0.05 * 0.95 / max(len(p), 1))
+    return f"{(p < 0.05).mean():.3f}   (within {0.05 - half:.3f}-{0.05 + half:.3f}, {len(p)} fits)"
+
+
+def naive(populations: pd.DataFrame, samples: pd.DataFrame) -> pd.Series:
+    """P value of age with each file counted as independent, the way of MetaCyto."""
+    alone = samples.assign(subject_accession=samples["file_name"])
+    effects = meta.effects(populations, alone, "age_years + sex", term="age_years")
+    return effects["p_value"]
+
+
+def within_study(replicates: int, rng: np.random.Generator) -> None:
+    """Repeated samples."""
+    uneven = [1, 2, 3, 4, 5] * 4
+    cases = {
+        "20 subjects x 3 files, ICC .7": (subjects([3] * 20, rng), repeated(0.7), "age_years + sex", "age_years"),
+        "the same, ICC 0": (subjects([3] * 20, rng), repeated(0.0), "age_years + sex", "age_years"),
+        "20 subjects x 1-5 files, ICC .7": (subjects(uneven, rng), repeated(0.7), "age_years + sex", "age_years"),
+        "20 x 3, ICC .7, 2 panels, shifted": (
+            subjects([3] * 20, rng, panels=("p", "q")), repeated(0.7, 1.0), "age_years + sex", "age_years",
+        ),
+        "20 x 1, 2 panels, shifted": (
+            subjects([1] * 20, rng, panels=("p", "q")), repeated(0.7, 1.0), "age_years", "age_years",
+        ),
+        "20 x 3 visits, ICC .7: time": (
+            subjects([3] * 20, rng), repeated(0.7), "age_years + study_time_days", "study_time_days",
+        ),
+        "20 x 3 visits, ICC .7: age": (
+            subjects([3] * 20, rng), repeated(0.7), "age_years + study_time_days", "age_years",
+        ),
+        "20 x 1-5 visits, ICC .7: time": (
+            subjects(uneven, rng), repeated(0.7), "age_years + study_time_days", "study_time_days",
+        ),
+        "20 x 1-5 visits, ICC .7: age": (
+            subjects(uneven, rng), repeated(0.7), "age_years + study_time_days", "age_years",
+        ),
+        "8 x 3 visits, ICC .7: time": (
+            subjects([3] * 8, rng), repeated(0.7), "age_years + study_time_days", "study_time_days",
+        ),
+        "8 x 3 visits, ICC .7: age": (
+            subjects([3] * 8, rng), repeated(0.7), "age_years + study_time_days", "age_years",
+        ),
+        "6 subjects, 3 parameters": (subjects([1] * 6, rng), repeated(0.7), "age_years + sex", "age_years"),
+    }  # fmt: skip
+    print("Within one study")
+    for name, (samples, noise, formula, term) in cases.items():
+        populations = tables(samples, noise, replicates, rng)
+        effects = meta.effects(populations, samples, formula, term=term)
+        print(f"  {name:36s} {rate(effects['p_value'])}   {effects['model'].iloc[0].split('; ')[1]}")
+        if name.startswith("20 subjects x 3 files"):
+            print(f"  {'  ... each file as independent':36s} {rate(naive(populations, samples))}")
+
+
+def over_studies(replicates: int, rng: np.random.Generator, tau: float = 0.01) -> None:
+    """Studies whose true effects scatter around 0 by `tau` per year of age; 3 files per subject."""
+    print(f"Over studies: effects differ by tau = {tau} per year; 15 to 40 subjects x 1 to 3 files; ICC .7")
+    for k in (2, 3, 5, 10):
+        parts = []
+        for study in range(k):
+            files = [int(n) for n in rng.integers(1, 4, int(rng.integers(15, 41)))]
+            parts.append(subjects(files, rng, study=f"SDY{study + 1}"))
+        samples = pd.concat(parts, ignore_index=True)
+        age = samples["age_years"].to_numpy()
+        code = samples["study_accession"].factorize()[0]
+
+        def noise(
+            rng: np.random.Generator, samples: pd.DataFrame, age: np.ndarray = age, code: np.ndarray = code, k: int = k
+        ) -> np.ndarray:
+            return repeated(0.7)(rng, samples) + rng.normal(0, tau, k)[code] * (age - 50)
+
+        effects = meta.effects(tables(samples, noise, replicates, rng), samples, "age_years + sex", term="age_years")
+        for test in meta.TESTS:
+            pooled = meta.pool_effects(effects, test=test, leave_one_out=False)
+            print(f"  k = {k:2d}, REML + {test:20s} {rate(pooled['p_value'])}")
+        if k > 2:
+            pooled = meta.pool_effects(effects, leave_one_out=False)
+            outside = 1 - ((pooled["pi_low"] < 0) & (pooled["pi_high"] > 0)).mean()
+            print(f"  k = {k:2d}, prediction interval leaves out the mean effect in {outside:.3f}")
+
+
+if __name__ == "__main__":
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
+    generator = np.random.default_rng(int(sys.argv[2]) if len(sys.argv) > 2 else 1)
+    within_study(count, generator)
+    over_studies(count, generator)
