@@ -1,0 +1,218 @@
+"""Effects: fractions against a covariate, and forest plots."""
+
+from typing import TYPE_CHECKING
+
+from immport_cyto.report.figures._style import GRID, INK, MUTED, PALETTE, label, new_figure, style
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+def effect_scatter(populations: "pd.DataFrame", samples: "pd.DataFrame", population: str, covariate: str) -> "Figure":
+    """Fraction of one population against a covariate, one panel per study.
+
+    A numeric covariate gives points with a least-squares line on the logit scale, any other box plots.
+
+    Parameters
+    ----------
+    populations
+        Table ``populations.tsv``, rows of one method.
+    samples
+        Table ``samples.tsv``; holds `covariate`.
+    population, covariate
+        What to show.
+    """
+    import pandas as pd
+
+    rows = populations[populations["population"] == population]
+    joined = rows.merge(samples[["file_name", covariate]], on="file_name", how="left")
+    joined = joined[joined["fraction"].notna()]
+    studies = sorted(joined["study_accession"].unique())
+    numeric = bool(pd.api.types.is_numeric_dtype(joined[covariate].dtype))
+    with style():
+        figure = new_figure(max(3.2, 2.7 * max(len(studies), 1)), 2.7)
+        plots = figure.subplots(1, max(len(studies), 1), sharey=True, squeeze=False)[0]
+        for axes, study, colour in zip(plots, studies, _cycle(len(studies)), strict=True):
+            part = joined[joined["study_accession"] == study]
+            if numeric:
+                _points(axes, part, covariate, colour)
+            else:
+                _boxes(axes, part, covariate, colour)
+            axes.set_title(label(study, 20))
+            axes.set_xlabel(label(covariate.replace("_", " ")))
+            axes.grid(axis="y", color=GRID, linewidth=0.6)
+            axes.set_axisbelow(True)
+        parent = next((str(p) for p in rows["parent"] if p), "")
+        plots[0].set_ylabel(label(f"% of {parent}" if parent else "% of all events"))
+        figure.suptitle(label(population, 60), x=0.01, ha="left", fontweight="bold")
+    return figure
+
+
+def _points(axes: "Axes", part: "pd.DataFrame", covariate: str, colour: str) -> None:
+    import numpy as np
+
+    known = part[part[covariate].notna()]
+    x = known[covariate].to_numpy(dtype=float)
+    y = known["fraction"].to_numpy(dtype=float)
+    axes.scatter(x, y * 100, s=16, color=colour, alpha=0.75, linewidths=0)
+    if len(x) >= 3 and np.ptp(x) > 0:
+        inside = np.clip(y, 1e-5, 1 - 1e-5)
+        slope, level = np.polyfit(x, np.log(inside / (1 - inside)), 1)
+        at = np.linspace(x.min(), x.max(), 50)
+        axes.plot(at, 100 / (1 + np.exp(-(level + slope * at))), color=colour, linewidth=1.5)
+
+
+def _boxes(axes: "Axes", part: "pd.DataFrame", covariate: str, colour: str) -> None:
+    import numpy as np
+
+    groups = sorted({str(value) for value in part[covariate] if str(value)})
+    values = [
+        part.loc[part[covariate].astype(str) == group, "fraction"].to_numpy(dtype=float) * 100 for group in groups
+    ]
+    if not groups:
+        return
+    axes.boxplot(values, showfliers=False, widths=0.5, medianprops={"color": INK}, boxprops={"color": MUTED})
+    for position, points in enumerate(values, start=1):
+        spread = np.linspace(-0.12, 0.12, len(points)) if len(points) > 1 else np.zeros(len(points))
+        axes.scatter(position + spread, points, s=14, color=colour, alpha=0.7, linewidths=0)
+    axes.set_xticks(range(1, len(groups) + 1), [label(group, 14) for group in groups])
+
+
+def forest(
+    effects: "pd.DataFrame", meta: "pd.DataFrame", population: str, term: str, truth: float | None = None
+) -> "Figure":
+    """Forest plot of one population and term: each study, the pooled effect, its prediction interval.
+
+    Parameters
+    ----------
+    effects, meta
+        Tables ``effects.tsv`` and ``meta.tsv``, rows of one method.
+    population, term
+        What to show.
+    truth
+        The true effect, where the data are simulated.
+    """
+    rows = effects[(effects["population"] == population) & (effects["term"] == term) & effects["estimate"].notna()]
+    rows = rows.sort_values("study_accession")
+    pooled = meta[(meta["population"] == population) & (meta["term"] == term) & (meta["omitted"] == "")]
+    with style():
+        figure = new_figure(7.2, 1.35 + 0.3 * (len(rows) + 2))
+        axes = figure.add_subplot()
+        widest = float((1 / rows["se"] ** 2).max()) if len(rows) else 1.0
+        texts: list[tuple[float, str]] = []
+        ticks: list[tuple[float, str]] = []
+        for position, row in enumerate(rows.itertuples()):
+            weight = (1 / row.se**2) / widest if row.se else 1.0
+            axes.plot([row.ci_low, row.ci_high], [position] * 2, color=PALETTE[0], linewidth=1.4, solid_capstyle="butt")
+            axes.scatter(row.estimate, position, s=22 + 70 * weight, marker="s", color=PALETTE[0], zorder=3)
+            ticks.append((position, f"{label(row.study_accession, 16)}  (n = {row.n})"))
+            texts.append((position, _interval(row)))
+        last = len(rows)
+        for row in pooled.itertuples():
+            if row.estimate != row.estimate:
+                continue
+            last += 1
+            if row.pi_low == row.pi_low:
+                axes.plot([row.pi_low, row.pi_high], [last - 0.3] * 2, color=PALETTE[1], linewidth=1, linestyle=":")
+            axes.fill(
+                [row.ci_low, row.estimate, row.ci_high, row.estimate],
+                [last - 0.3, last - 0.55, last - 0.3, last - 0.05],
+                color=PALETTE[1],
+            )
+            ticks.append((last - 0.3, f"pooled  (k = {row.k})"))
+            texts.append((last - 0.3, _interval(row)))
+        _finish_forest(axes, ticks, texts, truth)
+        scale = str(rows["scale"].iloc[0]) if len(rows) else ""
+        axes.set_xlabel(f"effect of {label(term, 40)} on the {scale} scale, with 95 % interval")
+        axes.set_title(label(population, 60))
+    return figure
+
+
+def forest_all(meta: "pd.DataFrame", term: str, truth: "dict[str, float] | None" = None) -> "Figure":
+    """Pooled effect of one term on every population, from the lowest to the highest.
+
+    Filled symbols have q < 0.05. The thin dotted line is the prediction interval.
+
+    Parameters
+    ----------
+    meta
+        Table ``meta.tsv``, rows of one method.
+    term
+        Term of the model.
+    truth
+        True effect by population, where the data are simulated.
+    """
+    rows = meta[(meta["term"] == term) & (meta["omitted"] == "") & meta["estimate"].notna()]
+    rows = rows.sort_values(["estimate", "population"], ignore_index=True)
+    with style():
+        figure = new_figure(8, 1.4 + 0.26 * max(len(rows), 3))
+        axes = figure.add_subplot()
+        texts, ticks = [], []
+        for position, row in enumerate(rows.itertuples()):
+            significant = row.q_value == row.q_value and row.q_value < 0.05
+            if row.ci_low == row.ci_low:
+                axes.plot([row.ci_low, row.ci_high], [position] * 2, color=PALETTE[0], linewidth=1.6)
+            axes.scatter(
+                row.estimate, position, s=34, zorder=3, edgecolors=PALETTE[0],
+                color=PALETTE[0] if significant else "white",
+            )  # fmt: skip
+            true = (truth or {}).get(str(row.population))
+            if true is not None:
+                axes.scatter(true, position, marker="|", s=130, color=PALETTE[1], zorder=4, linewidths=2)
+            ticks.append((position, f"{label(row.population, 40)}  (k = {row.k})"))
+            q = f"   q = {row.q_value:.2g}" if row.q_value == row.q_value else ""
+            texts.append((position, _interval(row) + q))
+        _limits(axes, rows, truth)
+        _finish_forest(axes, ticks, texts, None)
+        scale = str(rows["scale"].iloc[0]) if len(rows) else ""
+        note = "; orange: simulated truth" if truth else ""
+        axes.set_xlabel(f"pooled effect of {label(term, 40)} on the {scale} scale; filled: q < 0.05{note}")
+    return figure
+
+
+def _limits(axes: "Axes", rows: "pd.DataFrame", truth: "dict[str, float] | None") -> None:
+    """Show all estimates; an interval of a few studies may be cut, so that one does not flatten all others."""
+    import numpy as np
+
+    if not len(rows):
+        return
+    centre = [*rows["estimate"], *(truth or {}).values(), 0.0]
+    width = float(np.nanmedian((rows["ci_high"] - rows["ci_low"]).to_numpy(dtype=float))) if len(rows) else 1.0
+    if not np.isfinite(width):
+        width = max(abs(float(v)) for v in centre) or 1.0
+    axes.set_xlim(min(centre) - 1.2 * width, max(centre) + 1.2 * width)
+
+
+def _interval(row: object) -> str:
+    low, high = getattr(row, "ci_low"), getattr(row, "ci_high")  # noqa: B009
+    estimate = getattr(row, "estimate")  # noqa: B009
+    if low != low:
+        return f"{estimate:.3g}"
+    return f"{estimate:.3g} [{low:.3g}, {high:.3g}]"
+
+
+def _finish_forest(
+    axes: "Axes", ticks: list[tuple[float, str]], texts: list[tuple[float, str]], truth: float | None
+) -> None:
+    axes.axvline(0, color=MUTED, linewidth=0.9)
+    if truth is not None:
+        axes.axvline(truth, color=PALETTE[2], linewidth=1.4, linestyle="--")
+        axes.text(truth, 1.0, " truth", transform=axes.get_xaxis_transform(), color=PALETTE[2], fontsize=7, va="bottom")
+    axes.set_yticks([position for position, _ in ticks], [text for _, text in ticks])
+    bottom = max((position for position, _ in ticks), default=0) + 0.7
+    axes.set_ylim(bottom, -0.7)
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    axes.grid(axis="x", color=GRID, linewidth=0.6)
+    axes.set_axisbelow(True)
+    for position, text in texts:
+        axes.text(1.01, position, text, transform=axes.get_yaxis_transform(), va="center", fontsize=8)
+    if not ticks:
+        axes.text(0.5, 0.5, "no estimate", transform=axes.transAxes, ha="center")
+
+
+def _cycle(n: int) -> list[str]:
+    colours = [colour for colour in PALETTE if colour != "#000000"]
+    return [colours[i % len(colours)] for i in range(n)]

@@ -1,0 +1,161 @@
+"""``report.html``: one file that needs no network, with every table and figure of a run."""
+
+import base64
+import gzip
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files as resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from immport_cyto import __version__, tables
+from immport_cyto.files import write_text
+from immport_cyto.report.sections import sections
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+ROWS_SHOWN = 300
+_COMPRESS_ABOVE = 1_000_000
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure ready for the page: an image that cannot run scripts, and its text alternative."""
+
+    source: str
+    alternative: str
+    caption: str
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A table ready for the page."""
+
+    identifier: str
+    name: str
+    caption: str
+    columns: list[tuple[str, str]]
+    rows: list[list[str]]
+    total: int
+    download: str
+    file_name: str
+
+
+def picture(figure: "Figure", alternative: str, caption: str) -> Picture:
+    """Put a figure into the page as SVG behind a data address."""
+    from immport_cyto.report.figures import svg
+
+    encoded = base64.b64encode(svg(figure).encode()).decode()
+    return Picture(f"data:image/svg+xml;base64,{encoded}", alternative, caption)
+
+
+def sheet(frame: "pd.DataFrame", name: str, caption: str, *, hide: Sequence[str] = ()) -> Sheet:
+    """Put a table into the page: the first rows to look at, all of it to download.
+
+    Columns of `hide` are left out of the rows that are shown, not of the download.
+    """
+    import pandas as pd
+
+    text = tables.to_text(frame)
+    content = text.to_csv(sep="\t", index=False, quoting=3, lineterminator="\n").encode()
+    file_name, kind = name, "text/tab-separated-values"
+    if len(content) > _COMPRESS_ABOVE:
+        content, file_name, kind = gzip.compress(content, mtime=0), f"{name}.gz", "application/gzip"
+    shown = [column for column in frame.columns if column not in hide]
+    numeric = {c: pd.api.types.is_numeric_dtype(frame[c].dtype) and frame[c].dtype != "boolean" for c in shown}
+    head = frame[shown].head(ROWS_SHOWN)
+    rows = [
+        [_short(value) if numeric[column] else str(cell) for column, value, cell in zip(shown, row, cells, strict=True)]
+        for row, cells in zip(
+            head.itertuples(index=False, name=None),
+            text[shown].head(ROWS_SHOWN).itertuples(index=False, name=None),
+            strict=True,
+        )
+    ]
+    return Sheet(
+        identifier=name.replace(".", "-").replace("_", "-"),
+        name=name,
+        caption=caption,
+        columns=[(str(column), "number" if numeric[column] else "text") for column in shown],
+        rows=rows,
+        total=len(frame),
+        download=f"data:{kind};base64,{base64.b64encode(content).decode()}",
+        file_name=file_name,
+    )
+
+
+def _short(value: Any) -> str:
+    """A number as people read it; the download holds all digits."""
+    import pandas as pd
+
+    if pd.isna(value):
+        return ""
+    if float(value).is_integer() and abs(value) < 1e15:
+        return str(int(value))
+    return f"{value:.4g}"
+
+
+def build(
+    out: Path | str,
+    *,
+    title: str,
+    samples: "pd.DataFrame | None" = None,
+    panel: "pd.DataFrame | None" = None,
+    panels: "pd.DataFrame | None" = None,
+    qc: "pd.DataFrame | None" = None,
+    cutoffs: "pd.DataFrame | None" = None,
+    clusters: "pd.DataFrame | None" = None,
+    cluster_medians: "pd.DataFrame | None" = None,
+    populations: "pd.DataFrame | None" = None,
+    effects: "pd.DataFrame | None" = None,
+    meta: "pd.DataFrame | None" = None,
+    failures: "pd.DataFrame | None" = None,
+    truth: "pd.DataFrame | None" = None,
+    provenance: Mapping[str, Any] | None = None,
+    warnings: Sequence[str] = (),
+) -> None:
+    """Write the report, whole or not at all.
+
+    Every argument but `title` is a table of :mod:`immport_cyto.tables` and optional: what is given is shown.
+
+    Parameters
+    ----------
+    out
+        The HTML file to write.
+    title
+        Heading of the page.
+    truth
+        True effects of simulated studies (``population, term, effect``), shown beside the estimates.
+    provenance
+        A record of :mod:`immport_cyto.provenance`.
+    warnings
+        Sentences to show.
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    given = {
+        "samples": samples, "panel": panel, "panels": panels, "qc": qc, "cutoffs": cutoffs, "clusters": clusters,
+        "cluster_medians": cluster_medians, "populations": populations, "effects": effects, "meta": meta,
+        "failures": failures, "truth": truth,
+    }  # fmt: skip
+    frames = {name: frame for name, frame in given.items() if frame is not None and len(frame)}
+    environment = Environment(
+        loader=PackageLoader("immport_cyto.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True,
+    )  # fmt: skip
+    assets = resources("immport_cyto.report") / "templates"
+    script = (assets / "report.js").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    page = environment.get_template("report.html.j2").render(
+        title=title,
+        version=__version__,
+        style=(assets / "report.css").read_text(encoding="utf-8"),
+        script=script,
+        policy=f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'",
+        sections=sections(frames, list(warnings), dict(provenance or {})),
+        rows_shown=ROWS_SHOWN,
+    )
+    write_text(out, page)
