@@ -56,13 +56,15 @@ CHANNELS = Table(
 _DETAILS_PER_CODE = 2
 
 
-def info(files: Mapping[str, Path]) -> tuple["pd.DataFrame", "pd.DataFrame"]:
+def info(files: Mapping[str, Path], *, partial: bool = False) -> tuple["pd.DataFrame", "pd.DataFrame"]:
     """Look into files; one that cannot be read gets a row with its error and does not stop the others.
 
     Parameters
     ----------
     files
         File names and where the files are.
+    partial
+        Take the complete events of truncated files, as in `open`.
 
     Returns
     -------
@@ -76,7 +78,7 @@ def info(files: Mapping[str, Path]) -> tuple["pd.DataFrame", "pd.DataFrame"]:
     channels: list[dict[str, Any]] = []
     for name in sorted(files):
         try:
-            file = open_fcs(files[name])
+            file = open_fcs(files[name], partial=partial)
         except FCSError as error:
             rows.append({"file_name": name, "version": "", "error": _without_path(str(error), files[name])})
             continue

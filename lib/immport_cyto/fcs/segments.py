@@ -7,6 +7,8 @@ from immport_cyto.fcs.model import Report
 from immport_cyto.fcs.numbers import whole
 from immport_cyto.fcs.source import Bytes
 
+_OPTION = "partial=True, --partial"
+
 
 @dataclass(frozen=True)
 class DataSegment:
@@ -133,7 +135,7 @@ def _delimited(best: _Candidate, limit: int, declared: int | None, report: Repor
     length = limit - best.begin if best.length is None else best.length
     if best.begin + length > limit and not partial:
         report.fail_truncated(
-            f"DATA ends at byte {best.last}, but the file has {limit}; copy the file again or read it with partial"
+            f"DATA ends at byte {best.last}, but the file has {limit}; copy the file again or take what is there ({_OPTION})"
         )
     length = max(min(length, limit - best.begin), 0)
     return DataSegment(best.begin, length, -1 if declared is None else declared, declared or 0)
@@ -161,9 +163,8 @@ def _checked(
         where = f"the file ends after {limit} bytes" if available < required else f"DATA has {best.length} bytes"
         message = f"declares {declared} events of {event_bytes} bytes from byte {best.begin}, but {where}"
         if not partial:
-            report.fail_truncated(
-                f"{message}; copy the file again, or read its {complete} complete events with partial"
-            )
+            rescue = f", or take the {complete} complete ones ({_OPTION})" if complete else ""
+            report.fail_truncated(f"{message}; copy or download the file again{rescue}")
         report.note("truncated", message, f"{complete} complete events read")
         return DataSegment(best.begin, complete * event_bytes, complete, declared)
     if promised != best.length and best.length is not None:
@@ -179,7 +180,7 @@ def _count(best: _Candidate, available: int, event_bytes: int, report: Report, *
     if rest > 1 and not partial:
         report.fail(
             f"gives no $TOT, and DATA of {length} bytes holds no whole number of events of {event_bytes} bytes; "
-            "export the file again or read it with partial"
+            f"export the file again, or take the {count} complete ones ({_OPTION})"
         )
     return count
 
@@ -208,7 +209,7 @@ def _check_surplus(
     elif partial:
         report.note("data_longer", message, f"the first {declared} events read")
     else:
-        report.fail(f"{message}; $TOT, $PAR or $PnB is wrong: export the file again, or read {declared} with partial")
+        report.fail(f"{message}; $TOT, $PAR or $PnB is wrong: export the file again, or take {declared} ({_OPTION})")
 
 
 def _chunks(values: Bytes, size: int = 1 << 20) -> list[Bytes]:

@@ -1,0 +1,95 @@
+"""``immport-cyto fcs``."""
+
+from pathlib import Path
+
+import click
+
+from immport_cyto.cli._common import expand_fcs, json_option
+
+
+@click.group("fcs")
+def group() -> None:
+    """Look into FCS files."""
+
+
+@group.command("info")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--name", "names", multiple=True, help="File name of each PATH in turn, where the paths do not carry it.")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Table with one row per file.")
+@click.option(
+    "--channels", type=click.Path(path_type=Path, dir_okay=False), help="Table with one row per file and channel."
+)
+@click.option("--html", type=click.Path(path_type=Path, dir_okay=False), help="The same as a page to read.")
+@click.option("--partial", is_flag=True, help="Take the complete events of truncated files instead of an error.")
+@json_option
+def info(
+    paths: tuple[Path, ...],
+    names: tuple[str, ...],
+    out: Path | None,
+    channels: Path | None,
+    html: Path | None,
+    partial: bool,
+    json_path: Path | None,
+) -> None:
+    """Say what is in FCS files: events, channels, spillover, and everything odd about them.
+
+    PATH is a file or a folder. A file that cannot be read is listed with its error; the others go on. Without an
+    output option the result is printed.
+    """
+    from immport_cyto import provenance, tables
+    from immport_cyto.exceptions import FCSError
+    from immport_cyto.fcs.overview import CHANNELS, INFO, info
+    from immport_cyto.fcs.page import render
+    from immport_cyto.files import write_text
+
+    files = expand_fcs(paths, names)
+    file_table, channel_table = info(files, partial=partial)
+    failed = file_table[file_table["error"] != ""]
+    if out is not None:
+        tables.write(file_table, out, INFO)
+    if channels is not None:
+        tables.write(channel_table, channels, CHANNELS)
+    if html is not None:
+        write_text(html, render(file_table, channel_table))
+    if json_path is not None:
+        entry = provenance.record(
+            "fcs info",
+            inputs=files.values(),
+            parameters={"partial": partial},
+            counts={
+                "files": len(file_table),
+                "files_failed": len(failed),
+                "events": int(file_table["n_events"].fillna(0).sum()),
+                "channels": len(channel_table),
+            },
+            warnings=[f"{row.file_name}: {row.error}" for row in failed.itertuples()],
+            extra={"files": file_table.astype(object).where(file_table.notna(), None).to_dict("records")},
+        )
+        provenance.write(json_path, entry)
+    if not any((out, channels, html, json_path)):
+        for row in file_table.itertuples():
+            _print(row)
+    if len(failed) == len(file_table):
+        first = failed.iloc[0]
+        more = f" (and {len(failed) - 1} more files)" if len(failed) > 1 else ""
+        msg = f"{first['file_name']}: {first['error']}{more}"
+        raise FCSError(msg)
+    for row in failed.itertuples():
+        click.echo(f"immport-cyto: warning: {row.file_name}: {row.error}", err=True)
+
+
+def _print(row: object) -> None:
+    values = row._asdict()  # type: ignore[attr-defined]
+    if values["error"]:
+        return
+    click.echo(values["file_name"])
+    click.echo(
+        f"  {values['version']}, {values['n_events']} events, {values['n_channels']} channels "
+        f"({values['n_stained']} with a stain), $DATATYPE {values['datatype']}, {values['bits']} bits"
+    )
+    for label, name in (("instrument", "instrument"), ("software", "software"), ("spillover", "spillover")):
+        if values[name]:
+            click.echo(f"  {label}: {values[name]}")
+    for detail in values["details"].split(" | "):
+        if detail:
+            click.echo(f"  note: {detail}")
