@@ -120,9 +120,9 @@ def _pooled(frames: Mapping[str, "pd.DataFrame"]) -> Section | None:
     if effects is not None:
         _forests(section, frames, estimates, effects, meta)
     columns = ["definition", "omitted", "q", "q_p", "estimator", "scale"]
-    pooled = meta[meta["omitted"] == ""]
+    pooled = meta[meta["omitted"] == ""].sort_values(["method", "term", "p_value"])
     section.sheets.append(sheet(pooled, "meta.tsv", "Pooled effects", hide=columns))
-    left_out = meta[meta["omitted"] != ""]
+    left_out = meta[(meta["omitted"] != "") & meta["estimate"].notna()]
     if len(left_out):
         hide = ["definition", "q", "q_p", "q_value", "estimator", "scale", "note"]
         section.sheets.append(sheet(left_out, "leave_one_out.tsv", "The same with one study left out", hide=hide))
@@ -153,7 +153,7 @@ def _forests(
             figure,
             f"Forest plot: {row.term} on {row.population}, pooled {row.estimate:.3g} "
             f"({row.ci_low:.3g} to {row.ci_high:.3g}), {row.k} studies.",
-            f"{row.population}: {row.term}, {_METHODS.get(str(row.method), row.method)}",
+            f"Forest plot, {row.term}, {_METHODS.get(str(row.method), row.method)}",
         )
         (section.pictures if number < _FORESTS_OPEN else section.folded).append(shown)
     if len(several) > _FORESTS_MOST:
@@ -189,7 +189,7 @@ def _studies(frames: Mapping[str, "pd.DataFrame"]) -> Section | None:
                 "study": study,
                 "files": len(part),
                 "subjects": len(subjects),
-                "age": f"{ages.min():g} to {ages.max():g}, median {ages.median():g}" if len(ages) else "unknown",
+                "age": f"{ages.min():.1f} to {ages.max():.1f}, median {ages.median():.1f}" if len(ages) else "unknown",
                 "top-coded ages": top,
                 "sex": ", ".join(f"{name} {count}" for name, count in sorted(sexes.items())),
                 "technique": ", ".join(sorted(set(part["technique"]) - {""})),
@@ -317,7 +317,7 @@ def _populations(frames: Mapping[str, "pd.DataFrame"]) -> Section | None:
                     figure,
                     f"{name}: fraction against {covariate} in {rows['study_accession'].nunique()} studies, "
                     f"median {rows['fraction'].median():.1%}.",
-                    f"{name} against {covariate}",
+                    f"Fraction against {covariate}",
                 )
                 (section.pictures if number < 4 else section.folded).append(shown)
     hide = ["panel_id", "sample_id", "definition", "cl_id"]

@@ -59,6 +59,15 @@ def label(text: object, limit: int = 48) -> str:
     return clean if len(clean) <= limit else clean[: limit - 1] + "…"
 
 
+def term_label(term: object) -> str:
+    """A term of a model as an axis label: ``age_years`` is "age (years)"."""
+    text = str(term)
+    for ending, unit in (("_years", "years"), ("_days", "days")):
+        if text.endswith(ending):
+            text = f"{text.removesuffix(ending)} ({unit})"
+    return label(text.replace("_", " "), 40)
+
+
 def svg(figure: "Figure") -> str:
     """The figure as SVG text; the same figure gives the same bytes."""
     stream = io.StringIO()

@@ -1,8 +1,8 @@
 """Effects: fractions against a covariate, and forest plots."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from immport_cyto.report.figures._style import GRID, INK, MUTED, PALETTE, label, new_figure, style
+from immport_cyto.report.figures._style import GRID, INK, MUTED, PALETTE, label, new_figure, style, term_label
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,7 +41,7 @@ def effect_scatter(populations: "pd.DataFrame", samples: "pd.DataFrame", populat
             else:
                 _boxes(axes, part, covariate, colour)
             axes.set_title(label(study, 20))
-            axes.set_xlabel(label(covariate.replace("_", " ")))
+            axes.set_xlabel(term_label(covariate))
             axes.grid(axis="y", color=GRID, linewidth=0.6)
             axes.set_axisbelow(True)
         parent = next((str(p) for p in rows["parent"] if p), "")
@@ -125,7 +125,7 @@ def forest(
             texts.append((last - 0.3, _interval(row)))
         _finish_forest(axes, ticks, texts, truth)
         scale = str(rows["scale"].iloc[0]) if len(rows) else ""
-        axes.set_xlabel(f"effect of {label(term, 40)} on the {scale} scale, with 95 % interval")
+        axes.set_xlabel(f"effect of {term_label(term)} on the {scale} scale, with 95 % interval")
         axes.set_title(label(population, 60))
     return figure
 
@@ -149,7 +149,8 @@ def forest_all(meta: "pd.DataFrame", term: str, truth: "dict[str, float] | None"
     with style():
         figure = new_figure(8, 1.4 + 0.26 * max(len(rows), 3))
         axes = figure.add_subplot()
-        texts, ticks = [], []
+        texts: list[tuple[float, str]] = []
+        ticks: list[tuple[float, str]] = []
         for position, row in enumerate(rows.itertuples()):
             significant = row.q_value == row.q_value and row.q_value < 0.05
             if row.ci_low == row.ci_low:
@@ -168,7 +169,7 @@ def forest_all(meta: "pd.DataFrame", term: str, truth: "dict[str, float] | None"
         _finish_forest(axes, ticks, texts, None)
         scale = str(rows["scale"].iloc[0]) if len(rows) else ""
         note = "; orange: simulated truth" if truth else ""
-        axes.set_xlabel(f"pooled effect of {label(term, 40)} on the {scale} scale; filled: q < 0.05{note}")
+        axes.set_xlabel(f"pooled effect of {term_label(term)} on the {scale} scale; filled: q < 0.05{note}")
     return figure
 
 
@@ -185,12 +186,11 @@ def _limits(axes: "Axes", rows: "pd.DataFrame", truth: "dict[str, float] | None"
     axes.set_xlim(min(centre) - 1.2 * width, max(centre) + 1.2 * width)
 
 
-def _interval(row: object) -> str:
-    low, high = getattr(row, "ci_low"), getattr(row, "ci_high")  # noqa: B009
-    estimate = getattr(row, "estimate")  # noqa: B009
-    if low != low:
-        return f"{estimate:.3g}"
-    return f"{estimate:.3g} [{low:.3g}, {high:.3g}]"
+def _interval(row: Any) -> str:
+    estimate = f"{row.estimate + 0.0:.3g}"
+    if row.ci_low != row.ci_low:
+        return estimate
+    return f"{estimate} [{row.ci_low + 0.0:.3g}, {row.ci_high + 0.0:.3g}]"
 
 
 def _finish_forest(

@@ -1,0 +1,90 @@
+"""The report in a real browser: it opens without the network, sorts, filters and downloads."""
+
+import pandas as pd
+import pytest
+from playwright.sync_api import Page, sync_playwright
+
+from immport_cyto import report
+from support.report_tables import make
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking"]
+
+
+@pytest.fixture(scope="module")
+def opened(chromium, tmp_path_factory):
+    path = tmp_path_factory.mktemp("browser") / "report.html"
+    truth = pd.DataFrame({"population": ["B cell"], "term": ["age_years"], "effect": [-0.02]})
+    report.build(path, title="Three studies", warnings=["a guess"], truth=truth, **make())
+    seen: list[str] = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        page = browser.new_page(viewport={"width": 1280, "height": 900}, accept_downloads=True)
+        page.on("console", lambda message: seen.append(f"console: {message.text}"))
+        page.on("pageerror", lambda error: seen.append(f"error: {error}"))
+        page.on("dialog", lambda dialog: (seen.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+        page.on("request", lambda request: seen.append(f"request: {request.url[:60]}"))
+        page.goto(path.as_uri())
+        yield page, seen
+        browser.close()
+
+
+def column(page: Page, table: str, number: int) -> list[str]:
+    cells = page.locator(f"#{table} tbody tr:not([hidden]) td:nth-child({number})")
+    return [text.strip() for text in cells.all_inner_texts()]
+
+
+def test_opens_without_network_script_or_error(opened):
+    page, seen = opened
+    page.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
+    page.wait_for_function("[...document.images].every((i) => i.complete && i.naturalWidth > 50)")
+    outside = [entry for entry in seen if not entry.startswith(("request: data:", "request: file:"))]
+    assert outside == []
+    assert page.title() == "Three studies"
+
+
+def test_a_click_on_a_heading_sorts_by_number(opened):
+    page, _ = opened
+    button = page.locator("#samples-tsv th button", has_text="age_years")
+    position = page.locator("#samples-tsv thead th").all_inner_texts().index("age_years") + 1
+    button.click()
+    ages = [float(cell) for cell in column(page, "samples-tsv", position)]
+    assert ages == sorted(ages)
+    button.click()
+    assert [float(cell) for cell in column(page, "samples-tsv", position)] == sorted(ages, reverse=True)
+
+
+def test_the_keyboard_sorts_too(opened):
+    page, _ = opened
+    head = page.locator("#populations-tsv thead th").first
+    head.locator("button").focus()
+    page.keyboard.press("Enter")
+    assert head.get_attribute("aria-sort") == "ascending"
+
+
+def test_the_filter_keeps_the_rows_that_match(opened):
+    page, _ = opened
+    page.locator('input[data-filter="samples-tsv"]').fill("SDY2_")
+    names = column(page, "samples-tsv", 1)
+    assert len(names) == 8
+    assert all(name.startswith("SDY2_") for name in names)
+    assert "8 of the 24 rows" in page.locator('[data-count="samples-tsv"]').inner_text()
+    page.locator('input[data-filter="samples-tsv"]').fill("")
+    assert len(column(page, "samples-tsv", 1)) == 24
+
+
+def test_a_download_is_the_table(opened, tmp_path):
+    page, _ = opened
+    with page.expect_download() as waiting:
+        page.locator('a.download[download="meta.tsv"]').click()
+    waiting.value.save_as(tmp_path / "meta.tsv")
+    frame = pd.read_csv(tmp_path / "meta.tsv", sep="\t", quoting=3)
+    assert len(frame) == 3
+    assert waiting.value.suggested_filename == "meta.tsv"
+
+
+def test_nothing_is_wider_than_a_phone(opened):
+    page, _ = opened
+    page.set_viewport_size({"width": 390, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.set_viewport_size({"width": 1280, "height": 900})

@@ -1,0 +1,72 @@
+"""Figures show the numbers of the tables."""
+
+import numpy as np
+import pytest
+
+from immport_cyto.exceptions import OptionError
+from immport_cyto.report import figures
+from support.report_tables import make
+
+
+def test_panel_presence_puts_shared_markers_first():
+    axes = figures.panel_presence(make()["panels"]).axes[0]
+    assert [tick.get_text() for tick in axes.get_yticklabels()][:2] == ["CD3", "CD4"]
+    assert len(axes.collections) == 3 * 5
+
+
+def test_qc_bars_add_up_to_all_events():
+    axes = figures.qc_bars(make()["qc"]).axes[0]
+    ends = {}
+    for bar in axes.patches:
+        row = round(bar.get_y() + bar.get_height() / 2)
+        ends[row] = max(ends.get(row, 0), bar.get_x() + bar.get_width())
+    assert len(ends) == 24
+    assert np.allclose(list(ends.values()), 100)
+
+
+def test_forest_shows_estimates_and_pooled():
+    tables = make()
+    axes = figures.forest(tables["effects"], tables["meta"], "B cell", "age_years", truth=-0.03).axes[0]
+    names = [tick.get_text() for tick in axes.get_yticklabels()]
+    assert names == ["SDY1  (n = 8)", "SDY2  (n = 8)", "SDY3  (n = 8)", "pooled  (k = 3)"]
+    drawn = sorted(float(points.get_offsets()[0][0]) for points in axes.collections)
+    wanted = sorted(tables["effects"].query("population == 'B cell'")["estimate"])
+    assert np.allclose(drawn, wanted)
+    assert axes.patches[0].get_path().vertices[:, 0].min() == pytest.approx(-0.03)
+
+
+def test_forest_all_is_ordered_by_estimate():
+    axes = figures.forest_all(make()["meta"], "age_years", {"B cell": -0.02}).axes[0]
+    at = [float(points.get_offsets()[0][0]) for points in axes.collections]
+    assert at == sorted(at)
+    assert -0.02 in at
+
+
+def test_heatmap_scales_each_marker_and_shows_sizes():
+    tables = make()
+    figure = figures.cluster_heatmap(tables["cluster_medians"], tables["clusters"])
+    image = figure.axes[0].images[0].get_array()
+    assert image.shape == (4, 3)
+    assert np.allclose(image.min(axis=0), 0)
+    assert np.allclose(image.max(axis=0), 1)
+    assert sorted(round(bar.get_width()) for bar in figure.axes[1].patches) == [10, 20, 30, 40]
+
+
+def test_scatter_takes_numbers_and_groups():
+    tables = make()
+    figure = figures.effect_scatter(tables["populations"], tables["samples"], "B cell", "age_years")
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["SDY1", "SDY2", "SDY3"]
+    groups = figures.effect_scatter(tables["populations"], tables["samples"], "B cell", "sex").axes[0]
+    assert [tick.get_text() for tick in groups.get_xticklabels()] == ["Female", "Male"]
+
+
+@pytest.mark.parametrize("ending", ["svg", "png", "pdf"])
+def test_saved_figures_repeat_to_the_byte(tmp_path, ending):
+    for name in "ab":
+        figures.save(figures.qc_bars(make()["qc"]), tmp_path / f"{name}.{ending}")
+    assert (tmp_path / f"a.{ending}").read_bytes() == (tmp_path / f"b.{ending}").read_bytes()
+
+
+def test_unknown_ending_is_refused(tmp_path):
+    with pytest.raises(OptionError, match="change the ending"):
+        figures.save(figures.qc_bars(make()["qc"]), tmp_path / "x.bmp")
