@@ -1,0 +1,109 @@
+"""``immport-cyto events``: compensate, transform and check events."""
+
+from pathlib import Path
+
+import click
+
+from immport_cyto.cli._common import json_option, quiet_option, seed_option
+
+
+@click.group("events")
+def group() -> None:
+    """Compensate, transform and check events."""
+
+
+@group.command()
+@click.argument("source", metavar="FCS", type=click.Path(path_type=Path))
+@click.option("--name", help="Name of the file in all tables.  [default: name of FCS]")
+@click.option(
+    "--panel", "panel_path", type=click.Path(path_type=Path, dir_okay=False),
+    help="panel.tsv of panel harmonize.  [default: read the channels from this file alone]",
+)  # fmt: skip
+@click.option("--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="FCS file to write.")
+@click.option(
+    "--qc", "qc_path", required=True, type=click.Path(path_type=Path, dir_okay=False),
+    help="Table of where the events went.",
+)  # fmt: skip
+@click.option(
+    "--compensation", default="auto", show_default=True, metavar="auto|file|none|TABLE",
+    help="Spillover matrix: the file's own where it fits (auto), the file's own or an error (file), none, or a CSV or "
+    "TSV table.",
+)  # fmt: skip
+@click.option(
+    "--transform", default="auto", show_default=True, metavar="auto|arcsinh|logicle|linear|TEXT",
+    help="auto is arcsinh; TEXT gives all parameters, as in logicle:T=262144,W=0.5,M=4.5,A=0.",
+)  # fmt: skip
+@click.option("--cofactor", type=float, help="Cofactor of arcsinh.  [default: 150 for flow, 5 for CyTOF]")
+@click.option("--no-qc", is_flag=True, help="Keep every event with finite values.")
+@click.option("--max-events", type=click.IntRange(min=1), help="Keep a random subset of at most so many events.")
+@seed_option
+@click.option(
+    "--figure", "figure_path", type=click.Path(path_type=Path, dir_okay=False), help="QC figure (PNG) to write."
+)
+@json_option
+@quiet_option
+def preprocess(
+    source: Path,
+    name: str | None,
+    panel_path: Path | None,
+    out: Path,
+    qc_path: Path,
+    compensation: str,
+    transform: str,
+    cofactor: float | None,
+    no_qc: bool,
+    max_events: int | None,
+    seed: int,
+    figure_path: Path | None,
+    json_path: Path | None,
+    quiet: bool,
+) -> None:
+    """Compensate, check and transform the events of one FCS file."""
+    import pandas as pd
+
+    from immport_cyto import events, provenance, tables
+
+    panel = tables.read(panel_path, tables.PANEL) if panel_path else None
+    result = events.preprocess(
+        source,
+        out,
+        file_name=name or source.name,
+        panel=panel,
+        compensation=compensation,
+        transform=transform,
+        cofactor=cofactor,
+        qc="none" if no_qc else "auto",
+        max_events=max_events,
+        seed=seed,
+    )
+    tables.write(pd.DataFrame([result.row]), qc_path, tables.QC)
+    if figure_path and result.figure_data is not None:
+        from immport_cyto.events import figure
+
+        figure.save(figure.qc_figure(result.figure_data), figure_path)
+    if json_path:
+        table = [compensation] if compensation not in {"auto", "file", "none"} else []
+        provenance.write(
+            json_path,
+            provenance.record(
+                "events preprocess",
+                inputs=[source, *([panel_path] if panel_path else []), *table],
+                parameters={
+                    "name": name or source.name,
+                    "compensation": Path(compensation).name,
+                    "transform": transform,
+                    "cofactor": cofactor,
+                    "qc": "none" if no_qc else "auto",
+                    "max_events": max_events,
+                    "seed": seed,
+                },
+                counts={key: value for key, value in result.row.items() if key.startswith("n_")},
+                warnings=result.warnings,
+                extra={"rules": result.rules, "transforms": result.transforms},
+            ),
+        )
+    if not quiet:
+        row = result.row
+        click.echo(f"{row['file_name']}: {row['n_events_out']:,} of {row['n_events_in']:,} events kept", err=True)
+        for warning in result.warnings:
+            click.echo(f"  warning: {warning}", err=True)

@@ -1,0 +1,39 @@
+"""Compensation, transformation and quality control of the events of one file.
+
+``preprocess``
+    One FCS file in, one checked, compensated and transformed FCS file out.
+``markers``
+    Which channels of a preprocessed file measure which marker.
+``inverse``
+    Back from transformed values to the values before the transform.
+``transforms``, ``compensation``, ``qc``, ``figure``
+    The parts, as functions of arrays.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from immport_cyto.events._preprocess import PreprocessResult, preprocess
+    from immport_cyto.events.keywords import markers
+    from immport_cyto.events.transforms import inverse, parse
+
+_HOME = {
+    "PreprocessResult": "_preprocess",
+    "inverse": "transforms",
+    "markers": "keywords",
+    "parse": "transforms",
+    "preprocess": "_preprocess",
+}
+_MODULES = ("compensation", "figure", "gates", "keywords", "qc", "stability", "transforms")
+
+__all__ = ["PreprocessResult", "inverse", "markers", "parse", "preprocess"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    if name in _MODULES:
+        return import_module(f"{__name__}.{name}")
+    msg = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(msg)

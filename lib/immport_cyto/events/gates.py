@@ -1,0 +1,304 @@
+"""Gates of quality control, each a pure function of arrays that says which events to drop and by which rule.
+
+A gate that finds no clear reason drops nothing and says so. Thresholds are constants of this module.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from immport_cyto.events._valley import mode, valleys
+
+MIN_EVENTS = 200
+"""Fewer events show no clear groups: no gate but margin decides on them."""
+
+_AT_LIMIT = 1 - 1e-6
+_DEBRIS_FSC = 0.30
+_DOUBLET_RATIO = 1.15
+_DOUBLET_SDS = 4.0
+_DNA_FRACTION = 0.10
+_DNA_DOUBLET = float(np.log(1.6))
+_BEAD_MIN = float(np.arcsinh(100 / 5))
+_DEAD_MIN = {"flow": 2.0, "cytof": float(np.arcsinh(100 / 5))}
+_DEAD_STEP = 1.0
+
+
+@dataclass(frozen=True)
+class Gate:
+    """Decision of one gate.
+
+    Attributes
+    ----------
+    bad
+        One bool per event looked at.
+    rule
+        What was decided, for the report; a gate that did nothing says why.
+    cuts
+        Thresholds by channel, to draw them.
+    """
+
+    bad: np.ndarray
+    rule: str
+    cuts: dict[str, float] = field(default_factory=dict)
+
+
+def none(n: int, rule: str) -> Gate:
+    """A gate that drops nothing."""
+    return Gate(np.zeros(n, dtype=bool), rule)
+
+
+def margin(scatter: np.ndarray, limits: np.ndarray, names: tuple[str, ...]) -> Gate:
+    """Scatter at the upper limit of the detector.
+
+    A channel with values more than 1 % above its limit is not bounded by it and is left out, and so is one
+    without a limit.
+
+    Parameters
+    ----------
+    scatter
+        Events x scatter channels.
+    limits
+        Highest value that each channel can hold ($PnR - 1 on the scale of the values); NaN for unknown.
+    names
+        $PnN of the channels.
+    """
+    n = len(scatter)
+    bad = np.zeros(n, dtype=bool)
+    used: list[str] = []
+    for column, (limit, name) in enumerate(zip(limits, names, strict=True)):
+        values = scatter[:, column]
+        if not np.isfinite(limit) or not n or float(values.max()) > 1.01 * limit:
+            continue
+        used.append(name)
+        bad |= values >= limit * _AT_LIMIT
+    if not used:
+        return none(n, "not checked: no scatter channel with a limit that bounds its values")
+    return Gate(bad, f"{', '.join(used)} at the top of $PnR")
+
+
+def debris(fsc: np.ndarray, name: str, markers: np.ndarray | None = None) -> Gate:
+    """Small particles by forward scatter, only where they form a group of their own.
+
+    The cut is the deepest valley of the density of FSC (depth at least 0.5) whose lower peak lies below 0.30 of its
+    upper peak. Lymphocytes beside granulocytes lie at 0.5 and more. The lower group is taken for cells, and kept,
+    when its upper quartile exceeds that of the other events by more than half a unit of arcsinh in any marker.
+
+    Parameters
+    ----------
+    fsc
+        Forward scatter, linear.
+    name
+        $PnN, for the rule.
+    markers
+        Events x markers on the arcsinh scale.
+    """
+    n = len(fsc)
+    if n < MIN_EVENTS:
+        return none(n, f"not checked: {n} events")
+    found = [v for v in valleys(fsc, min_share=0.01) if v.right > 0 and v.left < _DEBRIS_FSC * v.right]
+    if not found:
+        return none(n, f"no separate group of low {name}")
+    best = max(found, key=lambda v: (v.depth, -v.value))
+    bad = fsc < best.value
+    if markers is not None and markers.shape[1] and bad.any() and not bad.all():
+        excess = np.quantile(markers[bad], 0.75, axis=0) - np.quantile(markers[~bad], 0.75, axis=0)
+        if bool((excess > 0.5).any()):
+            return none(n, f"events with {name} below {best.value:.4g} carry markers and were kept as cells")
+    return Gate(bad, f"{name} below {best.value:.4g} (valley, depth {best.depth:.2f})", {name: best.value})
+
+
+def doublets(area: np.ndarray, height: np.ndarray, names: tuple[str, str]) -> Gate:
+    """Two cells at once: an area too large for the height.
+
+    Singlets have a narrow distribution of log(area / height), which may change slowly with height; its trend (line
+    through the medians of 20 height groups) is taken away. The cut is the valley right of the main peak if there is a
+    clear one, else 4 standard deviations of the left half of the peak, and never less than a ratio of 1.15 times the
+    usual.
+
+    Parameters
+    ----------
+    area, height
+        Forward scatter area and height (or width and height for instruments that give width: any pair of
+        which the first grows with the number of cells at equal second).
+    names
+        Their $PnN.
+    """
+    n = len(area)
+    valid = (area > 0) & (height > 0)
+    if n < MIN_EVENTS or valid.mean() < 0.5:
+        return none(n, f"not checked: {int(valid.sum())} events with positive {names[0]} and {names[1]}")
+    x = np.log(height[valid].astype(np.float64))
+    y = np.log(area[valid].astype(np.float64)) - x
+    y -= _trend(x, y)
+    centre = mode(y)
+    left = centre - y[y <= centre]
+    sd = 1.4826 * float(np.median(left)) if len(left) else 0.0
+    least = centre + np.log(_DOUBLET_RATIO)
+    clear = [v.value for v in valleys(y, min_share=0.002) if v.value > centre and v.left >= centre - sd]
+    cut = max(clear[0] if clear else centre + _DOUBLET_SDS * sd, least)
+    bad = np.zeros(n, dtype=bool)
+    bad[valid] = y > cut
+    ratio = float(np.exp(cut - centre))
+    how = "valley" if clear and cut == clear[0] else "spread of singlets"
+    return Gate(bad, f"{names[0]} / {names[1]} above {ratio:.2f} times the usual ({how})", {"ratio": ratio})
+
+
+def _trend(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Robust line of y over x, without its value at the median of x."""
+    order = np.argsort(x, kind="stable")
+    # the outer tenths hold debris and doublets
+    groups = np.array_split(order[len(order) // 10 : len(order) - len(order) // 10], 20)
+    gx = np.array([np.median(x[g]) for g in groups])
+    gy = np.array([np.median(y[g]) for g in groups])
+    i, j = np.triu_indices(len(gx), 1)
+    apart = gx[j] - gx[i] > 1e-9
+    if not apart.any():
+        return np.zeros_like(y)
+    slope = float(np.median((gy[j] - gy[i])[apart] / (gx[j] - gx[i])[apart]))
+    return slope * (x - np.median(x))
+
+
+def width_doublets(width: np.ndarray, name: str) -> Gate:
+    """Doublets by pulse width, only where wide pulses form a group of their own.
+
+    The cut is the first clear valley (depth at least 0.5) above 1.15 times the main peak.
+    """
+    n = len(width)
+    if n < MIN_EVENTS:
+        return none(n, f"not checked: {n} events")
+    centre = mode(width)
+    found = [v for v in valleys(width, min_share=0.002) if v.value > _DOUBLET_RATIO * centre > 0]
+    if not found:
+        return none(n, f"no separate group of high {name}")
+    return Gate(
+        width > found[0].value,
+        f"{name} above {found[0].value:.4g} (valley, depth {found[0].depth:.2f})",
+        {name: found[0].value},
+    )
+
+
+def beads(bead: np.ndarray, dna: np.ndarray | None, name: str) -> Gate:
+    """Calibration beads of mass cytometry.
+
+    Beads form a group of their own in the mean of the bead channels (arcsinh, cofactor 5), above 100 counts. Where
+    there is DNA, its median in that group must be below a third of that of the other events: else the channel holds a
+    marker.
+
+    Parameters
+    ----------
+    bead
+        Mean of the bead channels, arcsinh(x / 5).
+    dna
+        Mean of the DNA channels, arcsinh(x / 5), if any.
+    name
+        Channels, for the rule.
+    """
+    n = len(bead)
+    if n < MIN_EVENTS:
+        return none(n, f"not checked: {n} events")
+    found = [v for v in valleys(bead, min_share=0.001) if v.right > _BEAD_MIN]
+    if not found:
+        return none(n, f"no separate group of high {name}")
+    best = max(found, key=lambda v: (v.depth, v.value))
+    bad = bead > best.value
+    if dna is not None and np.median(dna[bad]) > np.median(dna[~bad]) - np.log(3):
+        return none(n, f"events with high {name} have DNA and were kept as cells")
+    return Gate(bad, f"{name} above {np.sinh(best.value) * 5:.4g} (valley, depth {best.depth:.2f})", {name: best.value})
+
+
+def dna_debris(dna: np.ndarray, name: str) -> Gate:
+    """Events without a nucleus: less than a tenth of the DNA of the main peak.
+
+    Where a clear valley (depth 0.5) lies between a tenth and a half of the main peak, it is the cut.
+
+    Parameters
+    ----------
+    dna
+        Mean of the DNA channels, arcsinh(x / 5).
+    name
+        Channels, for the rule.
+    """
+    n = len(dna)
+    if n < MIN_EVENTS:
+        return none(n, f"not checked: {n} events")
+    centre = _upper_mode(dna)
+    if centre < _BEAD_MIN:
+        return none(n, f"not checked: {name} shows no stained nuclei (below 100 counts)")
+    floor = centre + np.log(_DNA_FRACTION)
+    clear = [v.value for v in valleys(dna, min_share=0.005) if floor < v.value < centre - np.log(2)]
+    cut = clear[-1] if clear else floor
+    how = "valley" if clear else "a tenth of the main peak"
+    return Gate(dna < cut, f"{name} below {np.sinh(cut) * 5:.4g} ({how})", {name: cut})
+
+
+def dna_doublets(dna: np.ndarray, length: np.ndarray | None, name: str) -> Gate:
+    """Two cells at once in mass cytometry: too much DNA, or an event far too long.
+
+    The cut in DNA is the valley right of the main peak if there is a clear one above 1.3 times its DNA; else 3 standard
+    deviations of the narrower half of the peak, and at least 1.6 times its DNA. Event length counts as too long beyond
+    the upper quartile + 3 interquartile ranges.
+
+    Parameters
+    ----------
+    dna
+        Mean of the DNA channels, arcsinh(x / 5).
+    length
+        Event_length, if any.
+    name
+        Channels, for the rule.
+    """
+    n = len(dna)
+    if n < MIN_EVENTS:
+        return none(n, f"not checked: {n} events")
+    centre = _upper_mode(dna)
+    if centre < _BEAD_MIN:
+        return none(n, f"not checked: {name} shows no stained nuclei (below 100 counts)")
+    near = dna[np.abs(dna - centre) < np.log(10)]
+    left, right = centre - near[near <= centre], near[near > centre] - centre
+    sd = 1.4826 * min(float(np.median(side)) for side in (left, right) if len(side))
+    clear = [v.value for v in valleys(dna, min_share=0.002) if v.value > centre + np.log(1.3) and v.left > centre - sd]
+    cut = clear[0] if clear else centre + max(3 * sd, _DNA_DOUBLET)
+    bad = dna > cut
+    rule = f"{name} above {np.sinh(cut) * 5:.4g} ({'valley' if clear else 'spread of singlets'})"
+    if length is not None:
+        low, high = np.quantile(length, [0.25, 0.75])
+        limit = float(high + 3 * (high - low))
+        bad |= length > limit
+        rule += f", or event length above {limit:.4g}"
+    return Gate(bad, rule, {name: cut})
+
+
+def _upper_mode(dna: np.ndarray) -> float:
+    """Main peak of DNA among the events that have any (100 counts and more), for files with much debris."""
+    stained = dna[dna > _BEAD_MIN]
+    return mode(stained) if len(stained) >= 0.02 * len(dna) and len(stained) >= 20 else mode(dna)
+
+
+def dead(viability: np.ndarray, name: str, technique: str) -> Gate:
+    """Dead cells by a viability dye, only where they form a group of their own.
+
+    The cut is the deepest valley (depth at least 0.5, at least 0.2 % of the events on both sides) between peaks that
+    differ by at least one unit of arcsinh, the upper one being bright (arcsinh above 2 for flow, 100 counts for CyTOF).
+
+    Parameters
+    ----------
+    viability
+        The dye on the arcsinh scale (cofactor 150 for flow, 5 for CyTOF), compensated.
+    name
+        Channel, for the rule.
+    technique
+        ``flow`` or ``cytof``.
+    """
+    n = len(viability)
+    if n < MIN_EVENTS:
+        return none(n, f"not checked: {n} events")
+    bright = _DEAD_MIN[technique]
+    found = [v for v in valleys(viability, min_share=0.002) if v.right > bright and v.right - v.left >= _DEAD_STEP]
+    if not found:
+        return none(n, f"no separate group of high {name}")
+    best = max(found, key=lambda v: (v.depth, v.value))
+    return Gate(
+        viability > best.value,
+        f"{name} above {best.value:.3g} on the arcsinh scale (valley, depth {best.depth:.2f})",
+        {name: best.value},
+    )

@@ -1,0 +1,196 @@
+"""Time: parts of an acquisition in which the flow rate or a signal is not what it is in the rest.
+
+The events are cut in time order into bins of equal number. In each bin the mean rank of each channel among all stable
+events is 0.5 when nothing changed, with the standard error 1 / sqrt(12 m) for m events, whatever the channel's
+distribution. Its distance from 0.5 is an effect size that is easy to read: 0.1 means that an event of the bin exceeds a
+stable event with probability 0.6. The rate is looked at in bins of equal duration.
+"""
+
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import numpy as np
+
+MIN_EVENTS = 3000
+"""Fewer events are not checked: too few bins to know what is stable."""
+
+_SHIFT, _SHIFT_NEAR = 0.10, 0.05
+_Z, _Z_NEAR = 5.5, 3.0
+_RATE_FACTOR, _RATE_Z = 2.0, 6.0
+_REFERENCE = 4096
+
+
+@dataclass(frozen=True)
+class Stability:
+    """What the check of time found.
+
+    Attributes
+    ----------
+    bad
+        One bool per event.
+    note
+        Why nothing was checked, or how the decision was made.
+    bin_time, bin_shift, bin_bad
+        Per bin of events: mean time, channels x bins shift of the mean rank, and whether the bin is bad by signal.
+    rate_time, rate, rate_bad
+        Per bin of time: its middle, events per unit of time, and whether it is bad by rate.
+    channels
+        Names of the rows of `bin_shift`.
+    """
+
+    bad: np.ndarray
+    note: str
+    checked: bool = True
+    bin_time: np.ndarray = field(default_factory=lambda: np.empty(0))
+    bin_shift: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
+    bin_bad: np.ndarray = field(default_factory=lambda: np.empty(0, bool))
+    rate_time: np.ndarray = field(default_factory=lambda: np.empty(0))
+    rate: np.ndarray = field(default_factory=lambda: np.empty(0))
+    rate_bad: np.ndarray = field(default_factory=lambda: np.empty(0, bool))
+    channels: tuple[str, ...] = ()
+
+
+def check(time: np.ndarray, signals: np.ndarray, channels: tuple[str, ...]) -> Stability:
+    """Find the events acquired while the flow rate or a signal was unstable.
+
+    A bin of events is bad when the mean rank of any channel is off by more than 0.10 and by more than 5.5 standard
+    errors; its neighbours when the same channel is off by more than 0.05 and 3 standard errors; one or two bins
+    between bad ones are bad too. A bin of time is bad when its rate is below half or above twice the median and
+    differs from it by 6 Poisson standard errors; a bin beside a pause is not.
+
+    Parameters
+    ----------
+    time
+        Time of each event, in file order, any unit.
+    signals
+        Events x channels, any monotone scale.
+    channels
+        Names of the columns of `signals`.
+
+    References
+    ----------
+    The idea of bins in time: flowAI (Monaco 2016), PeacoQC (Emmaneel 2022). The rank statistic is Mann-Whitney's.
+    """
+    n = len(time)
+    nothing = np.zeros(n, dtype=bool)
+    if n < MIN_EVENTS:
+        return Stability(nothing, f"time not checked: {n} events, at least {MIN_EVENTS} are needed", checked=False)
+    elapsed = _unwrap(np.asarray(time, dtype=np.float64))
+    order = np.argsort(elapsed, kind="stable")
+    elapsed = elapsed[order]
+    distinct = int((np.diff(elapsed) > 0).sum()) + 1
+    if distinct < 20:
+        return Stability(nothing, f"time not checked: only {distinct} different times", checked=False)
+    size = int(np.clip(n // 150, 100, 1000))
+    edges = np.linspace(0, n, n // size + 1).astype(np.int64)
+    shift, bin_bad = _signal_bins(signals, order, edges)
+    rate_edges, rate, rate_bad = _rate_bins(elapsed)
+    sorted_bad = np.repeat(bin_bad, np.diff(edges))
+    which = np.clip(np.searchsorted(rate_edges, elapsed, side="right") - 1, 0, len(rate) - 1)
+    sorted_bad |= rate_bad[which]
+    bad = np.empty(n, dtype=bool)
+    bad[order] = sorted_bad
+    return Stability(
+        bad,
+        f"{int(bin_bad.sum())} of {len(bin_bad)} bins unstable by signal, {int(rate_bad.sum())} of {len(rate)} by rate",
+        True,
+        np.add.reduceat(elapsed, edges[:-1]) / np.diff(edges),
+        shift,
+        bin_bad,
+        (rate_edges[:-1] + rate_edges[1:]) / 2,
+        rate / np.diff(rate_edges),
+        rate_bad,
+        channels,
+    )
+
+
+def _unwrap(time: np.ndarray) -> np.ndarray:
+    """Undo the few jumps back of a clock that starts again; a file in random order is left to sorting."""
+    steps = np.diff(time)
+    back = np.flatnonzero(steps < -0.5 * (time.max() - time.min()))
+    if not len(back) or len(back) > 10 or (steps < 0).sum() > len(back) + 0.01 * len(time):
+        return time
+    result = time.copy()
+    for position in back:
+        result[position + 1 :] += time[position] - time[position + 1]
+    return result
+
+
+def _signal_bins(signals: np.ndarray, order: np.ndarray, edges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Shift of the mean rank per channel and bin, and the bad bins."""
+    sizes = np.diff(edges)
+    bins = len(sizes)
+    bad = np.zeros(bins, dtype=bool)
+    shift = np.zeros((signals.shape[1], bins))
+    error = np.ones_like(shift)
+    for _ in range(4):
+        stable = order[~np.repeat(bad, sizes)]
+        reference = stable[:: max(1, len(stable) // _REFERENCE)]
+        for channel in range(signals.shape[1]):
+            column = signals[:, channel]
+            ranks = _ranks(column[order], np.sort(column[reference]))
+            mean = np.add.reduceat(ranks, edges[:-1]) / sizes
+            shift[channel] = mean - np.median(mean[~bad])
+            jumps = np.abs(np.diff(mean))
+            # drift is slow, so differences of neighbours show the noise; ranks give its least value
+            error[channel] = np.maximum(1 / np.sqrt(12 * sizes), 1.4826 * np.median(jumps) / np.sqrt(2))
+        found = _bad_bins(np.abs(shift), error)
+        if found.mean() > 0.5 or bool((found == bad).all()):
+            bad = found
+            break
+        bad = found
+    return shift, bad
+
+
+def _ranks(values: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    """Share of the sorted reference below each value, ties counted half."""
+    below = np.searchsorted(reference, values, side="left") + np.searchsorted(reference, values, side="right")
+    return below / (2 * len(reference))
+
+
+def _bad_bins(size: np.ndarray, error: np.ndarray) -> np.ndarray:
+    if not len(size):
+        return np.zeros(size.shape[1], dtype=bool)
+    strong = (size > _SHIFT) & (size > _Z * error)
+    weak = (size > _SHIFT_NEAR) & (size > _Z_NEAR * error)
+    for row, near in zip(strong, weak, strict=True):
+        for _ in range(len(row)):
+            grown = row | (near & (np.r_[row[1:], False] | np.r_[False, row[:-1]]))
+            if bool((grown == row).all()):
+                break
+            row[:] = grown
+    return _close_gaps(np.asarray(strong.any(axis=0)), 2)
+
+
+def _close_gaps(bad: np.ndarray, longest: int) -> np.ndarray:
+    """Also mark up to `longest` good bins in a row that have bad ones on both sides."""
+    result = bad.copy()
+    marked = np.flatnonzero(bad)
+    for left, right in pairwise(marked):
+        if 1 < right - left <= longest + 1:
+            result[left:right] = True
+    return result
+
+
+def _rate_bins(elapsed: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Edges of bins of equal duration, events in each, and the bad ones."""
+    n = len(elapsed)
+    start, stop = float(elapsed[0]), float(elapsed[-1])
+    width = (stop - start) / int(np.clip(n // 200, 15, 300))
+    steps = np.diff(elapsed)
+    step = float(np.median(steps[steps > 0])) if (steps > 0).mean() < 0.2 else 0.0
+    if step > 0:
+        # a coarse clock: bins of whole ticks, else their counts would beat against it
+        width = max(1.0, round(width / step)) * step
+        start -= step / 2
+    count = max(1, int(np.ceil((stop - start) / width + 1e-9)))
+    edges = start + width * np.arange(count + 1)
+    rate = np.bincount(np.clip(((elapsed - start) / width).astype(np.int64), 0, count - 1), minlength=count)
+    rate = rate.astype(np.float64)
+    usual = float(np.median(rate[rate > 0]))
+    empty = rate == 0
+    beside_pause = np.r_[empty[1:], True] | np.r_[True, empty[:-1]]
+    far = np.abs(rate - usual) > _RATE_Z * np.sqrt(usual)
+    slow = (rate < usual / _RATE_FACTOR) & ~beside_pause & ~empty
+    fast = rate > usual * _RATE_FACTOR
+    return edges, rate, far & (slow | fast)
