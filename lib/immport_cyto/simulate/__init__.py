@@ -1,0 +1,61 @@
+"""Studies with known truth: FCS files, the ImmPort packages that go with them, and the right answers.
+
+``studies``
+    Write the studies of a preset or of a design of your own.
+``preset``, ``PRESETS``
+    Ready designs: ``demo`` and ``test``.
+``Design``, ``StudyDesign``, ``Effect``, ``Unwanted``
+    What a design is made of.
+``POPULATIONS``, ``PANELS``
+    The populations and panels of the model.
+
+See docs/simulation.md for the model and the truth tables.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from immport_cyto.simulate.acquisition import LABELS, Unwanted
+    from immport_cyto.simulate.composition import Effect
+    from immport_cyto.simulate.design import PRESETS, Design, StudyDesign, preset
+    from immport_cyto.simulate.make import studies
+    from immport_cyto.simulate.panels import PANELS
+    from immport_cyto.simulate.phenotypes import POPULATIONS
+
+_WHERE = {
+    "LABELS": "acquisition",
+    "Unwanted": "acquisition",
+    "Effect": "composition",
+    "PRESETS": "design",
+    "Design": "design",
+    "StudyDesign": "design",
+    "preset": "design",
+    "studies": "make",
+    "PANELS": "panels",
+    "POPULATIONS": "phenotypes",
+}
+
+__all__ = [
+    "LABELS",
+    "PANELS",
+    "POPULATIONS",
+    "PRESETS",
+    "Design",
+    "Effect",
+    "StudyDesign",
+    "Unwanted",
+    "preset",
+    "studies",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _WHERE:
+        return getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)
+    msg = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(msg)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
