@@ -1,0 +1,367 @@
+"""Find Tab packages and Subject_2 tables, and stream their rows; nothing is ever unpacked to disk.
+
+Dialect of a Tab package: one header line, tabs, LF, empty = NULL, quotes are plain characters. A Subject_2 table is the
+same with lists in quotes; one real copy ends its lines with a bare CR. Both are read as text without any conversion.
+"""
+
+import hashlib
+import re
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from immport_cyto.exceptions import PackageError
+from immport_cyto.files import sha256
+from immport_cyto.immport.aliases import SUBJECT_2, TABLES, Source
+
+_RELEASE = re.compile(r"-DR(\d+(?:\.\d+)?)(?![0-9])", re.IGNORECASE)
+_SUBJECT_2 = re.compile(r"subject_2_.*(flow|cytof|cytometry|fcm)", re.IGNORECASE)
+_CHUNK = 1 << 20
+_KNOWN = {name: source for source in TABLES for name in source.names}
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a package may cost before it is taken for a bomb.
+
+    Attributes
+    ----------
+    table_bytes
+        Uncompressed size of one table.
+    ratio
+        Uncompressed over compressed size of a table above 16 MiB; real tables have 4 to 20.
+    line_bytes
+        Length of one line; the longest real ones are FCS headers of some 100 kB.
+    members
+        Files in a zip.
+    """
+
+    table_bytes: int = 16 << 30
+    ratio: float = 200.0
+    line_bytes: int = 16 << 20
+    members: int = 200_000
+
+
+@dataclass(frozen=True)
+class TableFile:
+    """One table of a source: how to open it, and how large it says to be."""
+
+    label: str
+    opener: Callable[[], IO[bytes]]
+    limit: int
+
+
+@dataclass
+class PackageSource:
+    """One thing that can be loaded: the tables of one Tab folder, or one Subject_2 table.
+
+    Attributes
+    ----------
+    name
+        File name of the package, without its folder.
+    kind
+        ``tab`` or ``subject_2``.
+    release
+        ``DR28``, or ``""`` where no name tells it.
+    tables
+        By the name that this project uses for the table.
+    unused
+        Tables in the package that are not read.
+    absent
+        Per table that was read, the columns that it does not have.
+    """
+
+    name: str
+    kind: str
+    release: str
+    tables: dict[str, TableFile]
+    unused: list[str] = field(default_factory=list)
+    path: Path = Path()
+    limits: Limits = field(default_factory=Limits)
+    absent: dict[str, frozenset[str]] = field(default_factory=dict)
+
+    def digest(self) -> str:
+        """Checksum: of the file, or for a folder of the names and bytes of its tables that are read."""
+        if self.path.is_file():
+            return sha256(self.path)
+        total = hashlib.sha256()
+        for name in sorted(self.tables):
+            table = hashlib.sha256()
+            with self.tables[name].opener() as stream:
+                while chunk := stream.read(_CHUNK):
+                    table.update(chunk)
+            total.update(f"{name}\0{table.hexdigest()}\0".encode())
+        return total.hexdigest()
+
+    def rows(self, source: Source, findings: list[str]) -> Iterator[tuple[str, ...]]:
+        """Rows of a table in the order of ``source.columns``; an absent column is empty.
+
+        Oddities are added to `findings`, one sentence each.
+
+        Raises
+        ------
+        PackageError
+            A line or table beyond the limits, or a damaged zip.
+        """
+        table = self.tables.get(source.name)
+        if table is None:
+            if source.wanted:
+                findings.append(f"{self.name}: {source.names[0]}.txt is missing; what it tells stays unknown")
+            return
+        quoted = self.kind == "subject_2"
+        with _guarded(table.label), table.opener() as stream:
+            lines = _lines(stream, table, self.limits)
+            header = _cells(next(lines, ""), quoted)
+            where = [_position(header, column.names) for column in source.columns]
+            self.absent[source.name] = frozenset(
+                c.name for c, at in zip(source.columns, where, strict=True) if at is None
+            )
+            absent = [c.name for c, at in zip(source.columns, where, strict=True) if at is None and c.required]
+            if absent:
+                found = ", ".join(header[:6]) or "nothing"
+                text = f"{table.label}: column {absent[0].upper()} is missing (found: {found})"
+                if quoted:
+                    msg = f"{text}; is this a Subject_2 table of ImmPort?"
+                    raise PackageError(msg)
+                findings.append(f"{text}; the table is left out")
+                return
+            yield from _body(lines, len(header), where, quoted, table.label, findings)
+
+
+def _position(header: list[str], names: tuple[str, ...]) -> int | None:
+    columns = [re.sub(r"[\s.]+", "_", cell.strip()).upper() for cell in header]
+    return next((columns.index(name) for name in names if name in columns), None)
+
+
+def _body(
+    lines: Iterator[str], width: int, where: list[int | None], quoted: bool, label: str, findings: list[str]
+) -> Iterator[tuple[str, ...]]:
+    short = long = nul = 0
+    first_long = 0
+    for number, line in enumerate(lines, start=2):
+        if not line:
+            continue
+        if "\0" in line:
+            nul += 1
+            line = line.replace("\0", "")
+        cells = _cells(line, quoted)
+        if len(cells) < width:
+            short += 1
+            cells += [""] * (width - len(cells))
+        elif len(cells) > width and any(cells[width:]):
+            long += 1
+            first_long = first_long or number
+            continue
+        yield tuple("" if at is None else cells[at] for at in where)
+    if short:
+        findings.append(f"{label}: {short} rows are shorter than the header; their last cells are taken as empty")
+    if long:
+        findings.append(
+            f"{label}: {long} rows have more cells than the header (first: line {first_long}) and are left out, "
+            "since their columns cannot be told"
+        )
+    if nul:
+        findings.append(f"{label}: {nul} rows hold NUL characters, which are left out")
+
+
+def _cells(line: str, quoted: bool) -> list[str]:
+    cells = line.split("\t")
+    if quoted:
+        return [
+            cell[1:-1].replace('""', '"') if len(cell) >= 2 and cell[0] == cell[-1] == '"' else cell for cell in cells
+        ]
+    return cells
+
+
+@contextmanager
+def _guarded(label: str) -> Iterator[None]:
+    """Turn what a damaged zip can raise into one sentence."""
+    try:
+        yield
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        msg = f"{label}: cannot be unpacked ({error}); download the package again"
+        raise PackageError(msg) from error
+    except OSError as error:
+        msg = f"{label}: cannot be read ({error.strerror or error}); check the file"
+        raise PackageError(msg) from error
+
+
+def _lines(stream: IO[bytes], table: TableFile, limits: Limits) -> Iterator[str]:
+    """Lines in LF, CR LF or bare CR, decoded as UTF-8, else as Windows-1252; a byte order mark is dropped."""
+    rest = b""
+    total = 0
+    end: bytes | None = None
+    first = True
+    while chunk := stream.read(_CHUNK):
+        total += len(chunk)
+        if total > table.limit:
+            msg = f"{table.label}: unpacks to more than {table.limit} bytes, which no ImmPort table does; not loaded"
+            raise PackageError(msg)
+        if first:
+            first = False
+            if chunk.startswith((b"\xff\xfe", b"\xfe\xff")):
+                msg = f"{table.label}: is UTF-16 text; save it as UTF-8"
+                raise PackageError(msg)
+            chunk = chunk.removeprefix(b"\xef\xbb\xbf")
+        if end is None:
+            end = _line_end(chunk)
+        if end == b"\r":  # such a text may still end in LF, as a real one does
+            chunk = chunk.replace(b"\n", b"\r")
+        parts = (rest + chunk).split(end)
+        rest = parts.pop()
+        if len(rest) > limits.line_bytes:
+            msg = f"{table.label}: a line is longer than {limits.line_bytes} bytes; not an ImmPort table"
+            raise PackageError(msg)
+        for part in parts:
+            yield _decode(part)
+    if rest:
+        yield _decode(rest)
+
+
+def _line_end(chunk: bytes) -> bytes:
+    """CR where the header line ends so; a lone CR inside a line of LF text is data."""
+    cr, lf = chunk.find(b"\r"), chunk.find(b"\n")
+    return b"\r" if cr >= 0 and (lf < 0 or cr < lf - 1) else b"\n"
+
+
+def _decode(line: bytes) -> str:
+    line = line.removesuffix(b"\r")
+    try:
+        return line.decode("utf-8")
+    except UnicodeDecodeError:
+        return line.decode("cp1252", errors="replace")
+
+
+def find_sources(path: Path | str, *, limits: Limits | None = None) -> list[PackageSource]:
+    """Tab packages and Subject_2 tables at `path`: a zip, a folder (also of zips), or one Subject_2 table.
+
+    Parameters
+    ----------
+    path
+        What the user downloaded. A zip or folder may hold several studies, in one Tab folder or in several.
+    limits
+        See :class:`Limits`.
+
+    Raises
+    ------
+    PackageError
+        Nothing there, nothing of ImmPort in it, or an archive that must not be trusted.
+    """
+    path = Path(path)
+    limits = limits or Limits()
+    if path.is_dir():
+        found = _in_folder(path, limits)
+    elif not path.is_file():
+        msg = f"{path}: no such file or folder; check the path"
+        raise PackageError(msg)
+    elif zipfile.is_zipfile(path):
+        found = _in_zip(path, limits)
+    else:
+        with path.open("rb") as stream:
+            start = stream.read(4)
+        if start[:2] == b"PK":
+            msg = f"{path}: a damaged zip file; download the package again"
+            raise PackageError(msg)
+        found = [_subject_2(path, limits)]
+    if not found:
+        msg = f"{path}: no ImmPort tables in it (study.txt or *_Subject_2_*.txt); give a Tab package as downloaded"
+        raise PackageError(msg)
+    return found
+
+
+def _subject_2(path: Path, limits: Limits) -> PackageSource:
+    table = TableFile(path.name, lambda: path.open("rb"), limits.table_bytes)
+    return PackageSource(path.name, "subject_2", _release(path.name), {SUBJECT_2.name: table}, [], path, limits)
+
+
+def _release(*names: str) -> str:
+    for name in names:
+        found = _RELEASE.search(name)
+        if found:
+            return f"DR{found.group(1)}"
+    return ""
+
+
+def _in_folder(path: Path, limits: Limits) -> list[PackageSource]:
+    texts = sorted(p for p in path.rglob("*.txt") if p.is_file() and not p.name.startswith("._"))
+    openers = {str(PurePosixPath(p.relative_to(path).as_posix())): p for p in texts}
+    found = _group(
+        path,
+        {name: (lambda p=p: p.open("rb")) for name, p in openers.items()},  # type: ignore[misc]
+        dict.fromkeys(openers, limits.table_bytes),
+        limits,
+    )
+    found += [_subject_2(p, limits) for p in texts if _SUBJECT_2.search(p.name)]
+    if not found:
+        for archive in sorted(path.glob("*.zip")):
+            found += _in_zip(archive, limits)
+    return found
+
+
+def _in_zip(path: Path, limits: Limits) -> list[PackageSource]:
+    with _guarded(str(path)), zipfile.ZipFile(path) as archive:
+        members = archive.infolist()
+    if len(members) > limits.members:
+        msg = f"{path}: {len(members)} files in one zip, which no ImmPort package has; not loaded"
+        raise PackageError(msg)
+    openers: dict[str, Callable[[], IO[bytes]]] = {}
+    sizes: dict[str, int] = {}
+    for member in members:
+        name = member.filename
+        parts = PurePosixPath(name.replace("\\", "/")).parts
+        if name.startswith(("/", "\\")) or ".." in parts or re.match(r"^[A-Za-z]:", name):
+            msg = f"{path}: the zip holds the unsafe path {name!r}; not loaded, get the package from ImmPort"
+            raise PackageError(msg)
+        if member.is_dir() or "__MACOSX" in parts or parts[-1].startswith("._") or not name.lower().endswith(".txt"):
+            continue
+        if member.file_size > (16 << 20) and member.file_size > limits.ratio * max(member.compress_size, 1):
+            ratio = member.file_size // max(member.compress_size, 1)
+            msg = f"{path}: {name} would unpack to {ratio} times its size, like a zip bomb; not loaded"
+            raise PackageError(msg)
+        openers["/".join(parts)] = _zip_opener(path, name)
+        sizes["/".join(parts)] = min(limits.table_bytes, max(member.file_size, 1))
+    found = _group(path, openers, sizes, limits)
+    for name in sorted(openers):
+        if _SUBJECT_2.search(name.rsplit("/", 1)[-1]):
+            base = name.rsplit("/", 1)[-1]
+            table = TableFile(f"{path.name}: {base}", openers[name], sizes[name])
+            release = _release(base, path.name)
+            found.append(PackageSource(base, "subject_2", release, {SUBJECT_2.name: table}, [], path, limits))
+    return found
+
+
+def _zip_opener(path: Path, member: str) -> Callable[[], IO[bytes]]:
+    def opener() -> IO[bytes]:
+        with zipfile.ZipFile(path) as archive:  # the member keeps the file open until it is closed itself
+            return archive.open(member)
+
+    return opener
+
+
+def _group(
+    path: Path, openers: dict[str, Callable[[], IO[bytes]]], sizes: dict[str, int], limits: Limits
+) -> list[PackageSource]:
+    """Folders with a study.txt, each with its tables."""
+    folders: dict[str, dict[str, str]] = {}
+    for name in sorted(openers):
+        folder, _, base = name.rpartition("/")
+        folders.setdefault(folder, {})[base.lower().removesuffix(".txt")] = name
+    roots = [folder for folder, tables in folders.items() if "study" in tables]
+    found = []
+    for root in roots:
+        tables, unused = {}, []
+        for base, name in folders[root].items():
+            source = _KNOWN.get(base)
+            if source is None:
+                unused.append(base)
+                continue
+            tables[source.name] = TableFile(f"{path.name}: {name.rsplit('/', 1)[-1]}", openers[name], sizes[name])
+        folder_names = [part for part in reversed(root.split("/")) if part]
+        release = _release(*folder_names, path.name, *(p.name for p in [*path.resolve().parents][:2]))
+        label = path.name if len(roots) == 1 else f"{path.name}:{root}"
+        found.append(PackageSource(label, "tab", release, tables, unused, path, limits))
+    return found

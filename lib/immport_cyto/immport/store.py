@@ -1,0 +1,268 @@
+"""A store of ImmPort packages: load packages into it, link FCS files to it."""
+
+import sqlite3
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from immport_cyto.exceptions import InputError, LinkError
+from immport_cyto.immport import schema
+from immport_cyto.immport.linking import sample_rows
+from immport_cyto.immport.loading import LoadReport, add_functions, load_source
+from immport_cyto.immport.matching import Matcher
+from immport_cyto.immport.package import Limits, find_sources
+from immport_cyto.tables import SAMPLES, Column, Table, conform
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FILE_WITHOUT_METADATA = "file without metadata"
+METADATA_WITHOUT_FILE = "metadata without file"
+
+ORPHANS = Table(
+    "orphans.tsv",
+    "files without metadata, and result files of the metadata without a file",
+    (
+        Column("kind", "text", f"{FILE_WITHOUT_METADATA!r} or {METADATA_WITHOUT_FILE!r}"),
+        Column("file_name", "text", "name of the file given, or the name in ImmPort"),
+        Column("study_accession", "text", "ImmPort study, where known", required=False),
+        Column("reason", "text", "why it was not linked"),
+    ),
+    ("kind", "file_name", "study_accession"),
+)
+
+
+def open_store(path: Path | str = ":memory:") -> "Store":
+    """Open a store, or make an empty one where there is none.
+
+    Parameters
+    ----------
+    path
+        The SQLite file, or ``":memory:"``.
+
+    Raises
+    ------
+    InputError
+        The file is not a store, or one of a newer version.
+    """
+    if str(path) != ":memory:":
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+    try:
+        connection = sqlite3.connect(str(path), isolation_level=None)
+    except sqlite3.Error as error:
+        msg = f"{path}: cannot be opened as a store ({error}); check the path"
+        raise InputError(msg) from error
+    try:
+        _prepare(connection, path)
+    except sqlite3.DatabaseError as error:
+        connection.close()
+        msg = f"{path}: not a store of immport-cyto ({error}); give the file that 'immport load' wrote"
+        raise InputError(msg) from error
+    except InputError:
+        connection.close()
+        raise
+    return Store(connection)
+
+
+def _prepare(connection: sqlite3.Connection, path: Path | str) -> None:
+    tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    application = connection.execute("PRAGMA application_id").fetchone()[0]
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if tables and application != schema.APPLICATION_ID:
+        msg = f"{path}: another kind of SQLite database; give the file that 'immport load' wrote"
+        raise InputError(msg)
+    if tables and version != schema.VERSION:
+        msg = f"{path}: a store of version {version}, this program uses {schema.VERSION}; load the packages again"
+        raise InputError(msg)
+    connection.execute("PRAGMA foreign_keys = ON")
+    if not tables:
+        connection.executescript(
+            f"BEGIN; {'; '.join(schema.statements('schema'))}; PRAGMA application_id = {schema.APPLICATION_ID}; "
+            f"PRAGMA user_version = {schema.VERSION}; COMMIT;"
+        )
+    add_functions(connection)
+
+
+class Store:
+    """What ImmPort says about samples and files; made by :func:`open_store`.
+
+    Attributes
+    ----------
+    connection
+        The SQLite connection, for queries of your own.
+    findings
+        Oddities of the last :meth:`link`, one sentence each.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+        self.findings: list[str] = []
+        self._unlinked: list[tuple[str, str, str, str]] = []
+        self._linked: set[int] = set()
+        self._listed = True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self.connection.close()
+
+    def load(self, packages: Iterable[Path | str] | Path | str, *, limits: Limits | None = None) -> list[LoadReport]:
+        """Load packages; the same bytes twice change nothing, a newer release replaces an older one.
+
+        Parameters
+        ----------
+        packages
+            Tab packages (zip or folder), Subject_2 tables, or folders of them.
+        limits
+            See :class:`immport_cyto.immport.Limits`.
+
+        Returns
+        -------
+        list of LoadReport
+            One per study of each source, in the order given.
+
+        Raises
+        ------
+        PackageError
+            A package that cannot be loaded; what came before it is in the store.
+        """
+        given = [packages] if isinstance(packages, (str, Path)) else list(packages)
+        reports: list[LoadReport] = []
+        for path in given:
+            for source in find_sources(path, limits=limits):
+                reports += load_source(self.connection, source)
+        return reports
+
+    def studies(self) -> "pd.DataFrame":
+        """One row per study: accession, title, release, kind of source, and counts."""
+        import pandas as pd
+
+        return pd.read_sql_query(
+            "SELECT s.study_accession, coalesce(s.title, '') AS title, s.release, s.kind, "
+            "(SELECT count(DISTINCT subject_accession) FROM arm_subject a "
+            "WHERE a.study_accession = s.study_accession) AS n_subjects, "
+            "(SELECT count(*) FROM biosample b WHERE b.study_accession = s.study_accession) AS n_biosamples, "
+            "(SELECT count(*) FROM file f WHERE f.study_accession = s.study_accession AND f.role = 'sample') "
+            "AS n_result_files FROM study s ORDER BY length(s.study_accession), s.study_accession",
+            self.connection,
+        )
+
+    def sources(self) -> list[dict[str, str]]:
+        """What was loaded: name, release, checksum and studies of each source, for provenance."""
+        rows = self.connection.execute(
+            "SELECT name, release, sha256, group_concat(study_accession, ';') FROM (SELECT * FROM source "
+            "JOIN study_source USING (source_id) ORDER BY study_accession) GROUP BY source_id ORDER BY name, sha256"
+        )
+        return [dict(zip(("name", "release", "sha256", "studies"), row, strict=True)) for row in rows]
+
+    def link(self, files: Mapping[str, Path | str] | Iterable[str] | None = None) -> "pd.DataFrame":
+        """One row of ``samples.tsv`` per FCS result file, by the rules of :mod:`immport_cyto.immport.matching`.
+
+        Parameters
+        ----------
+        files
+            ``{file name: path}`` (size and keywords can then be used), or names only. None lists all result files of
+            the store under the name that they have in ImmPort's ``ResultFiles``.
+
+        Returns
+        -------
+        pandas.DataFrame
+            The contract ``tables.SAMPLES``, in order of ``file_name``: each file that was matched once. What was not
+            is in :attr:`orphans`; matched and unmatched files together are the files given.
+
+        Raises
+        ------
+        LinkError
+            Two files are given under one name, or two given files are the same result file.
+        """
+        import pandas as pd
+
+        self._unlinked, self.findings = [], []
+        self._listed = files is None
+        if files is None:
+            matched = self._all_results()
+            n_files = len(matched)
+        else:
+            matched, n_files = self._match(files)
+        linked = sample_rows(self.connection, matched)
+        for number in linked.without_sample:
+            name, study = self.connection.execute(
+                "SELECT name, coalesce(study_accession, '') FROM file WHERE file_info_id = ?", (number,)
+            ).fetchone()
+            reason = f"ImmPort lists {name} but links it to no sample"
+            self._unlinked.append((FILE_WITHOUT_METADATA, matched[number][0], study, reason))
+        self.findings += linked.findings
+        self._linked = set(matched)
+        if len(linked.rows) + len(self._unlinked) != n_files:  # each file is linked or an orphan, once
+            msg = f"{n_files} files became {len(linked.rows)} samples and {len(self._unlinked)} orphans"
+            raise AssertionError(msg)
+        return conform(pd.DataFrame(linked.rows, columns=SAMPLES.column_names), SAMPLES)
+
+    @property
+    def orphans(self) -> "pd.DataFrame":
+        """After :meth:`link`: files without metadata, and result files of the store without a given file.
+
+        Columns: kind, file_name, study_accession, reason.
+        """
+        import pandas as pd
+
+        rows: list[tuple[Any, ...]] = sorted(self._unlinked, key=lambda row: row[1])
+        if not self._listed:
+            missing = self.connection.execute(
+                "SELECT f.file_info_id, f.name, coalesce(f.study_accession, '') FROM file f "
+                "WHERE f.role = 'sample' ORDER BY f.name"
+            )
+            rows += [
+                (METADATA_WITHOUT_FILE, name, study, "no file given is this result file")
+                for number, name, study in missing
+                if number not in self._linked
+            ]
+        return pd.DataFrame(rows, columns=ORPHANS.column_names, dtype=object)
+
+    def _all_results(self) -> dict[int, tuple[str, str]]:
+        rows = self.connection.execute("SELECT file_info_id, name FROM file WHERE role = 'sample' ORDER BY name")
+        matched, seen = {}, set()
+        for number, name in rows:
+            if name in seen:
+                msg = f"two result files of the store are named {name!r}; link files by path, or load one study only"
+                raise LinkError(msg)
+            seen.add(name)
+            matched[number] = (name, "")
+        return matched
+
+    def _match(self, files: Mapping[str, Path | str] | Iterable[str]) -> tuple[dict[int, tuple[str, str]], int]:
+        given: list[tuple[str, Path | None]]
+        if isinstance(files, Mapping):
+            given = [(name, Path(path)) for name, path in files.items()]
+        else:
+            given = [(str(name), None) for name in files]
+        names = [name for name, _ in given]
+        if len(set(names)) != len(names):
+            double = next(name for name in sorted(names) if names.count(name) > 1)
+            msg = f"two files are named {double!r}; rename one, results are kept by file name"
+            raise LinkError(msg)
+        matcher = Matcher(self.connection)
+        matched: dict[int, tuple[str, str]] = {}
+        for name, path in sorted(given):
+            match = matcher.match(name, path)
+            if match.file_info_id is None:
+                self._unlinked.append((FILE_WITHOUT_METADATA, name, "", match.reason))
+                continue
+            if match.file_info_id in matched:
+                other = matched[match.file_info_id][0]
+                msg = (
+                    f"{other} and {name} are the same result file (file_info_id {match.file_info_id}); give one of them"
+                )
+                raise LinkError(msg)
+            if match.note:
+                self.findings.append(match.note)
+            matched[match.file_info_id] = (name, match.rule)
+        return matched, len(given)
