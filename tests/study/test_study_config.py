@@ -1,0 +1,101 @@
+"""study.yaml: what is wrong is named by file and key, before any work starts."""
+
+import pytest
+
+from immport_cyto import study
+from immport_cyto.exceptions import InputError, OptionError
+from immport_cyto.study.config import ClusterOptions, ModelOptions
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "SDY1_Tab.zip").write_bytes(b"x")
+    (tmp_path / "fcs").mkdir()
+    (tmp_path / "definitions.tsv").write_text("population\tdefinition\nT\tCD3+\n")
+    return tmp_path
+
+
+def write(folder, text: str):
+    path = folder / "study.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+STUDIES = "studies:\n  - {metadata: SDY1_Tab.zip, fcs: fcs}\n"
+
+
+def test_only_studies_are_needed_and_paths_are_relative_to_the_file(folder):
+    config = study.read(write(folder, STUDIES))
+    assert config.studies[0].metadata == (folder / "SDY1_Tab.zip",)
+    assert config.studies[0].fcs == (folder / "fcs",)
+    assert config.cluster == ClusterOptions()
+    assert config.model == ModelOptions(formula="age_years + sex", term=None, scale="logit")
+    assert config.populations is None
+
+
+def test_every_option_arrives(folder):
+    text = STUDIES + (
+        "title: My run\n"
+        "populations:\n"
+        "  - {population: Naive CD4, definition: CD3+ CD4+ CCR7+, parent: CD3+ CD4+}\n"
+        "  - CD19+\n"
+        "preprocess: {compensation: none, transform: logicle, qc: none, max_events: 500, seed: 7}\n"
+        "cluster: {grid: [7, 5], metaclusters: auto, markers: [CD3, CD4], rlen: 5, seed: 3}\n"
+        "model: {formula: arm_name, term: arm_name, scale: arcsine}\n"
+        "pool: {method: DL, test: z}\n"
+    )
+    config = study.read(write(folder, text))
+    assert config.title == "My run"
+    assert config.populations == (
+        {"population": "Naive CD4", "definition": "CD3+ CD4+ CCR7+", "parent": "CD3+ CD4+", "cl_id": ""},
+        {"population": "CD19+", "definition": "CD19+", "parent": "", "cl_id": ""},
+    )
+    assert (config.preprocess.transform, config.preprocess.max_events) == ("logicle", 500)
+    assert (config.cluster.grid, config.cluster.metaclusters, config.cluster.markers) == (
+        (7, 5),
+        "auto",
+        ("CD3", "CD4"),
+    )
+    assert (config.pool.method, config.pool.test) == ("DL", "z")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "studies must be a list with at least one study"),
+        ("studies: 3\n", "studies must be a list"),
+        ("studies:\n  - {fcs: fcs}\n", r"studies\[1\].metadata is missing; give a path"),
+        (STUDIES + "clusters: {}\n", "the file has an unknown key 'clusters'; did you mean 'cluster'"),
+        (STUDIES + "cluster: {grid: 10}\n", "cluster.grid is 10; give two numbers"),
+        (STUDIES + "cluster: {metaclusters: 1}\n", "cluster.metaclusters is 1; give a whole number of at least 2"),
+        (STUDIES + "cluster: {seed: true}\n", "cluster.seed is True; give a whole number"),
+        (STUDIES + "model: {scale: log}\n", "model.scale is 'log'; choose one of logit, arcsine, zscore, fraction"),
+        (STUDIES + "preprocess: {transform: biex}\n", "preprocess.transform is 'biex'; choose one of"),
+        (STUDIES + "preprocess: {max_events: 0}\n", "preprocess.max_events is 0; give a whole number of at least 1"),
+        (STUDIES + "populations: [{population: T}]\n", r"populations\[1\].definition is missing; give gates"),
+        (STUDIES + "model: [1]\n", "model must hold keys and values"),
+    ],
+)
+def test_a_wrong_value_is_one_sentence_with_the_key(folder, text, message):
+    with pytest.raises(OptionError, match=message) as caught:
+        study.read(write(folder, text))
+    assert "study.yaml" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("studies:\n  - {metadata: none.zip, fcs: fcs}\n", "metadata names 'none.zip', which does not exist"),
+        (STUDIES + "populations: none.tsv\n", "populations names 'none.tsv', which does not exist"),
+        ("studies: [\n", "is not valid YAML in line 2"),
+        ("!!python/object/apply:os.system [echo]\n", "is not valid YAML"),
+    ],
+)
+def test_a_missing_path_or_no_yaml_is_named(folder, text, message):
+    with pytest.raises(InputError, match=message):
+        study.read(write(folder, text))
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"nothing.yaml: cannot be read"):
+        study.read(tmp_path / "nothing.yaml")
