@@ -12,7 +12,7 @@ from immport_cyto.cli._common import json_option, quiet_option
 @click.option("--preset", default="demo", show_default=True, help="Size of the studies: demo or test.")
 @click.option("--studies", type=int, help="Number of studies.  [default: 3]")
 @click.option("--subjects", type=int, help="Subjects per study.  [default: 14 to 16; test: 6]")
-@click.option("--events", type=int, help="Mean events per FCS file.  [default: 2500; test: 600]")
+@click.option("--events", type=int, help="Mean events per FCS file.  [default: 4000; test: 600]")
 @click.option("--seed", type=int, default=1, show_default=True, help="Same seed and options, same bytes.")
 @json_option
 @quiet_option

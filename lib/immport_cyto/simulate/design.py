@@ -84,7 +84,7 @@ class Design:
     """
 
     studies: tuple[StudyDesign, ...]
-    events: int = 2500
+    events: int = 4000
     effects: tuple[Effect, ...] = EFFECTS
     study_sd: float = 0.15
     subject_sd: float = 0.22
