@@ -1,0 +1,49 @@
+"""Clean text and comparison keys: what makes two spellings of one name equal.
+
+A key is lower case without separators, so ``HLA-DR``, ``HLA DR`` and ``hladr`` are equal. Between two digits a
+separator is kept as a dot: ``CD3-19`` is not ``CD319``, and ``Cy5-5`` is ``Cy5.5``.
+"""
+
+import re
+import unicodedata
+from functools import lru_cache
+
+MAX_LENGTH = 200
+"""Longer names hold no channel name; only this many characters are read."""
+
+_GREEK = {
+    "α": "a", "β": "b", "γ": "g", "δ": "d", "ε": "e", "ζ": "z", "κ": "k", "λ": "l", "μ": "u", "θ": "q", "ς": "s",
+    "Α": "A", "Β": "B", "Γ": "G", "Δ": "D", "ß": "b", "™": "", "®": "", "©": "", "–": "-", "—": "-", "−": "-",
+    "‐": "-", "‑": "-", "‒": "-", "’": "'", "′": "'", "／": "/", "⁄": "/", "∕": "/",
+}  # fmt: skip
+_TRANSLATE = str.maketrans(_GREEK)
+_BLANKS = re.compile(r"\s+")
+_PART = re.compile(r"[a-z]+|[0-9]+")
+
+
+def clean(text: str) -> str:
+    """Readable text: no control or direction characters, single blanks, Greek letters as Latin ones.
+
+    At most `MAX_LENGTH` characters are kept.
+    """
+    text = str(text)[: 4 * MAX_LENGTH]
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", text.translate(_TRANSLATE)).translate(_TRANSLATE)
+    text = "".join(" " if unicodedata.category(c) in {"Cc", "Zl", "Zp"} else c for c in text if _printable(c))
+    return _BLANKS.sub(" ", text).strip()[:MAX_LENGTH]
+
+
+def _printable(character: str) -> bool:
+    return character.isascii() or unicodedata.category(character) not in {"Cf", "Cs", "Co", "Cn"}
+
+
+@lru_cache(maxsize=65536)
+def key(text: str) -> str:
+    """The comparison key of a name; empty when it holds no letter and no digit."""
+    parts: list[str] = []
+    for match in _PART.finditer(clean(text).lower()):
+        part = match.group()
+        if parts and part[0].isdigit() and parts[-1][-1].isdigit():
+            parts.append(".")
+        parts.append(part)
+    return "".join(parts)

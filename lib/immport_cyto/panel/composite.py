@@ -1,0 +1,162 @@
+"""Several antigens in one channel: dumps, families, two targets on one metal; and text that may be left unread."""
+
+import re
+from dataclasses import dataclass
+
+from immport_cyto.panel.segments import MODIFIERS, Segment
+from immport_cyto.panel.suggest import near_reporter
+from immport_cyto.panel.vocabulary import Antigen, Isotope, load
+
+_CD = re.compile(r"^cd(\d+)([a-z]*)$")
+_GLUED = re.compile(r"(?<![A-Za-z])CD(\d{4,16})(?!\d)", re.IGNORECASE)
+# antigens of dump channels; a run of digits such as 141619 is only read as several of these
+_LINEAGE = ("3", "4", "8", "14", "15", "16", "19", "20", "33", "34", "56", "61", "66", "123", "235")
+_NOT_ADDED = frozenset({"1", "2", "6", "9"})  # counters, as in CD86-2
+_CHANGES_TARGET = frozenset(
+    "ligand receptor like l r rl lg inhibitor antagonist subunit chain alpha beta gamma delta epsilon zeta isoform variant".split()
+)
+_SINGLE_TARGET = 89  # the lightest mass of a label: numbers from here on may be masses
+
+
+@dataclass(frozen=True)
+class Composite:
+    """Antigens of one channel, and the role that their way of writing gives."""
+
+    entries: tuple[Antigen, ...]
+    role: str
+    rule: str
+    confidence: float
+    modifiers: tuple[str, ...]
+
+
+def compose(text: str, segments: list[Segment], isotope: Isotope | None) -> Composite | None:
+    """Join the antigens of a text; None where a rest of the text makes the reading doubtful."""
+    entries: list[Antigen] = []
+    separators: list[str] = []
+    modifiers: list[str] = []
+    unread: list[Segment] = []
+    rule, last = "antigen and reporter", None
+    for segment in segments:
+        added: list[Antigen] = []
+        if segment.category == "antigen" and isinstance(segment.entry, Antigen):
+            if last is not None and not segment.separator and len(segment.key) < 4 and segment.key[:2] != "cd":
+                return None  # IL20RB is not IL-20 and Rb
+            added = [segment.entry]
+        elif segment.category == "number" and last is not None:
+            if _is_mass(segment, isotope, entries):
+                modifiers.append(f"mass {segment.key}")
+                continue
+            added = _numbers(segment, last)
+            rule = "numbers after CD" if added else rule
+        elif segment.category in {"text", "modifier"} and last is not None and len(segment.key) == 1:
+            added = _letters(segment, last)
+            rule = "letters after one stem" if added else rule
+        if added:
+            for entry in added:
+                if entry not in entries:
+                    entries.append(entry)
+                    separators.append(segment.separator)
+            last = added[-1]
+        else:
+            _modify(segment, modifiers, unread)
+    return _decide(entries, separators, modifiers, unread, rule, isotope)
+
+
+def _modify(segment: Segment, modifiers: list[str], unread: list[Segment]) -> None:
+    if segment.category == "modifier":
+        meaning = MODIFIERS[segment.key]
+        if meaning and meaning != "and":
+            modifiers.append(meaning)
+    elif segment.category == "site":
+        modifiers.append(f"site {segment.text.strip()}")
+    elif segment.category in {"text", "number"}:
+        unread.append(segment)
+
+
+def _decide(
+    entries: list[Antigen],
+    separators: list[str],
+    modifiers: list[str],
+    unread: list[Segment],
+    rule: str,
+    isotope: Isotope | None,
+) -> Composite | None:
+    if not entries:
+        return None
+    confidence = 0.98
+    for segment in unread:
+        # a free-standing rest after "_", a blank or in brackets (clone, barcode set) does not change the target
+        if segment.key in _CHANGES_TARGET or segment.key.startswith("cd"):
+            return None
+        if not near_reporter(segment.key) and (
+            len(entries) > 1 or not segment.separator or set(segment.separator) & set("/-+&,;|")
+        ):
+            return None
+        confidence = 0.6
+        modifiers.append(f"unread {segment.text}")
+    entries = _phospho(entries, modifiers)
+    if len(entries) == 1:
+        return Composite((entries[0],), "marker", rule if not unread else "antigen with unread text", confidence, tuple(modifiers))  # fmt: skip
+    joined = [s.strip() for s in separators[1:]]
+    family = rule == "letters after one stem"
+    two_on_one_label = len(entries) == 2 and all(s == "_" for s in joined)
+    role = "marker" if family or two_on_one_label else "dump"
+    if role == "dump" and rule == "antigen and reporter":
+        rule = "several antigens"
+    return Composite(tuple(entries), role, rule if role == "dump" or family else "two antigens", 0.9, tuple(modifiers))
+
+
+def _phospho(entries: list[Antigen], modifiers: list[str]) -> list[Antigen]:
+    """``STAT5 (pY694)`` and ``phospho STAT5`` are the phospho form."""
+    site = any(m.startswith("site ") for m in modifiers)
+    if not site and "phospho" not in modifiers:
+        return entries
+    by_name = load().by_name
+    return [by_name.get(f"p{e.name}", e) if e.kind == "signalling" else e for e in entries]
+
+
+def _is_mass(segment: Segment, isotope: Isotope | None, entries: list[Antigen]) -> bool:
+    """``CD45_89``: a mass after the name, the label of a barcoded antibody."""
+    number = int(segment.key) if len(segment.key) <= 3 else 0
+    if isotope is not None:
+        return number == isotope.mass
+    masses = {i.mass for i in load().isotopes.values()}
+    return segment.separator in {"_", " "} and number >= _SINGLE_TARGET and number in masses and len(entries) == 1
+
+
+def _numbers(segment: Segment, last: Antigen) -> list[Antigen]:
+    """``CD3-19-20``: numbers that go on after a CD antigen."""
+    if not _CD.match(last.name.lower()) or not segment.separator or segment.key in _NOT_ADDED:
+        return []
+    if not segment.separator.strip() and segment.key not in _LINEAGE:
+        return []
+    found = load().antigens.get(f"cd{segment.key}")
+    return [found] if found else []
+
+
+def _letters(segment: Segment, last: Antigen) -> list[Antigen]:
+    """``CD158a/b/e``: letters that share the stem."""
+    match = _CD.match(last.name.lower())
+    if not match or not match.group(2) or segment.separator.strip() not in {"/", ",", "+"}:
+        return []
+    found = load().antigens.get(f"cd{match.group(1)}{segment.key}")
+    return [found] if found else []
+
+
+def spell_out(text: str) -> str:
+    """``CD141619dead`` becomes ``CD14/CD16/CD19 dead``: lineage numbers, if there is one way to cut them."""
+    return _GLUED.sub(lambda match: _glued(match.group(1)) or match.group(0), text)
+
+
+def _glued(digits: str) -> str:
+    ways: list[list[str]] = []
+
+    def split(rest: str, taken: list[str]) -> None:
+        if not rest:
+            ways.append(taken)
+        for number in _LINEAGE:
+            if rest.startswith(number) and len(ways) < 2:
+                split(rest[len(number) :], [*taken, number])
+
+    split(digits, [])
+    return "/".join(f"CD{number}" for number in ways[0]) + " " if len(ways) == 1 else ""
