@@ -14,6 +14,7 @@ MIN_EVENTS = 200
 
 _AT_LIMIT = 1 - 1e-6
 _DEBRIS_FSC = 0.30
+_DEBRIS_DEPTH, _DEBRIS_DEPTH_AGREED = 0.5, 0.3
 _DOUBLET_RATIO = 1.15
 _DOUBLET_SDS = 4.0
 _DNA_FRACTION = 0.10
@@ -45,6 +46,11 @@ class Gate:
 def none(n: int, rule: str) -> Gate:
     """A gate that drops nothing."""
     return Gate(np.zeros(n, dtype=bool), rule)
+
+
+def _number(value: float) -> str:
+    """A threshold as people write it: 29,690 or 3.62."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def margin(scatter: np.ndarray, limits: np.ndarray, names: tuple[str, ...]) -> Gate:
@@ -79,9 +85,11 @@ def margin(scatter: np.ndarray, limits: np.ndarray, names: tuple[str, ...]) -> G
 def debris(fsc: np.ndarray, name: str, markers: np.ndarray | None = None) -> Gate:
     """Small particles by forward scatter, only where they form a group of their own.
 
-    The cut is the deepest valley of the density of FSC (depth at least 0.5) whose lower peak lies below 0.30 of its
-    upper peak. Lymphocytes beside granulocytes lie at 0.5 and more. The lower group is taken for cells, and kept,
-    when its upper quartile exceeds that of the other events by more than half a unit of arcsinh in any marker.
+    The cut is the deepest valley of the density of log FSC whose lower peak lies below 0.30 of its upper peak
+    (lymphocytes beside granulocytes lie at 0.5 and more) and with at least 5 % of the events above it. The valley must
+    be 0.5 deep, or 0.3 where the markers agree: cells, unlike debris, carry some, so their upper decile is higher by
+    one unit of arcsinh in at least half of the markers. The lower group is taken for cells, and kept, when its upper
+    quartile is higher than that of the other events by half a unit in any marker.
 
     Parameters
     ----------
@@ -95,16 +103,30 @@ def debris(fsc: np.ndarray, name: str, markers: np.ndarray | None = None) -> Gat
     n = len(fsc)
     if n < MIN_EVENTS:
         return none(n, f"not checked: {n} events")
-    found = [v for v in valleys(fsc, min_share=0.01) if v.right > 0 and v.left < _DEBRIS_FSC * v.right]
+    floor = max(1e-3 * float(np.quantile(fsc, 0.99)), 1e-9)
+    logged = np.log(np.maximum(fsc.astype(np.float64), floor))
+    found = [
+        v
+        for v in valleys(logged, min_depth=_DEBRIS_DEPTH_AGREED, min_share=0.005)
+        if v.left - v.right < np.log(_DEBRIS_FSC) and v.below <= 0.95
+    ]
     if not found:
         return none(n, f"no separate group of low {name}")
     best = max(found, key=lambda v: (v.depth, -v.value))
-    bad = fsc < best.value
+    bad = logged < best.value
+    cut = _number(float(np.exp(best.value)))
+    agreed = False
     if markers is not None and markers.shape[1] and bad.any() and not bad.all():
-        excess = np.quantile(markers[bad], 0.75, axis=0) - np.quantile(markers[~bad], 0.75, axis=0)
-        if bool((excess > 0.5).any()):
-            return none(n, f"events with {name} below {best.value:.4g} carry markers and were kept as cells")
-    return Gate(bad, f"{name} below {best.value:.4g} (valley, depth {best.depth:.2f})", {name: best.value})
+        low, high = markers[bad], markers[~bad]
+        if bool((np.quantile(low, 0.75, axis=0) - np.quantile(high, 0.75, axis=0) > 0.5).any()):
+            return none(n, f"events with {name} below {cut} carry markers and were kept as cells")
+        gain = np.quantile(high, 0.9, axis=0) - np.quantile(low, 0.9, axis=0)
+        agreed = float((gain > 1).mean()) >= 0.5
+    if best.depth < _DEBRIS_DEPTH and not agreed:
+        return none(n, f"no clear group of low {name} (valley of depth {best.depth:.2f} only)")
+    with_markers = ", lower group without markers" if agreed else ""
+    rule = f"{name} below {cut} (valley, depth {best.depth:.2f}{with_markers})"
+    return Gate(bad, rule, {name: float(np.exp(best.value))})
 
 
 def doublets(area: np.ndarray, height: np.ndarray, names: tuple[str, str]) -> Gate:
@@ -172,7 +194,7 @@ def width_doublets(width: np.ndarray, name: str) -> Gate:
         return none(n, f"no separate group of high {name}")
     return Gate(
         width > found[0].value,
-        f"{name} above {found[0].value:.4g} (valley, depth {found[0].depth:.2f})",
+        f"{name} above {_number(found[0].value)} (valley, depth {found[0].depth:.2f})",
         {name: found[0].value},
     )
 
@@ -203,7 +225,9 @@ def beads(bead: np.ndarray, dna: np.ndarray | None, name: str) -> Gate:
     bad = bead > best.value
     if dna is not None and np.median(dna[bad]) > np.median(dna[~bad]) - np.log(3):
         return none(n, f"events with high {name} have DNA and were kept as cells")
-    return Gate(bad, f"{name} above {np.sinh(best.value) * 5:.4g} (valley, depth {best.depth:.2f})", {name: best.value})
+    return Gate(
+        bad, f"{name} above {_number(np.sinh(best.value) * 5)} (valley, depth {best.depth:.2f})", {name: best.value}
+    )
 
 
 def dna_debris(dna: np.ndarray, name: str) -> Gate:
@@ -228,7 +252,7 @@ def dna_debris(dna: np.ndarray, name: str) -> Gate:
     clear = [v.value for v in valleys(dna, min_share=0.005) if floor < v.value < centre - np.log(2)]
     cut = clear[-1] if clear else floor
     how = "valley" if clear else "a tenth of the main peak"
-    return Gate(dna < cut, f"{name} below {np.sinh(cut) * 5:.4g} ({how})", {name: cut})
+    return Gate(dna < cut, f"{name} below {_number(np.sinh(cut) * 5)} ({how})", {name: cut})
 
 
 def dna_doublets(dna: np.ndarray, length: np.ndarray | None, name: str) -> Gate:
@@ -259,12 +283,12 @@ def dna_doublets(dna: np.ndarray, length: np.ndarray | None, name: str) -> Gate:
     clear = [v.value for v in valleys(dna, min_share=0.002) if v.value > centre + np.log(1.3) and v.left > centre - sd]
     cut = clear[0] if clear else centre + max(3 * sd, _DNA_DOUBLET)
     bad = dna > cut
-    rule = f"{name} above {np.sinh(cut) * 5:.4g} ({'valley' if clear else 'spread of singlets'})"
+    rule = f"{name} above {_number(np.sinh(cut) * 5)} ({'valley' if clear else 'spread of singlets'})"
     if length is not None:
         low, high = np.quantile(length, [0.25, 0.75])
         limit = float(high + 3 * (high - low))
         bad |= length > limit
-        rule += f", or event length above {limit:.4g}"
+        rule += f", or event length above {_number(limit)}"
     return Gate(bad, rule, {name: cut})
 
 

@@ -135,6 +135,8 @@ class Logicle:
         from flowutils.transforms import logicle
 
         values = np.asarray(x, dtype=np.float64)
+        # flowutils 1.2.2 with W = 0 loses values next to zero (1e-12 becomes -1); they are zero on any scale
+        values = np.where(np.abs(values) < 1e-13 * self.T, 0.0, values)
         flat = logicle(np.ascontiguousarray(values).ravel(), None, t=self.T, m=self.M, w=self.W, a=self.A)
         return np.asarray(flat, dtype=np.float64).reshape(values.shape)
 

@@ -1,0 +1,217 @@
+"""Quality control against faults of known truth; sensitivities and losses are stated in docs/methods-events.md."""
+
+import numpy as np
+import pytest
+
+from immport_cyto.events import qc, stability
+from immport_cyto.events._valley import mode, valleys
+from support import events_simulated as sim
+
+SEEDS = [1, 2, 3]
+
+
+def described(made: sim.Simulated) -> qc.Channels:
+    names, labels, roles = (tuple(column) for column in zip(*made.channels, strict=True))
+    limits = tuple(sim.LIMIT - 1.0 if role == "scatter" else np.nan for role in roles)
+    return qc.Channels(names, labels, roles, limits, made.technique)
+
+
+def dropped(quality: qc.Quality, reason: str) -> np.ndarray:
+    return quality.reason == qc.REASONS.index(reason) + 1
+
+
+class TestValley:
+    def test_two_groups_have_one_valley_between_them(self) -> None:
+        rng = np.random.default_rng(0)
+        x = np.r_[rng.normal(0, 1, 5000), rng.normal(8, 1, 1000)]
+        (found,) = valleys(x)
+        assert 3 < found.value < 5
+        assert found.depth > 0.95
+        assert found.below == pytest.approx(5 / 6, abs=0.005)
+        assert found.left == pytest.approx(0, abs=0.3)
+        assert found.right == pytest.approx(8, abs=0.4)
+
+    @pytest.mark.parametrize("n", [200, 1000, 20000])
+    def test_one_group_has_none(self, n: int) -> None:
+        rng = np.random.default_rng(n)
+        for sample in (rng.normal(size=n), rng.lognormal(size=n), rng.uniform(size=n), rng.exponential(size=n)):
+            assert valleys(sample) == []
+
+    @pytest.mark.parametrize("share", [0.005, 0.02])
+    def test_rare_group_is_found(self, share: float) -> None:
+        rng = np.random.default_rng(4)
+        x = np.r_[rng.normal(0, 0.5, 20000), rng.normal(6, 0.4, int(20000 * share))]
+        (found,) = valleys(x, min_share=0.001)
+        assert 2 < found.value < 5
+
+    def test_scale_and_shift_do_not_matter(self) -> None:
+        rng = np.random.default_rng(5)
+        x = np.r_[rng.normal(0, 1, 3000), rng.normal(7, 1, 3000)]
+        (one,), (two,) = valleys(x), valleys(1000 * x - 50)
+        assert two.value == pytest.approx(1000 * one.value - 50, rel=1e-6)
+
+    @pytest.mark.parametrize("x", [[], [1.0], [2.0] * 500, [np.nan] * 100])
+    def test_degenerate_samples(self, x: list[float]) -> None:
+        assert valleys(np.array(x)) == []
+
+    def test_mode(self) -> None:
+        x = np.random.default_rng(6).gamma(4, 1, 50000)
+        assert mode(x) == pytest.approx(3, abs=0.15)
+
+
+class TestTime:
+    @pytest.mark.parametrize("seed", SEEDS)
+    @pytest.mark.parametrize("fault", ["clog", "surge", "bubbles", "drift", "step"])
+    def test_faults_are_found(self, fault: str, seed: int) -> None:
+        made = sim.unstable(seed, fault)
+        names = tuple(channel[0] for channel in made.channels[1:])
+        found = stability.check(made.values[:, 0], made.values[:, 1:], names)
+        assert sim.sensitivity(found.bad, made.truth["time"]) >= 0.95
+        assert sim.loss(found.bad, made.truth["time"]) <= 0.05
+
+    @pytest.mark.parametrize("seed", range(8))
+    def test_a_stable_file_loses_nothing(self, seed: int) -> None:
+        made = sim.flow(seed, 20000, debris=0.1, doublets=0.05)
+        names = tuple(channel[0] for channel in made.channels[1:])
+        assert not stability.check(made.values[:, 0], made.values[:, 1:], names).bad.any()
+
+    def test_order_of_the_events_does_not_matter(self) -> None:
+        made = sim.unstable(1, "clog")
+        names = tuple(channel[0] for channel in made.channels[1:])
+        shuffled = np.random.default_rng(0).permutation(len(made.values))
+        one = stability.check(made.values[:, 0], made.values[:, 1:], names).bad
+        two = stability.check(made.values[shuffled, 0], made.values[shuffled, 1:], names).bad
+        assert (one[shuffled] == two).mean() > 0.999
+
+    def test_monotone_scales_do_not_matter(self) -> None:
+        made = sim.unstable(2, "drift")
+        names = tuple(channel[0] for channel in made.channels[1:])
+        signals = made.values[:, 1:].astype(np.float64)
+        one = stability.check(made.values[:, 0], signals, names)
+        two = stability.check(made.values[:, 0], np.arcsinh(signals / 150), names)
+        assert (one.bad == two.bad).all()
+
+    def test_pause_and_clock_that_starts_again_cost_nothing(self) -> None:
+        made = sim.flow(3, 20000)
+        names = tuple(channel[0] for channel in made.channels[1:])
+        time = made.values[:, 0].astype(np.float64)
+        paused = np.where(time > 30_000, time + 40_000, time)
+        again = np.where(time > 50_000, time - 50_000, time)
+        for changed in (paused, again):
+            assert not stability.check(changed, made.values[:, 1:], names).bad.any()
+
+    def test_coarse_clock(self) -> None:
+        made = sim.flow(4, 30000)
+        names = tuple(channel[0] for channel in made.channels[1:])
+        assert not stability.check(np.floor(made.values[:, 0] / 137), made.values[:, 1:], names).bad.any()
+
+    @pytest.mark.parametrize(("n", "note"), [(1, "1 events"), (2999, "2999 events, at least 3000 are needed")])
+    def test_too_few_events(self, n: int, note: str) -> None:
+        found = stability.check(np.arange(n), np.ones((n, 2)), ("a", "b"))
+        assert note in found.note
+        assert not found.bad.any()
+
+    def test_constant_time(self) -> None:
+        found = stability.check(np.zeros(5000), np.ones((5000, 1)), ("a",))
+        assert found.note == "time not checked: only 1 different times"
+
+
+class TestFlow:
+    @pytest.mark.parametrize("seed", SEEDS)
+    @pytest.mark.parametrize("n", [3000, 20000])
+    def test_each_fault_is_found_under_its_name(self, n: int, seed: int) -> None:
+        made = sim.flow(seed, n, debris=0.15, doublets=0.06, dead=0.08, margin=0.01)
+        quality = qc.check(made.values, described(made))
+        for reason in ("margin", "debris", "doublet", "dead"):
+            assert sim.sensitivity(dropped(quality, reason), made.truth[reason]) >= 0.97, reason
+            assert quality.counts[reason] == dropped(quality, reason).sum()
+        assert (quality.reason[made.truth["good"]] > 0).mean() <= 0.02
+
+    @pytest.mark.parametrize("seed", range(8))
+    def test_a_clean_file_loses_almost_nothing(self, seed: int) -> None:
+        made = sim.flow(seed, 10000)
+        quality = qc.check(made.values, described(made))
+        assert (quality.reason > 0).mean() <= 0.002
+        assert quality.warnings == ()
+
+    def test_unusual_shares_are_stated(self) -> None:
+        made = sim.flow(1, 10000, dead=0.4)
+        quality = qc.check(made.values, described(made))
+        (warning,) = quality.warnings
+        assert warning.startswith("dead gate dropped 40% of the events")
+
+    def test_a_gate_beyond_its_limit_is_not_applied(self) -> None:
+        made = sim.flow(1, 10000, dead=0.85)
+        quality = qc.check(made.values, described(made))
+        assert quality.counts["dead"] == 0
+        assert any(w.startswith("dead gate not applied: it would drop 85%") for w in quality.warnings)
+
+    def test_lymphocytes_beside_granulocytes_are_no_debris(self) -> None:
+        rng = np.random.default_rng(1)
+        made = sim.flow(1, 10000)
+        granulocyte = rng.random(10000) < 0.6
+        made.values[granulocyte, 1:3] *= 1.9
+        made.values[granulocyte, 4:7] = rng.normal(60, 100, (granulocyte.sum(), 3))
+        assert qc.check(made.values, described(made)).counts["debris"] == 0
+
+    def test_small_events_with_markers_are_kept(self) -> None:
+        made = sim.flow(1, 10000)
+        small = made.truth["cell"] == 0
+        made.values[small, 1:3] *= 0.15
+        quality = qc.check(made.values, described(made))
+        assert quality.counts["debris"] == 0
+        assert "carry markers and were kept" in quality.rules["debris"]
+
+    def test_dye_of_living_cells_is_not_used(self) -> None:
+        made = sim.flow(1, 5000, dead=0.2)
+        made.channels = (*made.channels[:-1], ("FITC-B", "Calcein AM", "viability"))
+        quality = qc.check(made.values, described(made))
+        assert quality.counts["dead"] == 0
+        assert "stains living cells" in quality.rules["dead"]
+
+    def test_range_that_bounds_nothing_is_no_limit(self) -> None:
+        made = sim.flow(1, 5000)
+        channels = described(made)
+        low = qc.Channels(channels.names, channels.labels, channels.roles, (1023.0,) * 8, "flow")
+        assert qc.check(made.values, low).counts["margin"] == 0
+
+    @pytest.mark.parametrize("n", [1, 2, 150])
+    def test_few_events_pass(self, n: int) -> None:
+        made = sim.flow(1, 300)
+        quality = qc.check(made.values[:n], described(made))
+        assert quality.counts == dict.fromkeys(qc.REASONS, 0)
+
+    def test_same_input_same_answer(self) -> None:
+        made = sim.flow(7, 8000, debris=0.2, doublets=0.1)
+        one, two = (qc.check(made.values.copy(), described(made)) for _ in range(2))
+        assert (one.reason == two.reason).all()
+        assert one.rules == two.rules
+
+
+class TestCytof:
+    @pytest.mark.parametrize("seed", SEEDS)
+    def test_each_fault_is_found_under_its_name(self, seed: int) -> None:
+        made = sim.cytof(seed, 20000, debris=0.1, dead=0.1, beads=0.03)
+        quality = qc.check(made.values, described(made))
+        for reason in ("debris", "dead", "bead"):
+            assert sim.sensitivity(dropped(quality, reason), made.truth[reason]) >= 0.97, reason
+        assert (quality.reason[made.truth["good"]] > 0).mean() <= 0.02
+
+    @pytest.mark.parametrize("seed", SEEDS)
+    def test_doublets_overlap_singlets_and_most_are_found(self, seed: int) -> None:
+        made = sim.cytof(seed, 20000, doublets=0.1)
+        quality = qc.check(made.values, described(made))
+        assert sim.sensitivity(dropped(quality, "doublet"), made.truth["doublet"]) >= 0.6
+        assert (quality.reason[made.truth["good"]] > 0).mean() <= 0.02
+
+    def test_a_marker_on_a_bead_metal_is_no_bead(self) -> None:
+        made = sim.cytof(1, 10000)
+        made.values[:, 2] = made.values[:, 4] * 8
+        quality = qc.check(made.values, described(made))
+        assert quality.counts["bead"] == 0
+        assert "have DNA and were kept" in quality.rules["bead"]
+
+    @pytest.mark.parametrize("seed", SEEDS)
+    def test_a_clean_file_loses_little(self, seed: int) -> None:
+        made = sim.cytof(seed, 20000)
+        assert (qc.check(made.values, described(made)).reason > 0).mean() <= 0.01
