@@ -1,0 +1,42 @@
+"""Clustering: FlowSOM over one file or a collection, and mapping of files onto a model.
+
+``FlowSOM``
+    The estimator, and the model it becomes; ``save`` writes it.
+``load``
+    A saved model.
+``flowsom_files``
+    One model over the preprocessed FCS files of a group, markers by harmonised name.
+``map_file``
+    Write an FCS file with the node and the metacluster of each event.
+``summarize``
+    Counts and medians per metacluster over labelled files.
+
+Names are imported on first use; numba is imported by the first fit or predict.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from immport_cyto.cluster.files import MappedFile, flowsom_files, map_file
+    from immport_cyto.cluster.model import FlowSOM
+    from immport_cyto.cluster.storage import load
+    from immport_cyto.cluster.summary import summarize
+
+_HOME = {
+    "FlowSOM": "model",
+    "MappedFile": "files",
+    "flowsom_files": "files",
+    "load": "storage",
+    "map_file": "files",
+    "summarize": "summary",
+}
+
+__all__ = ["FlowSOM", "MappedFile", "flowsom_files", "load", "map_file", "summarize"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    msg = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(msg)

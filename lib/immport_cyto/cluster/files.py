@@ -1,0 +1,258 @@
+"""FlowSOM over preprocessed FCS files: markers by harmonised name, one model per group, files mapped one by one."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from immport_cyto import events, fcs
+from immport_cyto.cluster.model import FlowSOM
+from immport_cyto.cluster.source import Float32, Part, Reader, array_part, gather
+from immport_cyto.exceptions import OptionError, PanelError
+
+if TYPE_CHECKING:
+    from immport_cyto.fcs import FCSFile
+
+NODE_CHANNEL = "FlowSOM_node"
+METACLUSTER_CHANNEL = "FlowSOM_metacluster"
+MODEL_KEYWORD = "ICYTO_FLOWSOM"
+
+Step = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class MappedFile:
+    """What mapping one file gave.
+
+    Attributes
+    ----------
+    n_events
+        Events in the file, all of them mapped.
+    node_counts : ndarray of int64, nodes
+        Events per node.
+    quantization_error
+        Mean distance of the events to their code; NaN without events.
+    """
+
+    n_events: int
+    node_counts: NDArray[np.int64]
+    quantization_error: float
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """What has to be known of a file to read its markers; the file itself is closed."""
+
+    name: str
+    path: Path
+    n_events: int
+    channels: dict[str, int]
+    types: frozenset[str] | None
+    """Markers of class type; None where the file does not say."""
+
+    def part(self, markers: Sequence[str]) -> Part:
+        """Events of the file, with `markers` as columns."""
+        columns = [self.channels[marker] for marker in markers]
+        return Part(self.name, self.n_events, lambda: _reader(self.path, columns))
+
+
+def flowsom_files(
+    files: Mapping[str, Path],
+    *,
+    markers: Sequence[str] | None = None,
+    grid: tuple[int, int] = (10, 10),
+    n_metaclusters: int | Literal["auto"] = 10,
+    rlen: int = 10,
+    seed: int = 42,
+    max_training_events: int | None = None,
+    engine: str = "online",
+    scale: str = "none",
+    n_jobs: int = 1,
+    study_accession: str = "",
+    panel_id: str = "",
+) -> FlowSOM:
+    """Train one model on the files of a group.
+
+    Parameters
+    ----------
+    files
+        Preprocessed FCS files by file name. Their order does not matter.
+    markers
+        Markers to cluster on, in any spelling; default the markers of class type that all files have, and all
+        markers that all files have where no file says which are of that class.
+    grid, n_metaclusters, rlen, seed, engine, scale, n_jobs
+        See `FlowSOM`.
+    max_training_events
+        Train on at most so many events, drawn at random over all files; the counts are of all events.
+    study_accession, panel_id
+        Group that the model is of; kept in it.
+
+    Returns
+    -------
+    FlowSOM
+        Trained; the events are not kept, only drawn ones are ever in memory together.
+
+    Raises
+    ------
+    PanelError
+        No marker is in all files, or a marker asked for is missing in one.
+    AnalysisError
+        See `FlowSOM.fit`.
+    OptionError
+        A parameter makes no sense, or there are no files.
+    """
+    if not files:
+        msg = "no FCS files to cluster; give at least one"
+        raise OptionError(msg)
+    opened = [_open(name, files[name]) for name in sorted(files)]
+    chosen, notes = _choose(opened, markers)
+    model = FlowSOM(
+        (int(grid[0]), int(grid[1])) if len(grid) == 2 else grid,
+        n_metaclusters=n_metaclusters, rlen=rlen, seed=seed, engine=engine, scale=scale, n_jobs=n_jobs,
+    )  # fmt: skip
+    model.check_parameters()
+    parts = [one.part(chosen) for one in opened]
+    model.fit_parts(parts, chosen, pool=_pool(parts, len(chosen), max_training_events, seed))
+    model.warnings_ = notes + model.warnings_
+    model.study_accession, model.panel_id = study_accession, panel_id
+    return model
+
+
+def map_file(model: FlowSOM, source: Path, target: Path, *, n_jobs: int = 1) -> MappedFile:
+    """Write an FCS file with the node and the metacluster of each event as two more channels, both from 1.
+
+    Markers are matched by name; others in the file are kept and not used. Channels of an earlier mapping are
+    replaced. The keyword ``ICYTO_FLOWSOM`` names the model.
+
+    Raises
+    ------
+    PanelError
+        The file lacks a marker of the model.
+    AnalysisError
+        A marker has a value that is not finite.
+    """
+    source = Path(source)
+    opened = _open(str(source), source)
+    missing = [marker for marker in model.markers if marker not in opened.channels]
+    if missing:
+        msg = (
+            f"{source}: marker {', '.join(missing)} of the model is not in the file "
+            f"(it has {', '.join(opened.channels) or 'no marker'}); map files of the same panel"
+        )
+        raise PanelError(msg)
+    nodes, distances = model.assign(opened.part(model.markers), jobs=n_jobs)
+    added = {NODE_CHANNEL: nodes + 1, METACLUSTER_CHANNEL: model.metaclusters_[nodes]}
+    with fcs.open(source) as file:
+        described: list[tuple[str, str] | fcs.Channel] = list(file.channels)
+        position = {channel.pnn: index for index, channel in enumerate(file.channels)}
+        for name in added:
+            if name not in position:
+                position[name] = len(described)
+                described.append((name, ""))
+        values = np.empty((file.n_events, len(described)), np.float32)
+        values[:, : file.n_channels] = file.events()
+        keywords = dict(file.keywords)
+    for name, column in added.items():
+        index = position[name]
+        values[:, index] = column
+        # $PnR holds for every file of the model, not only for the numbers that occur in this one
+        largest = len(model.codes_) if name == NODE_CHANNEL else model.n_metaclusters_
+        described[index] = fcs.Channel(index + 1, name, "", range=float(largest + 1))
+        keywords[f"ICYTO_P{index + 1}ROLE"] = "derived"
+        keywords[f"ICYTO_P{index + 1}CLASS"] = "none"
+        keywords[f"ICYTO_P{index + 1}TRANSFORM"] = "linear"
+    keywords[MODEL_KEYWORD] = json.dumps(
+        {
+            "model": digest(model),
+            "seed": int(model.seed),
+            "grid": list(model.grid),
+            "metaclusters": model.n_metaclusters_,
+        },
+        separators=(",", ":"),
+    )
+    fcs.write(target, values, described, keywords)
+    error = float(distances.mean(dtype=np.float64)) if len(distances) else float("nan")
+    return MappedFile(len(nodes), np.bincount(nodes, minlength=len(model.codes_)), error)
+
+
+def digest(model: FlowSOM) -> str:
+    """Twelve hexadecimal digits that are equal for models that map alike."""
+    content = hashlib.sha256(json.dumps(model.markers).encode())
+    for array in (model.codes_, model.metaclusters_, model.scaling_.offset, model.scaling_.scale):
+        content.update(np.ascontiguousarray(array).tobytes())
+    return content.hexdigest()[:12]
+
+
+def _open(name: str, path: Path) -> _Opened:
+    with fcs.open(path) as file:
+        channels = events.markers(file)
+        return _Opened(name, Path(path), file.n_events, channels, _types(file, channels))
+
+
+def _types(file: "FCSFile", channels: Mapping[str, int]) -> frozenset[str] | None:
+    classes = {marker: file.keywords.get(f"ICYTO_P{index + 1}CLASS", "") for marker, index in channels.items()}
+    return frozenset(m for m, c in classes.items() if c == "type") if any(classes.values()) else None
+
+
+def _reader(path: Path, columns: list[int]) -> Reader:
+    file = fcs.open(path)
+
+    def read(start: int, stop: int) -> Float32:
+        return file.events(columns, start, stop)
+
+    return read
+
+
+def _choose(opened: Sequence[_Opened], wanted: Sequence[str] | None) -> tuple[list[str], list[str]]:
+    """Markers to cluster on, in alphabetical order or in the order asked for; and remarks."""
+    if wanted is not None:
+        return _asked(opened, wanted), []
+    common = set(opened[0].channels)
+    for one in opened:
+        if not common & set(one.channels):
+            msg = (
+                f"{one.name}: no marker in common with the files before it "
+                f"({', '.join(list(one.channels)[:6]) or 'it has no marker'}); cluster files of one panel together"
+            )
+            raise PanelError(msg)
+        common &= set(one.channels)
+    stated = [one.types for one in opened if one.types is not None]
+    typed = common.intersection(*stated) if stated else common
+    if len(typed) >= 2:
+        return sorted(typed), []
+    note = [] if typed == common else ["fewer than two markers have class type; all common markers are used"]
+    return sorted(common), note
+
+
+def _asked(opened: Sequence[_Opened], wanted: Sequence[str]) -> list[str]:
+    from immport_cyto import panel
+
+    chosen: list[str] = []
+    for spelling in wanted:
+        name = panel.resolve(spelling, opened[0].channels) or spelling
+        lacking = next((one for one in opened if name not in one.channels), None)
+        if lacking is not None:
+            msg = (
+                f"{lacking.name}: marker {spelling} is not in the file (it has "
+                f"{', '.join(lacking.channels) or 'no marker'}); take it off the list of markers or leave out the file"
+            )
+            raise PanelError(msg)
+        if name not in chosen:
+            chosen.append(name)
+    return chosen
+
+
+def _pool(parts: list[Part], n_markers: int, limit: int | None, seed: int) -> list[Part] | None:
+    total = sum(part.n_events for part in parts)
+    if limit is None or limit >= total:
+        return None
+    if limit < 1:
+        msg = f"max_training_events is {limit}; give a whole number from 1 on"
+        raise OptionError(msg)
+    drawn = np.sort(np.random.default_rng([seed, 1]).choice(total, limit, replace=False))
+    return [replace(array_part(gather(parts, drawn, n_markers)), name="events drawn for training")]
