@@ -111,31 +111,32 @@ def within_study(replicates: int, rng: np.random.Generator) -> None:
             print(f"  {'  ... each file as independent':36s} {rate(naive(populations, samples))}")
 
 
-def over_studies(replicates: int, rng: np.random.Generator, tau: float = 0.01) -> None:
-    """Studies whose true effects scatter around 0 by `tau` per year of age; 3 files per subject."""
+def over_studies(replicates: int, rng: np.random.Generator, tau: float = 0.01, designs: int = 20) -> None:
+    """Studies whose true effects scatter around 0 by `tau` per year of age, with new subjects for every design."""
     print(f"Over studies: effects differ by tau = {tau} per year; 15 to 40 subjects x 1 to 3 files; ICC .7")
     for k in (2, 3, 5, 10):
         parts = []
-        for study in range(k):
-            files = [int(n) for n in rng.integers(1, 4, int(rng.integers(15, 41)))]
-            parts.append(subjects(files, rng, study=f"SDY{study + 1}"))
-        samples = pd.concat(parts, ignore_index=True)
-        age = samples["age_years"].to_numpy()
-        code = samples["study_accession"].factorize()[0]
-
-        def noise(
-            rng: np.random.Generator, samples: pd.DataFrame, age: np.ndarray = age, code: np.ndarray = code, k: int = k
-        ) -> np.ndarray:
-            return repeated(0.7)(rng, samples) + rng.normal(0, tau, k)[code] * (age - 50)
-
-        effects = meta.effects(tables(samples, noise, replicates, rng), samples, "age_years + sex", term="age_years")
+        for design in range(designs):
+            samples, noise = heterogeneous(k, tau, rng)
+            populations = tables(samples, noise, replicates // designs, rng)
+            effects = meta.effects(populations, samples, "age_years + sex", term="age_years")
+            parts.append(effects.assign(population=f"{design:02d} " + effects["population"]))
+        effects = pd.concat(parts, ignore_index=True)
         for test in meta.TESTS:
             pooled = meta.pool_effects(effects, test=test, leave_one_out=False)
             print(f"  k = {k:2d}, REML + {test:20s} {rate(pooled['p_value'])}")
-        if k > 2:
-            pooled = meta.pool_effects(effects, leave_one_out=False)
-            outside = 1 - ((pooled["pi_low"] < 0) & (pooled["pi_high"] > 0)).mean()
-            print(f"  k = {k:2d}, prediction interval leaves out the mean effect in {outside:.3f}")
+
+
+def heterogeneous(k: int, tau: float, rng: np.random.Generator) -> tuple[pd.DataFrame, Noise]:
+    """Samples of `k` studies, and noise in which each study has its own true effect of age."""
+    sizes = [[int(n) for n in rng.integers(1, 4, int(rng.integers(15, 41)))] for _ in range(k)]
+    samples = pd.concat([subjects(files, rng, study=f"SDY{i}") for i, files in enumerate(sizes)], ignore_index=True)
+    age, study = samples["age_years"].to_numpy(), samples["study_accession"].factorize()[0]
+
+    def noise(rng: np.random.Generator, samples: pd.DataFrame) -> np.ndarray:
+        return repeated(0.7)(rng, samples) + rng.normal(0, tau, k)[study] * (age - 50)
+
+    return samples, noise
 
 
 if __name__ == "__main__":

@@ -89,7 +89,7 @@ class _Parser:
     def parse(self) -> Formula:
         self._tokenize()
         self._take("sign", "~")
-        while True:
+        while self.tokens:
             self._term()
             if self.position == len(self.tokens):
                 break

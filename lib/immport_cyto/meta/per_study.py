@@ -346,12 +346,14 @@ def _refusal(fit: Fit, i: int, column: cov.DesignColumn, counts: _Counts, min_sa
         return f"{_subjects(counts.subjects)} for {counts.parameters} parameters, at least {needed} are needed"
     if counts.positive < needed:
         return f"the population has events in {_subjects(counts.positive)} only, at least {needed} are needed"
+    if not (fit.df >= 1).any():
+        return f"{_subjects(counts.subjects)} for {counts.parameters} parameters leave no degree of freedom"
     if counts.spread == 0 or fit.variance + fit.between <= 1e-12 * counts.spread:
         return "the model fits the data exactly, there is nothing left to judge chance by"
     if column.small:
         return f"level {column.small} has one subject only"
     if np.isnan(fit.estimate[i]):
-        return "cannot be told from the other terms (collinear, or no degrees of freedom left)"
+        return "cannot be told from the other terms (collinear)"
     spare = SPARE if min_samples is None else 1
     if fit.df[i] < spare:
         return f"{fit.df[i]:g} residual degrees of freedom, at least {spare} are needed"
