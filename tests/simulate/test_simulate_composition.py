@@ -105,9 +105,9 @@ def test_an_effect_on_a_split_is_the_effect_on_its_fraction_of_the_parent(popula
 
 
 def test_deviations_of_a_study_are_scaled_by_tau():
-    effects = [Effect("NK cells", "sex[Male]", 0.4, 0.1), Effect("B cells", "age_years", 0.01)]
+    effects = [Effect("NK cells", "sex[Male vs Female]", 0.4, 0.1), Effect("B cells", "age_years", 0.01)]
     deviations = np.full((len(TERMS), len(SPLITS)), 2.0)
     matrix = composition.slopes(effects, deviations)
-    assert matrix[TERMS.index("sex[Male]"), SPLITS.index("NK cells")] == pytest.approx(0.6)
+    assert matrix[TERMS.index("sex[Male vs Female]"), SPLITS.index("NK cells")] == pytest.approx(0.6)
     assert matrix[TERMS.index("age_years"), SPLITS.index("B cells")] == pytest.approx(0.01)
     assert np.count_nonzero(matrix) == 2

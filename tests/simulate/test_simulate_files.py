@@ -240,8 +240,8 @@ def test_effects_can_be_recovered_from_the_labels(tmp_path):
     deviations = []
     for population, terms in {
         "Naive CD4 T cells": ["age_years"], "Naive CD8 T cells": ["age_years"], "Memory CD4 T cells": ["age_years"],
-        "Memory CD8 T cells": ["age_years"], "NK cells": ["sex[Male]"], "CD14+ monocytes": ["arm_name[Patients]"],
-        "B cells": ["age_years", "sex[Male]", "arm_name[Patients]"],
+        "Memory CD8 T cells": ["age_years"], "NK cells": ["sex[Male vs Female]"], "CD14+ monocytes": ["arm_name[Patients vs Healthy controls]"],
+        "B cells": ["age_years", "sex[Male vs Female]", "arm_name[Patients vs Healthy controls]"],
     }.items():  # fmt: skip
         for study in ("SDY9901", "SDY9902", "SDY9903"):
             part = rows[(rows["population"] == population) & (rows["study_accession_x"] == study)]
@@ -255,7 +255,7 @@ def test_effects_can_be_recovered_from_the_labels(tmp_path):
             beta, rss, *_ = np.linalg.lstsq(X, y, rcond=None)
             se = np.sqrt(rss[0] / (len(y) - 4) * np.diag(np.linalg.inv(X.T @ X)))
             for term in terms:
-                k = 1 + ["age_years", "sex[Male]", "arm_name[Patients]"].index(term)
+                k = 1 + ["age_years", "sex[Male vs Female]", "arm_name[Patients vs Healthy controls]"].index(term)
                 deviations.append((beta[k] - effects[population, term, study]) / se[k])
                 if population.startswith("Naive"):
                     assert beta[k] / se[k] < -4

@@ -15,7 +15,7 @@ from immport_cyto.simulate.phenotypes import NAMES, POPULATIONS, members
 AGE_CENTRE = 50.0
 """Age in years at which `TREE` holds."""
 
-TERMS = ("age_years", "sex[Male]", "arm_name[Patients]")
+TERMS = ("age_years", "sex[Male vs Female]", "arm_name[Patients vs Healthy controls]")
 """Terms of the model; the reference levels are Female and Healthy controls."""
 
 TREE: dict[str, tuple[dict[str, float], str]] = {

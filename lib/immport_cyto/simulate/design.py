@@ -12,8 +12,8 @@ from immport_cyto.simulate.panels import PANELS
 EFFECTS = (
     Effect("Naive CD4 T cells", "age_years", -0.030, 0.002),
     Effect("Naive CD8 T cells", "age_years", -0.040, 0.002),
-    Effect("NK cells", "sex[Male]", 0.40, 0.03),
-    Effect("CD14+ monocytes", "arm_name[Patients]", 0.50, 0.03),
+    Effect("NK cells", "sex[Male vs Female]", 0.40, 0.03),
+    Effect("CD14+ monocytes", "arm_name[Patients vs Healthy controls]", 0.50, 0.03),
 )
 """Effects of the presets. Memory CD4 and CD8 rise with age as the naive cells fall; B cells have no effect."""
 
@@ -79,7 +79,7 @@ class Design:
     extras
         Whether to add ``damaged/`` (a copy of one result file, cut in its data) and the orphans: a result file that the
         metadata do not know, in ``orphan/``, and a result in the metadata that has no file.
-    metaclusters
+    metaclusters, formula
         Written to study.yaml.
     """
 
@@ -92,6 +92,7 @@ class Design:
     clog_every: int = 10
     extras: bool = False
     metaclusters: int = 15
+    formula: str = "age_years + sex + arm_name"
     title: str = "Simulated studies with known truth"
 
 
@@ -106,7 +107,7 @@ PRESETS: Mapping[str, Design] = MappingProxyType(
         "demo": Design(_STUDIES),
         "test": Design(
             tuple(replace(study, subjects=6, days=2, second_visit=0.17) for study in _STUDIES), events=600, extras=True,
-            title="Simulated studies for the tests",
+            formula="age_years + sex", title="Simulated studies for the tests",
         ),
     }
 )  # fmt: skip

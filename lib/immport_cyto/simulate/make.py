@@ -305,7 +305,8 @@ def _write_yaml(path: Path, design: Design) -> None:
         "preprocess": {"compensation": "auto", "transform": "auto", "qc": "auto"},
         "cluster": {"grid": [10, 10], "metaclusters": design.metaclusters, "seed": 42},
         "populations": "definitions.tsv",
-        "model": {"formula": "age_years + sex", "term": "age_years", "scale": "logit"},
+        "model": {"formula": design.formula, "scale": "logit"},
         "pool": {"method": "REML", "test": "hartung-knapp"},
+        "truth": "truth/effects.tsv",
     }
     write_text(path, yaml.safe_dump(content, sort_keys=False, allow_unicode=True))

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from immport_cyto import provenance, tables
+from immport_cyto.exceptions import TableError
 from immport_cyto.files import safe_name
 from immport_cyto.progress import progress
 from immport_cyto.study.config import StudyConfig
@@ -97,9 +98,14 @@ def finish(
 
 
 def _truth(config: StudyConfig) -> "pd.DataFrame | None":
-    """True effects of simulated studies, for comparison in the report."""
+    """True effects of simulated studies, their mean over the studies, for comparison in the report."""
     if config.truth is None:
         return None
     import pandas as pd
 
-    return pd.read_csv(config.truth, sep="\t")
+    truth = pd.read_csv(config.truth, sep="\t", dtype={"study_accession": str}, keep_default_na=False)
+    missing = [name for name in ("population", "term", "study_accession", "effect") if name not in truth.columns]
+    if missing:
+        msg = f"{config.truth}: column {missing[0]!r} is missing from the table of true effects; add it"
+        raise TableError(msg)
+    return truth[truth["study_accession"] == ""].drop(columns="study_accession")
