@@ -273,7 +273,8 @@ def test_definitions_and_study_yaml_fit_together(small):
     for entry in study["studies"]:
         assert (small / entry["metadata"]).is_file()
         assert list((small / entry["fcs"]).rglob("*.fcs"))
-    assert study["model"] == {"formula": "age_years + sex", "term": "age_years", "scale": "logit"}
+    assert study["model"] == {"formula": "age_years + sex", "scale": "logit"}
+    assert (small / study["truth"]).is_file()
 
 
 def test_the_damaged_file_is_a_cut_copy_and_the_orphan_is_unknown(small):
