@@ -1,0 +1,96 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from immport_cyto import fcs, tables
+from immport_cyto.cli.events import group
+from immport_cyto.events.figure import FigureData, qc_figure
+from immport_cyto.exceptions import TableError
+from support import events_simulated as sim
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made = sim.unstable(1, "clog", 12000)
+    channels = [fcs.Channel(n, pnn, pns, 32, float(sim.LIMIT)) for n, (pnn, pns, _) in enumerate(made.channels, 1)]
+    fcs.write(tmp_path / "a.fcs", made.values, channels, {})
+    tables.write(made.panel("sample 1"), tmp_path / "panel.tsv", tables.PANEL)
+    return tmp_path
+
+
+def arguments(folder: Path, *more: str) -> list[str]:
+    return [
+        "preprocess", str(folder / "a.fcs"), "--name", "sample 1", "--panel", str(folder / "panel.tsv"),
+        "--out", str(folder / "out.fcs"), "--qc", str(folder / "qc.tsv"), "--compensation", "none", *more,
+    ]  # fmt: skip
+
+
+def test_all_outputs(folder: Path) -> None:
+    more = ["--figure", str(folder / "qc.png"), "--json", str(folder / "p.json"), "--max-events", "5000"]
+    result = CliRunner().invoke(group, arguments(folder, *more), catch_exceptions=False)
+    assert result.exit_code == 0
+    row = tables.read(folder / "qc.tsv", tables.QC).iloc[0]
+    assert row["file_name"] == "sample 1"
+    assert row["n_events_out"] == 5000 == fcs.open(folder / "out.fcs").n_events
+    assert row["n_time"] > 0.9 * 12000 * 0.117 * 0.33
+    assert f"sample 1: 5,000 of {row['n_events_in']:,} events kept" in result.output
+    entry = json.loads((folder / "p.json").read_text())
+    assert entry["command"] == "events preprocess"
+    assert entry["counts"]["n_time"] == row["n_time"]
+    assert entry["parameters"]["seed"] == 42
+    assert {item["name"] for item in entry["inputs"]} == {"a.fcs", "panel.tsv"}
+    assert "bins unstable by signal" in entry["rules"]["time"]
+    assert (folder / "qc.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+
+
+def test_same_bytes_again(folder: Path) -> None:
+    written = []
+    for _ in range(2):
+        more = ["--figure", str(folder / "qc.png"), "--json", str(folder / "p.json"), "--quiet"]
+        assert CliRunner().invoke(group, arguments(folder, *more), catch_exceptions=False).exit_code == 0
+        written.append([(folder / name).read_bytes() for name in ("out.fcs", "qc.tsv", "qc.png", "p.json")])
+    assert written[0] == written[1]
+
+
+def test_no_qc_keeps_all(folder: Path) -> None:
+    CliRunner().invoke(group, arguments(folder, "--no-qc"), catch_exceptions=False)
+    row = tables.read(folder / "qc.tsv", tables.QC).iloc[0]
+    assert row["n_events_out"] == row["n_events_in"]
+
+
+def test_missing_panel_column(folder: Path) -> None:
+    (folder / "panel.tsv").write_text("file_name\tpanel_id\nx\ty\n")
+    with pytest.raises(TableError, match=r"panel.tsv: column 'channel_number' is missing"):
+        CliRunner().invoke(group, arguments(folder), catch_exceptions=False)
+
+
+def test_an_error_is_one_line_and_exit_code_1(folder: Path) -> None:
+    (folder / "a.fcs").write_text("not FCS")
+    command = [sys.executable, "-c", "from immport_cyto.cli import main; main()", "events", *arguments(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("immport-cyto: error: ")
+    assert done.stderr.count("\n") == 1
+    assert not (folder / "out.fcs").exists()
+
+
+def test_help_is_light() -> None:
+    code = (
+        "import sys\nfrom click.testing import CliRunner\nfrom immport_cyto.cli.events import group\n"
+        "assert CliRunner().invoke(group, ['--help']).exit_code == 0\n"
+        "assert CliRunner().invoke(group, ['preprocess', '--help']).exit_code == 0\n"
+        "heavy = {'sklearn', 'scipy.stats', 'pandas', 'matplotlib', 'statsmodels', 'numba'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_figure_of_a_file_without_anything_to_show() -> None:
+    figure = qc_figure(FigureData("x.fcs", {"kept": 3}, {"time": "time not checked: no Time channel"}))
+    shown = [text.get_text() for axes in figure.axes for text in axes.texts]
+    assert "time not checked: no Time channel" in shown
+    assert "3 (100.0%)" in shown
