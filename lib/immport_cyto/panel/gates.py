@@ -89,7 +89,7 @@ class Definition:
     @property
     def unknown(self) -> tuple[str, ...]:
         """Markers that the vocabulary does not have; they are kept as written."""
-        return tuple(name for name in self.markers if key(name) not in load().antigens)
+        return tuple(name for name in self.markers if _preferred(name) is None)
 
     def __str__(self) -> str:
         return " ".join([*map(str, self.gates), *self.populations])
@@ -169,10 +169,16 @@ class _Reader:
             name = self.text[self.position : match.start()]
             if len(name) > _LONGEST_NAME:
                 break
-            entry = load().antigens.get(key(name)) if _plain(name) else None
-            if entry is not None and not _inside_word(self.text, match):
-                known = (entry.name, match.group(), match.end())
-            elif unknown is None and _plain(name) and " " not in name and "/" not in name and _ends_gate(self.text, match):
+            preferred = _preferred(name) if _plain(name) else None
+            if preferred is not None and not _inside_word(self.text, match):
+                known = (preferred, match.group(), match.end())
+            elif (
+                unknown is None
+                and _plain(name)
+                and " " not in name
+                and "/" not in name
+                and _ends_gate(self.text, match)
+            ):
                 unknown = (name, match.group(), match.end())
             if re.search(r"[,|;]", name) or name.count(" ") > 2:
                 break
@@ -205,6 +211,19 @@ class _Reader:
         raise DefinitionError(msg)
 
 
+def _preferred(name: str) -> str | None:
+    """Preferred name of a marker, or of the members of a composite such as CD235ab/CD61."""
+    antigens = load().antigens
+    entry = antigens.get(key(name))
+    if entry is not None:
+        return entry.name
+    members = [antigens.get(key(part)) for part in name.split("/")]
+    if len(members) < 2 or " " in name:
+        return None
+    found = [member.name for member in members if member is not None]
+    return "/".join(found) if len(found) == len(members) else None
+
+
 def _plain(name: str) -> bool:
     return bool(key(name)) and not re.search(r"[,|;&+]", name) and name[0] not in "-+~/ "
 
@@ -226,9 +245,9 @@ def _merge(gates: list[Gate], shown: str) -> list[Gate]:
     merged: dict[str, Gate] = {}
     for gate in gates:
         before = merged.get(gate.marker)
-        if before is None or before.sign == "+" != gate.sign != "-":
+        if before is None or (before.sign == "+" and gate.sign != "-"):
             merged[gate.marker] = gate
-        elif gate.sign not in {before.sign, "+"} or (gate.sign == "+" and before.sign == "-"):
+        elif gate.sign != before.sign and (gate.sign != "+" or before.sign == "-"):
             msg = f"population definition {shown!r}: {before} and {gate} exclude each other; remove one"
             raise DefinitionError(msg)
     return list(merged.values())

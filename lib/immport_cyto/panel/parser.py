@@ -79,6 +79,20 @@ class ChannelReading:
         """Antigens joined by ``/``; empty when the channel measures none."""
         return "/".join(self.antigens)
 
+    def describe(self) -> list[str]:
+        """The reading in a few lines for a person."""
+        parts = [
+            ("role", self.role),
+            ("antigen", ", ".join(self.antigens)),
+            ("gene", ", ".join(self.genes)),
+            ("reporter", self.reporter),
+            ("class", self.marker_class if self.role == "marker" else ""),
+            ("modifiers", ", ".join(self.modifiers)),
+            ("rule", f"{self.rule} (confidence {self.confidence:g})"),
+            ("near names" if self.role == "unknown" else "or", ", ".join(self.alternatives)),
+        ]
+        return [f"{name:<11} {value}" for name, value in parts if value]
+
 
 @dataclass(frozen=True)
 class _Hardware:
@@ -187,9 +201,7 @@ def _no_label(hardware: _Hardware, pnn: str, why: str, role: str = "") -> Channe
     return ChannelReading(role or "detector", reporter=hardware.reporter, rule=why)
 
 
-def _read_label(
-    label: str, hardware: _Hardware, context: Context | None, *, from_pnn: bool = False
-) -> ChannelReading:
+def _read_label(label: str, hardware: _Hardware, context: Context | None, *, from_pnn: bool = False) -> ChannelReading:
     metal = detectors.find_metal(label, hardware.isotope)
     if metal:
         hardware = _Hardware(metal.isotope, metal.isotope.name, hardware.words)
@@ -294,9 +306,7 @@ def _by_context(reading: ChannelReading, context: Context | None) -> ChannelRead
     return reading
 
 
-def _interpret(
-    text: str, segments: list[Segment], hardware: _Hardware, *, dye_is_detector: bool
-) -> ChannelReading:
+def _interpret(text: str, segments: list[Segment], hardware: _Hardware, *, dye_is_detector: bool) -> ChannelReading:
     antigens = [s for s in segments if s.category == "antigen"]
     words = {s.entry.role: s.entry for s in reversed(segments) if isinstance(s.entry, Word)}
     reporters = list(dict.fromkeys(s.entry.name for s in segments if isinstance(s.entry, Reporter)))

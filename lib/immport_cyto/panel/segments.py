@@ -113,9 +113,7 @@ def _lookup(runs: list[_Run], start: int, end: int) -> tuple[Segment | None, flo
             parts.append(".")
         parts.append(part)
     name = "".join(parts)
-    text = "".join(
-        (run.separator if position else "") + run.text for position, run in enumerate(runs[start:end])
-    )
+    text = "".join((run.separator if position else "") + run.text for position, run in enumerate(runs[start:end]))
     separator = runs[start].separator
 
     def made(category: Category, entry: Antigen | Reporter | Word | None = None) -> Segment:
@@ -152,8 +150,6 @@ def _drop_lone_codes(segments: list[Segment]) -> list[Segment]:
     if any(s.category in {"antigen", "word"} for s in segments):
         return segments
     return [
-        Segment("text", s.text, s.key, s.separator)
-        if isinstance(s.entry, Reporter) and s.entry.needs_company
-        else s
+        Segment("text", s.text, s.key, s.separator) if isinstance(s.entry, Reporter) and s.entry.needs_company else s
         for s in segments
     ]

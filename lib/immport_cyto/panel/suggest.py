@@ -38,6 +38,7 @@ def near_reporter(name: str) -> bool:
     if not 4 <= len(name) <= _LONGEST or suggestions(name):
         return False
     return any(
-        abs(len(known) - len(name)) <= 1 and SequenceMatcher(None, known, name, autojunk=False).ratio() >= _REPORTER_NEAR
+        abs(len(known) - len(name)) <= 1
+        and SequenceMatcher(None, known, name, autojunk=False).ratio() >= _REPORTER_NEAR
         for known in load().reporters
     )

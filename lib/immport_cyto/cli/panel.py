@@ -1,0 +1,131 @@
+"""``immport-cyto panel``: name what each channel measures."""
+
+from pathlib import Path
+
+import click
+
+from immport_cyto.cli._common import expand_fcs, json_option
+
+
+@click.group("panel")
+def group() -> None:
+    """Name what each channel measures."""
+
+
+@group.command("harmonize")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--name", "names", multiple=True, help="File name of each PATH in turn, where the paths do not carry it.")
+@click.option("--samples", type=click.Path(path_type=Path), help="samples.tsv, for the study of each file.")
+@click.option(
+    "--corrections", "corrections_path", type=click.Path(path_type=Path),
+    help="Table that wins over the parser: file (with * and ?), channel ($PnN), antigen, role.",
+)  # fmt: skip
+@click.option("--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="panel.tsv: one row per file and channel.")  # fmt: skip
+@click.option("--panels", "panels_path", required=True, type=click.Path(path_type=Path, dir_okay=False), help="panels.tsv: one row per study and panel.")  # fmt: skip
+@click.option("--presence", type=click.Path(path_type=Path, dir_okay=False), help="Table of markers by panels.")
+@click.option("--figure", type=click.Path(path_type=Path, dir_okay=False), help="The same as a figure (SVG, PNG, PDF).")
+@click.option("--corrections-out", type=click.Path(path_type=Path, dir_okay=False), help="All decisions as a corrections table, to edit and use again.")  # fmt: skip
+@click.option("--failures", type=click.Path(path_type=Path, dir_okay=False), help="Table of files that could not be read.")  # fmt: skip
+@json_option
+def harmonize(
+    paths: tuple[Path, ...],
+    names: tuple[str, ...],
+    samples: Path | None,
+    corrections_path: Path | None,
+    out: Path,
+    panels_path: Path,
+    presence: Path | None,
+    figure: Path | None,
+    corrections_out: Path | None,
+    failures: Path | None,
+    json_path: Path | None,
+) -> None:
+    """Give the channels of all files one set of names, and find the panels among them.
+
+    PATH is a file or a folder. Findings (unknown names, a marker twice, near-panels) are printed on stderr. A file
+    that cannot be read is reported and does not stop the others.
+    """
+    from immport_cyto import panel, provenance, tables
+    from immport_cyto.exceptions import PanelError
+
+    files = expand_fcs(paths, names)
+    studies: dict[str, str] = {}
+    if samples is not None:
+        table = tables.read(samples, tables.SAMPLES)
+        studies = dict(zip(table["file_name"], table["study_accession"], strict=True))
+    corrections = panel.read_corrections(corrections_path) if corrections_path is not None else None
+    result = panel.harmonize(files, corrections=corrections, studies=studies)
+    if len(result.failures) == len(files):
+        first = result.failures.iloc[0]
+        msg = f"{first['file_name']}: {first['message']}" if len(files) == 1 else (
+            f"none of the {len(files)} FCS files can be read (first: {first['message']})"
+        )  # fmt: skip
+        raise PanelError(msg)
+    tables.write(result.panel, out, tables.PANEL)
+    tables.write(result.panels, panels_path, tables.PANELS)
+    if presence is not None:
+        _write_presence(result.presence, presence)
+    if corrections_out is not None:
+        panel.write_corrections(result.corrections, corrections_out)
+    if failures is not None:
+        tables.write(result.failures, failures, tables.FAILURES)
+    if figure is not None:
+        from immport_cyto import report
+
+        report.save(report.figures.panel_presence(result.panels), figure)
+    warnings = [f"{row.file_name}: {row.message}" for row in result.failures.itertuples()] + result.findings
+    for warning in warnings:
+        click.echo(f"immport-cyto: warning: {warning}", err=True)
+    if json_path is not None:
+        roles = result.panel["role"].value_counts()
+        entry = provenance.record(
+            "panel harmonize",
+            inputs=[*files.values(), *(p for p in (samples, corrections_path) if p is not None)],
+            parameters={
+                "corrections": corrections_path.name if corrections_path else None,
+                "samples": samples.name if samples else None,
+            },
+            counts={
+                "files": len(files),
+                "files_failed": len(result.failures),
+                "channels": len(result.panel),
+                "panels": len(result.panels),
+                **{f"role_{role}": int(count) for role, count in sorted(roles.items())},
+            },
+            warnings=warnings,
+        )
+        provenance.write(json_path, entry)
+
+
+def _write_presence(presence: "object", path: Path) -> None:
+    import pandas as pd
+
+    from immport_cyto.tables import Column, Table, write
+
+    frame = pd.DataFrame(presence)
+    columns = tuple(Column(str(name), "text" if name == "marker" else "int", "") for name in frame.columns)
+    write(frame, path, Table("presence.tsv", "marker by panel", columns, ("marker",)))
+
+
+@group.command("explain")
+@click.argument("strings", nargs=-1, required=True)
+@click.option("--pnn", default="", help="$PnN of the channel, where the strings are $PnS.")
+@click.option("--gates", is_flag=True, help="Read the strings as population definitions.")
+def explain(strings: tuple[str, ...], pnn: str, gates: bool) -> None:
+    """Show how channel names (or, with --gates, population definitions) are read."""
+    from immport_cyto.panel import parse_channel, parse_gates
+    from immport_cyto.panel._text import clean
+
+    for position, text in enumerate(strings):
+        if position:
+            click.echo()
+        click.echo(clean(text) or "(empty)")
+        if gates:
+            definition = parse_gates(text)
+            click.echo(f"  definition  {definition}")
+            if definition.unknown:
+                click.echo(f"  not in the vocabulary: {', '.join(definition.unknown)}")
+            continue
+        reading = parse_channel(pnn, text) if pnn else parse_channel("", text)
+        for line in reading.describe():
+            click.echo(f"  {line}")

@@ -1,0 +1,193 @@
+"""All channels of many files under one set of names: the panels among them, and what is odd."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from immport_cyto.exceptions import FCSError, InputError
+from immport_cyto.panel import corrections as corrections_
+from immport_cyto.panel.findings import Inventory, find
+from immport_cyto.panel.parser import Context, parse_channel
+from immport_cyto.panel.vocabulary import NONE, load
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TECHNIQUES = {"flow": "Flow cytometry", "cytof": "CyTOF"}
+_CYTOF_INSTRUMENTS = ("CYTOF", "HELIOS", "DVSSCIENCES", "FLUIDIGM")
+_METALS_OF_CYTOF = 3  # from this many isotopes on a file is mass cytometry, whatever $CYT says
+
+
+@dataclass(frozen=True)
+class HarmonizedPanels:
+    """Result of `harmonize`.
+
+    Attributes
+    ----------
+    panel
+        One row per file and channel, contract PANEL.
+    panels
+        One row per study and panel, contract PANELS.
+    presence
+        One row per marker; ``1`` where a panel has it, one column per study and panel.
+    findings
+        What a person should look at, one sentence each.
+    failures
+        Files that could not be read, contract FAILURES.
+    corrections
+        All decisions as a corrections table, to be edited and used again.
+    """
+
+    panel: "pd.DataFrame"
+    panels: "pd.DataFrame"
+    presence: "pd.DataFrame"
+    findings: list[str]
+    failures: "pd.DataFrame"
+    corrections: "pd.DataFrame"
+
+
+def harmonize(
+    files: Mapping[str, Path],
+    *,
+    corrections: "pd.DataFrame | None" = None,
+    studies: Mapping[str, str] | None = None,
+) -> HarmonizedPanels:
+    """Read the channels of all files and give them one set of names.
+
+    Parameters
+    ----------
+    files
+        FCS files by file name. Only their headers are read.
+    corrections
+        Table of `corrections.CORRECTIONS`; its rows win over the parser.
+    studies
+        Study accession by file name, where known.
+
+    Raises
+    ------
+    TableError
+        A correction that cannot be used.
+    PanelError
+        Two corrections that contradict each other.
+    """
+    import pandas as pd
+
+    from immport_cyto import tables
+
+    wanted = corrections_.check(corrections)
+    studies = studies or {}
+    rows: list[dict[str, Any]] = []
+    failures: list[dict[str, str]] = []
+    inventory = Inventory()
+    for file_name in sorted(files):
+        study = studies.get(file_name, "")
+        try:
+            channels, instrument = _channels(files[file_name])
+        except (InputError, OSError) as error:
+            message = str(error) or type(error).__name__
+            failures.append({"file_name": file_name, "study_accession": study, "stage": "panel", "message": message})
+            continue
+        found, technique = _read_file(file_name, channels, instrument, wanted, inventory)
+        markers = tuple(sorted({row["antigen"] for row in found if row["role"] == "marker"}))
+        identity = panel_id(technique, markers)
+        for row in found:
+            row["panel_id"] = identity
+        inventory.add_file(file_name, study, identity, technique, markers, found)
+        rows += found
+    for correction in wanted:
+        if not correction.used:
+            inventory.notes.append(f"{correction} fits no channel of these files; check the names")
+    panels = pd.DataFrame(
+        [
+            {
+                "study_accession": study,
+                "panel_id": identity,
+                "technique": TECHNIQUES[group.technique],
+                "n_files": len(group.files),
+                "n_markers": len(group.markers),
+                "markers": ";".join(group.markers),
+            }
+            for (study, identity), group in sorted(inventory.panels.items())
+        ],
+        columns=tables.PANELS.column_names,
+    )
+    return HarmonizedPanels(
+        panel=tables.conform(pd.DataFrame(rows, columns=tables.PANEL.column_names), tables.PANEL),
+        panels=tables.conform(panels, tables.PANELS),
+        presence=_presence(inventory),
+        findings=find(inventory),
+        failures=tables.conform(pd.DataFrame(failures, columns=tables.FAILURES.column_names), tables.FAILURES),
+        corrections=corrections_.complete(rows),
+    )
+
+
+def panel_id(technique: str, markers: tuple[str, ...]) -> str:
+    """Name of a panel: technique, number of markers, hash of technique and markers in alphabetical order."""
+    unique = sorted(set(markers))
+    digest = hashlib.sha256("\n".join([technique, *unique]).encode()).hexdigest()[:6]
+    return f"{technique}-{len(unique)}m-{digest}"
+
+
+def _channels(path: Path) -> tuple[list[tuple[int, str, str]], str]:
+    from immport_cyto import fcs
+
+    opened = fcs.open(path)
+    if not opened.channels:
+        msg = f"{path}: no channel ($PAR is 0); leave the file out"
+        raise FCSError(msg)
+    return [(c.number, c.pnn, c.pns) for c in opened.channels], opened.keywords.get("$CYT", "")
+
+
+def _read_file(
+    file_name: str,
+    channels: list[tuple[int, str, str]],
+    instrument: str,
+    wanted: list[corrections_.Correction],
+    inventory: Inventory,
+) -> tuple[list[dict[str, Any]], str]:
+    """Rows of one file, without the panel id, and its technique."""
+    context = Context(labels=tuple(sorted({pns or pnn for _, pnn, pns in channels})))
+    rows: list[dict[str, Any]] = []
+    for number, pnn, pns in channels:
+        parsed = parse_channel(pnn, pns, context=context)
+        reading, marker_class = corrections_.apply(wanted, file_name, pnn, parsed)
+        inventory.add_reading(file_name, pnn, pns, reading)
+        rows.append(
+            {
+                "file_name": file_name,
+                "panel_id": "",
+                "channel_number": number,
+                "fcs_colname": pnn,
+                "description": pns,
+                "antigen": reading.antigen,
+                "reporter": reading.reporter,
+                "marker_class": marker_class or (reading.marker_class if reading.role == "marker" else NONE),
+                "role": reading.role,
+                "rule": reading.rule,
+                "confidence": reading.confidence,
+                "analyte_accession": "",
+            }
+        )
+    return rows, _technique(rows, instrument)
+
+
+def _technique(rows: list[dict[str, Any]], instrument: str) -> str:
+    isotopes = load().isotopes
+    metals = sum(row["reporter"] in isotopes for row in rows)
+    if metals >= _METALS_OF_CYTOF:
+        return "cytof"
+    name = instrument.upper().replace("-", "").replace(" ", "")
+    return "cytof" if any(word in name for word in _CYTOF_INSTRUMENTS) else "flow"
+
+
+def _presence(inventory: Inventory) -> "pd.DataFrame":
+    import pandas as pd
+
+    groups = sorted(inventory.panels.items())
+    markers = sorted({marker for _, group in groups for marker in group.markers})
+    columns: dict[str, list[Any]] = {"marker": markers}
+    for (study, identity), group in groups:
+        columns[f"{study}:{identity}" if study else identity] = [int(marker in group.markers) for marker in markers]
+    return pd.DataFrame(columns)
