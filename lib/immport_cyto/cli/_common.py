@@ -41,25 +41,53 @@ files_option = click.option(
 )  # fmt: skip
 
 
-def listed_files(files_json: Path) -> dict[str, Path]:
-    """Files of a ``--files`` list as ``{file name: path}``, in order of the names.
+def collect_fcs(paths: Sequence[Path], files_json: Path | None = None) -> dict[str, Path]:
+    """FCS files of a command as ``{file name: path}``, in order of the names.
+
+    Parameters
+    ----------
+    paths
+        Files and folders. In a folder every ``*.fcs`` (any case, also ``.fcs.gz``) below it counts.
+    files_json
+        A ``--files`` list: JSON, ``[{"name": ..., "path": ...}, ...]``. Names in it are data, never shell text.
 
     Raises
     ------
+    click.UsageError
+        Neither is given.
     InputError
-        The list is no JSON list of names and paths, or a path does not exist.
+        A path does not exist, a folder holds no FCS file, or the list is not of that form.
     LinkError
         Two files have the same name.
     """
+    if not paths and files_json is None:
+        msg = "give FCS files or folders, or a list of them with --files"
+        raise click.UsageError(msg)
+    pairs = [pair for path in paths for pair in _below(path)]
+    if files_json is not None:
+        pairs += _listed(files_json)
+    return _unique(pairs)
+
+
+def _below(path: Path) -> list[tuple[str, Path]]:
+    if not path.is_dir():
+        return [(path.name, path)]
+    found = [p for p in sorted(path.rglob("*")) if p.name.lower().endswith((".fcs", ".fcs.gz")) and p.is_file()]
+    if not found:
+        msg = f"{path}: no FCS file in this folder; check the path"
+        raise InputError(msg)
+    return [(p.name, p) for p in found]
+
+
+def _listed(files_json: Path) -> list[tuple[str, Path]]:
     import json
 
     try:
         rows = json.loads(files_json.read_text(encoding="utf-8"))
-        pairs = [(str(row["name"]), Path(row["path"])) for row in rows]
+        return [(str(row["name"]), Path(row["path"])) for row in rows]
     except (OSError, ValueError, TypeError, KeyError) as error:
         msg = f'{files_json}: is not a JSON list of {{"name": ..., "path": ...}}; correct it'
         raise InputError(msg) from error
-    return _unique(pairs)
 
 
 def expand_fcs(paths: Sequence[Path], names: Sequence[str] = ()) -> dict[str, Path]:

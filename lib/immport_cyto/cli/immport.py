@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from immport_cyto.cli._common import expand_fcs, json_option
+from immport_cyto.cli._common import collect_fcs, expand_fcs, files_option, json_option
 from immport_cyto.exceptions import InputError, LinkError
 
 if TYPE_CHECKING:
@@ -85,6 +85,7 @@ def load(packages: tuple[Path, ...], store_path: Path, json_path: Path | None) -
     "--fcs", "fcs_paths", metavar="PATH...", multiple=True, type=click.Path(path_type=Path),
     help="FCS files, or folders of them.",
 )  # fmt: skip
+@files_option
 @click.option(
     "--name", "names", metavar="N...", multiple=True,
     help="File name of each --fcs, in the same order, where the path does not carry it (Galaxy).",
@@ -107,6 +108,7 @@ def link(
     store_path: Path | None,
     packages: tuple[Path, ...],
     fcs_paths: tuple[Path, ...],
+    files_json: Path | None,
     names: tuple[str, ...],
     names_from: Path | None,
     everything: bool,
@@ -119,7 +121,7 @@ def link(
     if bool(store_path) == bool(packages):
         msg = "give either --store or --metadata"
         raise click.UsageError(msg)
-    if bool(fcs_paths) + bool(names_from) + everything != 1:
+    if bool(fcs_paths or files_json) + bool(names_from) + everything != 1:
         msg = "give one of --fcs, --names-from and --all"
         raise click.UsageError(msg)
     if names and not fcs_paths:
@@ -129,8 +131,8 @@ def link(
         msg = f"{store_path}: no such store; make it with 'immport-cyto immport load PACKAGE --store {store_path}'"
         raise InputError(msg)
     files: dict[str, Path] | list[str] | None = None
-    if fcs_paths:
-        files = expand_fcs(fcs_paths, names)
+    if fcs_paths or files_json:
+        files = expand_fcs(fcs_paths, names) if names else collect_fcs(fcs_paths, files_json)
     elif names_from:
         files = _read_names(names_from)
 
