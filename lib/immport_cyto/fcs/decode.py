@@ -120,16 +120,16 @@ def scale(values: npt.NDArray[Any], channel: Channel, report: Report) -> npt.NDA
     Logarithmic integers become ``10 ** (f1 * x / R) * f2`` ($PnE f1,f2 and $PnR R), linear values ``x / gain``
     ($PnG), except those of the Time channel (FCS 3.1, sections 3.2.18 and 3.2.19). $TIMESTEP is not applied.
     """
-    if channel.is_log:
-        decades, offset = channel.amplification
-        if channel.range is None:
-            report.fail(
-                f"$P{channel.number}E asks for a logarithmic scale but $P{channel.number}R is no usable number; "
-                "read the stored values (raw) instead"
-            )
-        with np.errstate(over="ignore"):
+    # doubles and damaged keywords can exceed float32; the result is then infinite, as it is in any reader
+    with np.errstate(over="ignore", invalid="ignore"):
+        if channel.is_log:
+            decades, offset = channel.amplification
+            if channel.range is None:
+                report.fail(
+                    f"$P{channel.number}E asks for a logarithmic scale but $P{channel.number}R is no usable number; "
+                    "read the stored values (raw) instead"
+                )
             return (10.0 ** (values.astype(np.float64) * (decades / channel.range)) * offset).astype(np.float32)
-    if channel.gain is not None and channel.gain != 1 and not channel.is_time:
-        with np.errstate(over="ignore"):
+        if channel.gain is not None and channel.gain != 1 and not channel.is_time:
             return (values.astype(np.float64) / channel.gain).astype(np.float32)
-    return values.astype(np.float32)
+        return values.astype(np.float32)

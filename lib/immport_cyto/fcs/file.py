@@ -81,8 +81,8 @@ class FCSFile:
 
     @property
     def timestep(self) -> float | None:
-        """$TIMESTEP: seconds per unit of the Time channel; None where it is absent or no number."""
-        value = real(self.keywords.get("$TIMESTEP"))
+        """$TIMESTEP: seconds per unit of the Time channel, decimal comma understood; None where it is no number."""
+        value = real(self.keywords.get("$TIMESTEP", "").replace(",", "."))
         return value if value is not None and value > 0 else None
 
     def index(self, channel: int | str) -> int:

@@ -1,5 +1,6 @@
 """What a reader finds in an FCS file: channels, findings, and how the errors are worded."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -75,12 +76,13 @@ class Channel:
         """Upper limit on the scaled view: $PnR after $PnE or $PnG; None where $PnR is unknown."""
         if self.range is None:
             return None
+        limit = self.range
         if self.is_log:
             decades, offset = self.amplification
-            return float((offset or 1.0) * 10.0**decades) if decades < 300 else None
-        if self.gain is not None and not self.is_time:
-            return self.range / self.gain
-        return self.range
+            limit = (offset or 1.0) * 10.0 ** min(decades, 300.0)
+        elif self.gain is not None and not self.is_time:
+            limit = self.range / self.gain
+        return limit if 0 < limit < math.inf else None
 
 
 class Report:

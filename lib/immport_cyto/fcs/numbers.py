@@ -14,14 +14,11 @@ def whole(text: str | None) -> int | None:
 
 
 def real(text: str | None) -> float | None:
-    """A finite number, or None; a decimal comma is understood."""
+    """A finite number, or None."""
     if text is None or len(text) > 64:
         return None
-    cleaned = text.strip(" \t\r\n\0")
-    if cleaned.count(",") == 1 and "." not in cleaned:
-        cleaned = cleaned.replace(",", ".")
     try:
-        number = float(cleaned)
+        number = float(text.strip(" \t\r\n\0"))
     except ValueError:
         return None
     return number if math.isfinite(number) else None

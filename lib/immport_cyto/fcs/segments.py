@@ -135,7 +135,8 @@ def _delimited(best: _Candidate, limit: int, declared: int | None, report: Repor
     length = limit - best.begin if best.length is None else best.length
     if best.begin + length > limit and not partial:
         report.fail_truncated(
-            f"DATA ends at byte {best.last}, but the file has {limit}; copy the file again or take what is there ({_OPTION})"
+            f"DATA ends at byte {best.last}, but the file has {limit}; copy the file again, "
+            f"or take what is there ({_OPTION})"
         )
     length = max(min(length, limit - best.begin), 0)
     return DataSegment(best.begin, length, -1 if declared is None else declared, declared or 0)

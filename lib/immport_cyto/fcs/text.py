@@ -35,10 +35,14 @@ def parse_text(segment: bytes, report: Report, name: str = "TEXT") -> dict[str, 
     name
         Name of the segment in messages.
     """
+    padded = len(segment)
+    segment = segment.lstrip(b" \0")
     if not segment:
         report.fail(f"{name} is empty; export the file again")
+    if len(segment) < padded:
+        report.note("text_padding", f"{name} starts with blanks", "blanks ignored")
     delimiter, body = segment[:1], segment[1:]
-    if delimiter.isalnum() or delimiter in (b"\0", b"$"):
+    if delimiter.isalnum() or delimiter == b"$":
         report.fail(
             f"{name} starts with {quoted(delimiter.decode('latin-1'))} instead of a delimiter; export the file again"
         )

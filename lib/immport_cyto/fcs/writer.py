@@ -92,7 +92,8 @@ def write(
 
 def _channel(number: int, entry: Channel | tuple[str, str]) -> Channel:
     if isinstance(entry, Channel):
-        return Channel(number, entry.pnn, entry.pns, 32, entry.scaled_range)
+        limit = entry.scaled_range
+        return Channel(number, entry.pnn, entry.pns, 32, limit if limit is not None and math.isfinite(limit) else None)
     pnn, pns = entry
     return Channel(number, pnn, pns)
 
@@ -177,7 +178,10 @@ def _head(path: Path, text: Mapping[str, str], data_bytes: int, version: str) ->
         body = _segment({**offsets, **text}, delimiter)
         text_end = HEADER_BYTES + len(body) - 1
         new_begin = -(-(text_end + 1) // _ALIGNMENT) * _ALIGNMENT
-        new_end = new_begin + max(data_bytes, 1) - 1
+        new_end = new_begin + data_bytes - 1
+        if not data_bytes:
+            # no event, no segment
+            new_begin = new_end = 0
         if (new_begin, new_end) == (begin, end):
             break
         # the offsets only grow, so the length of TEXT settles
