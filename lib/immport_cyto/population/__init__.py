@@ -1,0 +1,63 @@
+"""From events and clusters to named, counted populations.
+
+``cutoff``, ``cutoffs``
+    Where the positive events of a marker begin: one column, or all markers of a group of files.
+``label``
+    Phenotype, name and Cell Ontology class of each metacluster.
+``search``
+    Events of populations that are given by their gates.
+``count_clusters``
+    Events of the named metaclusters in each file.
+``summary``
+    One tidy row per population and sample, with quality flags.
+``standard_populations``
+    The built-in definitions.
+``groups``
+    Files sorted into groups of one study and one panel.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from immport_cyto.population._cutoff import Cutoff, cutoff
+    from immport_cyto.population._cutoffs import cutoffs
+    from immport_cyto.population.counting import count_clusters
+    from immport_cyto.population.definitions import standard_populations
+    from immport_cyto.population.grouping import Group, groups
+    from immport_cyto.population.labelling import label
+    from immport_cyto.population.searching import search
+    from immport_cyto.population.summarising import summary
+
+_HOME = {
+    "Cutoff": "_cutoff",
+    "count_clusters": "counting",
+    "cutoff": "_cutoff",
+    "cutoffs": "_cutoffs",
+    "Group": "grouping",
+    "groups": "grouping",
+    "label": "labelling",
+    "search": "searching",
+    "standard_populations": "definitions",
+    "summary": "summarising",
+}
+
+__all__ = [
+    "Cutoff",
+    "Group",
+    "count_clusters",
+    "cutoff",
+    "cutoffs",
+    "groups",
+    "label",
+    "search",
+    "standard_populations",
+    "summary",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    msg = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(msg)

@@ -1,0 +1,107 @@
+"""Count the events of named metaclusters in labelled files."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from immport_cyto.exceptions import PanelError, TableError
+from immport_cyto.population.definitions import UNNAMED, meets_all, split_text
+from immport_cyto.population.grouping import marker_channels
+from immport_cyto.population.searching import median_rows
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CHANNEL = "FlowSOM_metacluster"
+
+
+def count_clusters(files: Mapping[str, Path], clusters: "pd.DataFrame") -> tuple["pd.DataFrame", "pd.DataFrame"]:
+    """Count the events of each population in each labelled file of one group.
+
+    A population that a definition names holds every metacluster whose phenotype meets that definition, so "T cells"
+    holds "CD4 T cells" too and means the same in every study, whatever else its clusters could be told apart
+    into. A population that has only its phenotype as name holds the metaclusters of just that name. The parent is all
+    events.
+
+    Parameters
+    ----------
+    files
+        FCS files with the channel ``FlowSOM_metacluster`` (`immport_cyto.cluster.map_file`).
+    clusters
+        Labelled CLUSTERS of the one model that mapped them.
+
+    Returns
+    -------
+    (DataFrame, DataFrame)
+        COUNTS with ``method`` "flowsom" and MEDIANS. Every population has a row for every file, also with 0 events.
+
+    Raises
+    ------
+    PanelError
+        A file has no metacluster channel.
+    TableError
+        `clusters` holds several models, or a file has a metacluster that is not in it.
+    """
+    import pandas as pd
+
+    from immport_cyto import fcs, tables
+
+    if clusters["metacluster"].duplicated().any():
+        msg = "clusters.tsv holds metaclusters of several models; give the rows of the model that mapped the files"
+        raise TableError(msg)
+    described = clusters.sort_values("metacluster").to_dict("records")
+    name_of = {int(row["metacluster"]): str(row["population"]) or UNNAMED for row in described}
+    first = {name_of[int(row["metacluster"])]: row for row in reversed(described)}
+    members = _members(described, name_of)
+    channels = marker_channels(files)
+    counts: list[dict[str, Any]] = []
+    medians: list[dict[str, Any]] = []
+    for name in sorted(files):
+        source = fcs.open(files[name])
+        index = next((i for i, channel in enumerate(source.channels) if channel.pnn == CHANNEL), None)
+        if index is None:
+            msg = f"{name}: has no channel {CHANNEL}; map it with 'cluster map' first"
+            raise PanelError(msg)
+        member = np.rint(source.events([index])[:, 0]).astype(np.int64)
+        strange = set(np.unique(member).tolist()) - set(name_of)
+        if strange:
+            msg = (
+                f"{name}: metacluster {min(strange)} is not in clusters.tsv; give the table of the model that mapped it"
+            )
+            raise TableError(msg)
+        masks = {population: np.isin(member, numbers) for population, numbers in members.items()}
+        counts += [
+            {
+                "file_name": name,
+                "panel_id": first[population]["panel_id"],
+                "method": "flowsom",
+                "population": population,
+                "definition": first[population]["definition"] or first[population]["phenotype"],
+                "cl_id": first[population]["cl_id"],
+                "parent": "",
+                "n_events": int(mask.sum()),
+                "n_parent": source.n_events,
+            }
+            for population, mask in masks.items()
+        ]
+        medians += median_rows(source, name, channels[name], "flowsom", masks)
+    return (
+        tables.concat([pd.DataFrame(counts)] if counts else [], tables.COUNTS),
+        tables.concat([pd.DataFrame(medians)] if medians else [], tables.MEDIANS),
+    )
+
+
+def _members(described: list[dict[Any, Any]], name_of: Mapping[int, str]) -> dict[str, list[int]]:
+    """Metaclusters of each population."""
+    signs = {int(row["metacluster"]): dict(split_text(str(row["phenotype"]))) for row in described}
+    members: dict[str, set[int]] = {}
+    for row in described:
+        number = int(row["metacluster"])
+        own = members.setdefault(name_of[number], set())
+        own.add(number)
+        gates = split_text(str(row["definition"]))
+        if gates:
+            own |= {other for other, phenotype in signs.items() if meets_all(phenotype, gates)}
+    return {name: sorted(numbers) for name, numbers in members.items()}

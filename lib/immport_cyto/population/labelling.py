@@ -1,0 +1,123 @@
+"""Names for metaclusters: signs of the markers, then the most specific definition that fits them."""
+
+import re
+from typing import TYPE_CHECKING
+
+from immport_cyto.exceptions import TableError
+from immport_cyto.population.definitions import (
+    UNNAMED,
+    Cuts,
+    Gates,
+    Wanted,
+    gates_text,
+    meets_all,
+    on_panel,
+    one_group,
+    panel_cuts,
+    standard_populations,
+    union,
+    wanted,
+)
+from immport_cyto.population.searching import check_markers
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MARGIN = 0.1  # of the distance between the medians of negative and positive events: too near to the cut to call
+
+
+def label(
+    clusters: "pd.DataFrame",
+    cluster_medians: "pd.DataFrame",
+    cutoffs: "pd.DataFrame",
+    definitions: "pd.DataFrame | None" = None,
+) -> "pd.DataFrame":
+    """Give each metacluster its phenotype, and the name of the population that it is.
+
+    A marker is ``+`` where the metacluster's median is above the cut-off, ``++`` above the second one, ``-`` at or
+    below. It is left out of the phenotype where it has no cut-off, or where the median is nearer to the cut-off than a
+    tenth of the distance between the medians of all negative and all positive events. The definition with the
+    most gates of which all are met gives the name (of equals the first in the table); a gate on a marker that was left
+    out is not met. Without such a definition the phenotype is the name, and without any sign "unclassified".
+
+    Parameters
+    ----------
+    clusters, cluster_medians, cutoffs
+        CLUSTERS, CLUSTER_MEDIANS and CUTOFFS, of one or several groups.
+    definitions
+        DEFINITIONS. None: the built-in standard populations.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `clusters` with ``phenotype``, ``population``, ``definition`` and ``cl_id`` filled in.
+
+    Raises
+    ------
+    TableError
+        A metacluster has no medians.
+    DefinitionError
+        A definition cannot be read, or names an unknown marker; or a group has no cut-offs.
+    """
+    from immport_cyto import tables
+
+    entries = wanted(standard_populations() if definitions is None else definitions)
+    result = tables.conform(clusters, tables.CLUSTERS)
+    keys = ["study_accession", "panel_id"]
+    for (study, panel_id), rows in result.groupby(keys, sort=False):
+        own_cuts = one_group(cutoffs, study, panel_id)
+        cuts, margins = panel_cuts(own_cuts), _margins(own_cuts)
+        check_markers(entries, cuts)
+        medians = cluster_medians[(cluster_medians[keys] == (study, panel_id)).all(axis=1)]
+        for index, number in rows["metacluster"].items():
+            own = medians[medians["metacluster"] == number]
+            if own.empty:
+                where = f"metacluster {number} of {study} {panel_id}"
+                msg = f"cluster_medians.tsv has no row for {where}; give the tables of the same model"
+                raise TableError(msg)
+            values = dict(zip(own["marker"], own["median"].astype(float), strict=True))
+            signs = phenotype(values, cuts, margins)
+            name, gates, cl_id = _name(signs, cuts, entries)
+            text = gates_text(tuple(signs.items()))
+            result.loc[index, ["phenotype", "population", "definition", "cl_id"]] = [
+                text,
+                name or text or UNNAMED,
+                gates_text(gates),
+                cl_id,
+            ]
+    return result
+
+
+def phenotype(medians: dict[str, float], cuts: Cuts, margins: dict[str, float]) -> dict[str, str]:
+    """Sign of each marker with a clear answer, in natural order (CD3, CD4, CD16)."""
+    signs: dict[str, str] = {}
+    for marker in sorted(medians, key=natural):
+        cut, high = cuts.get(marker, (None, None))
+        value = medians[marker]
+        if cut is None or value != value or abs(value - cut) < margins.get(marker, 0.0):
+            continue
+        signs[marker] = "-" if value <= cut else "++" if high is not None and value > high else "+"
+    return signs
+
+
+def natural(text: str) -> list[tuple[int, int, str]]:
+    """Sort key that takes numbers as numbers."""
+    return [(0, int(part), "") if part.isdigit() else (1, 0, part.lower()) for part in re.split(r"(\d+)", text) if part]
+
+
+def _margins(cutoffs: "pd.DataFrame") -> dict[str, float]:
+    if not {"median_negative", "median_positive"} <= set(cutoffs.columns):
+        return {}
+    low, high = (cutoffs[name].astype("float64") for name in ("median_negative", "median_positive"))
+    return {m: MARGIN * float(d) for m, d in zip(cutoffs["marker"], high - low, strict=True) if d == d}
+
+
+def _name(signs: dict[str, str], cuts: Cuts, entries: list[Wanted]) -> tuple[str, Gates, str]:
+    best: tuple[str, Gates, str] = ("", (), "")
+    for entry in entries:
+        for own in entry.gates:
+            for parent in entry.parents or ((),):
+                gates, missing, _ = on_panel(union(parent, own), cuts)
+                if not missing and len(gates) > len(best[1]) and meets_all(signs, gates):
+                    best = (entry.population, gates, entry.cl_id)
+    return best

@@ -1,0 +1,202 @@
+"""Guided search: count the events that a definition describes, in every file of a group."""
+
+import difflib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from immport_cyto.exceptions import DefinitionError
+from immport_cyto.population.definitions import (
+    STAND_INS,
+    Cuts,
+    Fitted,
+    Gates,
+    Wanted,
+    fit,
+    one_group,
+    panel_cuts,
+    wanted,
+)
+from immport_cyto.population.grouping import marker_channels
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Levels = NDArray[np.int8]
+
+
+def search(
+    files: Mapping[str, Path],
+    cutoffs: "pd.DataFrame",
+    definitions: "pd.DataFrame",
+    *,
+    study_accession: str | None = None,
+    panel_id: str | None = None,
+) -> tuple["pd.DataFrame", "pd.DataFrame", list[str]]:
+    """Count the events of each population in each file of one group.
+
+    An event is ``-`` for a marker at or below its cut-off and ``+`` above it; where the marker has a second cut-off,
+    ``++`` is above that and ``lo`` (also ``+-`` and ``+~``) between the two. A population is the events that have all
+    signs of its definition and of its parent; its fraction is that of the parent's events, or of all events of the
+    file where there is no parent.
+
+    Parameters
+    ----------
+    files
+        Preprocessed FCS files of one study and panel.
+    cutoffs
+        CUTOFFS of the group; rows of other groups are left out by `study_accession` and `panel_id`.
+    definitions
+        DEFINITIONS, with optional columns ``alternatives`` and ``parent_alternatives``.
+
+    Returns
+    -------
+    counts : DataFrame
+        COUNTS with ``method`` "search"; ``definition`` holds all gates in the panel's own markers.
+    medians : DataFrame
+        MEDIANS of every marker; empty cells for a population without events.
+    notes : list of str
+        One sentence per population that the panel cannot answer, with the markers that are missing or have no
+        cut-off, and per population that was searched with other markers than its definition names.
+
+    Raises
+    ------
+    DefinitionError
+        A definition cannot be read, or asks for a marker that neither the panel nor the vocabulary knows.
+    PanelError
+        A file lacks a marker channel.
+    """
+    import pandas as pd
+
+    from immport_cyto import fcs, tables
+
+    rows = one_group(cutoffs, study_accession, panel_id)
+    cuts = panel_cuts(rows)
+    entries = wanted(definitions)
+    check_markers(entries, cuts)
+    label = " ".join(word for word in (str(rows["study_accession"].iloc[0]), str(rows["panel_id"].iloc[0])) if word)
+    if study_accession:
+        label = f"{study_accession} {rows['panel_id'].iloc[0]}"
+    found, notes = fit_all(entries, cuts, label)
+    channels = marker_channels(files)
+    counts: list[dict[str, Any]] = []
+    medians: list[dict[str, Any]] = []
+    for name in sorted(files):
+        source = fcs.open(files[name])
+        levels = _levels(source, name, channels[name], cuts, found)
+        masks = [_mask(levels, population.gates, source.n_events) for population in found]
+        for population, mask in zip(found, masks, strict=True):
+            counts.append(
+                {
+                    "file_name": name,
+                    "panel_id": panel_id or rows["panel_id"].iloc[0],
+                    "method": "search",
+                    "population": population.population,
+                    "definition": population.definition,
+                    "cl_id": population.cl_id,
+                    "parent": population.parent,
+                    "n_events": int(mask.sum()),
+                    "n_parent": int(_mask(levels, population.parent_gates, source.n_events).sum()),
+                }
+            )
+        medians += median_rows(
+            source, name, channels[name], "search", dict(zip((p.population for p in found), masks, strict=True))
+        )
+    return (
+        tables.concat([pd.DataFrame(counts)] if counts else [], tables.COUNTS),
+        tables.concat([pd.DataFrame(medians)] if medians else [], tables.MEDIANS),
+        notes,
+    )
+
+
+def fit_all(entries: Iterable[Wanted], cuts: Cuts, label: str) -> tuple[list[Fitted], list[str]]:
+    """What a panel can answer, and a note for all else; `label` names the group in the notes."""
+    found, notes = [], []
+    for entry in entries:
+        population, note = fit(entry, cuts)
+        if population is None:
+            notes.append(f"{entry.population}: not possible on {label or 'this panel'} ({note})")
+            continue
+        found.append(population)
+        if note:
+            notes.append(f"{entry.population}: on {label or 'this panel'} {note}")
+    return found, notes
+
+
+def check_markers(entries: Iterable[Wanted], cuts: Cuts) -> None:
+    """Refuse a marker that neither the panel nor the vocabulary knows: it is a slip of the pen."""
+    from immport_cyto import panel
+
+    for entry in entries:
+        for gates in (*entry.gates, *entry.parents):
+            for marker, _ in gates:
+                if marker in cuts or marker in STAND_INS or panel.antigen(marker) is not None:
+                    continue
+                close = difflib.get_close_matches(marker, cuts, n=1, cutoff=0.5)
+                hint = f"did you mean {close[0]}?" if close else "correct the definition"
+                msg = (
+                    f"population {entry.population!r}: unknown marker {marker!r}; "
+                    f"the panel has {', '.join(cuts)}; {hint}"
+                )
+                raise DefinitionError(msg)
+
+
+def _levels(
+    source: Any, name: str, channels: Mapping[str, int], cuts: Cuts, found: Iterable[Fitted]
+) -> dict[str, Levels]:
+    """0 at or below the cut, 1 above it, 2 above the second one, for each marker that a gate asks for."""
+    result: dict[str, Levels] = {}
+    for marker in dict.fromkeys(marker for population in found for marker, _ in population.gates):
+        if marker not in channels:
+            msg = (
+                f"{name}: has no channel for marker {marker!r} of the cut-offs; search the files of one panel together"
+            )
+            raise DefinitionError(msg)
+        cut, high = cuts[marker]
+        values = source.events([channels[marker]])[:, 0]
+        level = (values > cut).astype(np.int8)
+        if high is not None:
+            level += values > high
+        result[marker] = level
+    return result
+
+
+def _mask(levels: Mapping[str, Levels], gates: Gates, n_events: int) -> NDArray[np.bool_]:
+    mask = np.ones(n_events, dtype=bool)
+    for marker, sign in gates:
+        level = levels[marker]
+        if sign == "+":
+            mask &= level > 0
+        elif sign == "-":
+            mask &= level == 0
+        elif sign == "++":
+            mask &= level == 2
+        else:
+            mask &= level == 1
+    return mask
+
+
+def median_rows(
+    source: Any, name: str, channels: Mapping[str, int], method: str, masks: Mapping[str, NDArray[np.bool_]]
+) -> list[dict[str, Any]]:
+    """Rows of MEDIANS for one file, one column of events at a time."""
+    found: dict[tuple[str, str], float | None] = {}
+    for marker, channel in channels.items():
+        values = source.events([channel])[:, 0]
+        for population, mask in masks.items():
+            inside = values[mask]
+            found[population, marker] = float(np.median(inside)) if len(inside) else None
+    return [
+        {
+            "file_name": name,
+            "method": method,
+            "population": population,
+            "marker": marker,
+            "median": found[population, marker],
+        }
+        for population in masks
+        for marker in channels
+    ]
