@@ -12,7 +12,7 @@ from enum import StrEnum
 from itertools import islice
 from typing import Any
 
-from immport_cyto.exceptions import PackageError
+from immport_cyto.exceptions import InputError, PackageError
 from immport_cyto.immport import schema, transform, values
 from immport_cyto.immport.aliases import SUBJECT_2, TABLES, Source
 from immport_cyto.immport.package import PackageSource
@@ -142,7 +142,11 @@ def load_source(connection: sqlite3.Connection, source: PackageSource) -> list[L
             )
             for (study,) in known
         ]  # fmt: skip
-    connection.execute("BEGIN IMMEDIATE")
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError as error:
+        msg = f"the store cannot be written ({error}); wait for the other program, or check the folder's permissions"
+        raise InputError(msg) from error
     try:
         reports = _load(connection, source, sha256)
         _drop_staging(connection)
@@ -170,7 +174,7 @@ def _load(connection: sqlite3.Connection, source: PackageSource, sha256: str) ->
             _run(connection, "delete", {"study": study})
         _run(connection, "unused")
         _write(connection, source, sha256, rank, reports)
-        findings += _repair(connection, everywhere=bool(replaced))
+        findings += [f"{source.name}: {text}" for text in _repair(connection, everywhere=bool(replaced))]
         _run(connection, "unused")
         for report in reports:
             if report.status is LoadStatus.REPLACED:
@@ -302,7 +306,7 @@ def _repair(connection: sqlite3.Connection, *, everywhere: bool) -> list[str]:
             f"AND NOT EXISTS (SELECT 1 FROM {parent} p WHERE p.{key} = {child}.{column}) ON CONFLICT DO NOTHING"
         ).rowcount
         if n_rows > 0:
-            findings.append(f"{n_rows} {column} values of {child} are described in no table; kept without details")
+            findings.append(f"{n_rows} {column}s of the table {child} are described in no other; kept without details")
     for link, column, parent in transform.DANGLING:
         where = "true" if everywhere else transform.NEW_ROWS[link]
         n_rows = connection.execute(
@@ -310,7 +314,7 @@ def _repair(connection: sqlite3.Connection, *, everywhere: bool) -> list[str]:
             f"AND NOT EXISTS (SELECT 1 FROM {parent} p WHERE p.{column} = {link}.{column})"
         ).rowcount
         if n_rows > 0:
-            findings.append(f"{n_rows} rows of {link} name a {column} that no table describes and are left out")
+            findings.append(f"{n_rows} rows of {link} name a {column} that no table describes; they are left out")
     return findings
 
 

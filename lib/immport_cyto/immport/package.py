@@ -73,6 +73,8 @@ class PackageSource:
         Tables in the package that are not read.
     absent
         Per table that was read, the columns that it does not have.
+    is_whole_file
+        Whether `path` is a file that holds this source and no other.
     """
 
     name: str
@@ -83,10 +85,11 @@ class PackageSource:
     path: Path = Path()
     limits: Limits = field(default_factory=Limits)
     absent: dict[str, frozenset[str]] = field(default_factory=dict)
+    is_whole_file: bool = False
 
     def digest(self) -> str:
-        """Checksum: of the file, or for a folder of the names and bytes of its tables that are read."""
-        if self.path.is_file():
+        """Checksum: of the file; for a folder or a part of a zip, of names and bytes of the tables that are read."""
+        if self.is_whole_file:
             return sha256(self.path)
         total = hashlib.sha256()
         for name in sorted(self.tables):
@@ -267,6 +270,8 @@ def find_sources(path: Path | str, *, limits: Limits | None = None) -> list[Pack
             msg = f"{path}: a damaged zip file; download the package again"
             raise PackageError(msg)
         found = [_subject_2(path, limits)]
+    if len(found) == 1:
+        found[0].is_whole_file = found[0].path.is_file()
     if not found:
         msg = f"{path}: no ImmPort tables in it (study.txt or *_Subject_2_*.txt); give a Tab package as downloaded"
         raise PackageError(msg)

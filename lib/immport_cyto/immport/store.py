@@ -46,11 +46,11 @@ def open_store(path: Path | str = ":memory:") -> "Store":
     InputError
         The file is not a store, or one of a newer version.
     """
-    if str(path) != ":memory:":
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
     try:
+        if str(path) != ":memory:":
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
         connection = sqlite3.connect(str(path), isolation_level=None)
-    except sqlite3.Error as error:
+    except (sqlite3.Error, OSError) as error:
         msg = f"{path}: cannot be opened as a store ({error}); check the path"
         raise InputError(msg) from error
     try:

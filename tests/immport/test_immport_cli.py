@@ -1,0 +1,141 @@
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from immport_cyto import tables
+from immport_cyto.cli import main
+from immport_cyto.immport import ORPHANS
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["immport-cyto", "immport", *map(str, arguments)])
+        code = 0
+        try:
+            main()
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        shown = capsys.readouterr()
+        return code, shown.out, shown.err
+
+    return call
+
+
+def test_load_then_link(study: Any, make_zip: Callable[..., Path], tmp_path: Path, run: Any) -> None:
+    store, out = tmp_path / "s.sqlite", tmp_path / "samples.tsv"
+    code, shown, _ = run("load", make_zip(study), "--store", store, "--json", tmp_path / "load.json")
+    assert code == 0
+    assert "SDY901 DR30 (SDY901-DR30_Tab.zip): loaded, 4 FCS result files, 2 subjects, 2 biosamples" in shown
+    entry = json.loads((tmp_path / "load.json").read_text())
+    assert entry["counts"] == {
+        "studies": 1, "subjects": 2, "biosamples": 2, "expsamples": 4, "files": 7, "result_files": 4,
+    }  # fmt: skip
+    assert entry["studies"][0]["status"] == "loaded"
+    names = tmp_path / "names.txt"
+    names.write_text("a.101\nb.102.fcs\n\nstranger.fcs\n")
+    code, shown, _ = run(
+        "link", "--store", store, "--names-from", names, "--out", out, "--orphans", tmp_path / "o.tsv",
+        "--allow-orphans", "--json", tmp_path / "link.json",
+    )  # fmt: skip
+    assert code == 0
+    assert "2 of 3 files linked, 1 without metadata, 2 result files of the metadata without a file" in shown
+    samples = tables.read(out, tables.SAMPLES)
+    assert list(samples["subject_accession"]) == ["SUB1", "SUB1"]
+    orphans = tables.read(tmp_path / "o.tsv", ORPHANS)
+    assert list(orphans["file_name"]) == ["stranger.fcs", "Mass 1.104.fcs", "b.103.fcs"]
+    entry = json.loads((tmp_path / "link.json").read_text())
+    counts = entry["counts"]
+    assert counts == {"files": 3, "linked": 2, "files_without_metadata": 1, "metadata_without_file": 2}
+    assert entry["rules"] == {"file_info_id": 2}
+    assert entry["sources"][0]["release"] == "DR30"
+
+
+def test_link_with_metadata_and_several_values_per_option(
+    study: Any, make_zip: Callable[..., Path], tmp_path: Path, run: Any
+) -> None:
+    paths = []
+    for number in range(2):
+        paths.append(tmp_path / f"dataset_{number}.dat")
+        paths[-1].write_bytes(b"FCS")
+    code, _, error = run(
+        "link", "--metadata", make_zip(study), "--fcs", *paths, "--name", "a.101", "Mass 1.104", "--out",
+        tmp_path / "s.tsv",
+    )  # fmt: skip
+    assert code == 0
+    assert error.endswith("(first: a.101) belong to several expsamples, 2 each; the first is given\n")
+    samples = tables.read(tmp_path / "s.tsv", tables.SAMPLES)
+    assert samples[["file_name", "sample_id", "technique"]].to_numpy().tolist() == [
+        ["Mass 1.104", "ES1002", "CyTOF"], ["a.101", "ES999", "Flow cytometry"],
+    ]  # fmt: skip
+
+
+def test_all_lists_the_metadata_without_files(
+    study: Any, make_zip: Callable[..., Path], tmp_path: Path, run: Any
+) -> None:
+    code, shown, _ = run("link", "--metadata", make_zip(study), "--all", "--out", tmp_path / "s.tsv")
+    assert (code, shown.splitlines()[-1][:24]) == (0, "4 of 4 files linked, 0 w")
+
+
+@pytest.mark.parametrize("allow", [False, True])
+def test_a_file_without_a_match_stops_unless_allowed(
+    study: Any, make_zip: Callable[..., Path], tmp_path: Path, run: Any, allow: bool
+) -> None:
+    names = tmp_path / "names.txt"
+    names.write_text("stranger.fcs\n")
+    extra = ["--allow-orphans"] if allow else []
+    code, _, error = run(
+        "link", "--metadata", make_zip(study), "--names-from", names, "--out", tmp_path / "s.tsv", *extra
+    )
+    assert code == 1
+    last = error.splitlines()[-1]
+    assert last.startswith("immport-cyto: error: 1 of 1 FCS files have no match in the metadata (first: stranger.fcs: ")
+    assert last.endswith(
+        "so no row is left; give the packages of their studies"
+        if allow
+        else "give the package of their study, or add --allow-orphans to go on without them"
+    )
+    assert not (tmp_path / "s.tsv").exists()
+
+
+def test_errors_are_one_sentence_with_exit_code_1(
+    study: Any, make_zip: Callable[..., Path], tmp_path: Path, run: Any
+) -> None:
+    package = make_zip(study)
+    (tmp_path / "empty.txt").write_text("\n")
+    cases = [
+        (["load", tmp_path / "no.zip", "--store", tmp_path / "x.sqlite"], "no.zip: no such file or folder"),
+        (["link", "--store", tmp_path / "no.sqlite", "--all", "--out", tmp_path / "s"], "no.sqlite: no such store"),
+        (["link", "--metadata", package, "--names-from", tmp_path / "empty.txt", "--out", tmp_path / "s"], "no names"),
+        (
+            ["link", "--metadata", package, "--names-from", tmp_path / "gone", "--out", tmp_path / "s"],
+            "gone: cannot be",
+        ),
+        (["link", "--metadata", package, "--fcs", tmp_path / "gone", "--out", tmp_path / "s"], "gone: no such file"),
+        (["load", package, "--store", package], "not a store of immport-cyto"),
+    ]
+    for arguments, message in cases:
+        code, _, error = run(*arguments)
+        assert code == 1
+        assert error.startswith("immport-cyto: error: ")
+        assert message in error
+        assert len(error.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--all"], "give either --store or --metadata"),
+        (["--metadata", "a", "--store", "b", "--all"], "give either --store or --metadata"),
+        (["--metadata", "a"], "--names-from and --all"),
+        (["--metadata", "a", "--all", "--name", "x"], "--name goes with --fcs"),
+    ],
+)
+def test_wrong_usage_exits_with_2(run: Any, tmp_path: Path, arguments: list[str], message: str) -> None:
+    code, _, error = run("link", *arguments, "--out", tmp_path / "s.tsv")
+    assert code == 2
+    assert message in error
