@@ -111,7 +111,7 @@ def within_study(replicates: int, rng: np.random.Generator) -> None:
             print(f"  {'  ... each file as independent':36s} {rate(naive(populations, samples))}")
 
 
-def over_studies(replicates: int, rng: np.random.Generator, tau: float = 0.01, designs: int = 20) -> None:
+def over_studies(replicates: int, rng: np.random.Generator, tau: float = 0.01, designs: int = 100) -> None:
     """Studies whose true effects scatter around 0 by `tau` per year of age, with new subjects for every design."""
     print(f"Over studies: effects differ by tau = {tau} per year; 15 to 40 subjects x 1 to 3 files; ICC .7")
     for k in (2, 3, 5, 10):

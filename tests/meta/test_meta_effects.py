@@ -205,6 +205,16 @@ def test_only_the_asked_term() -> None:
     assert absent["note"] == "sex[Other vs Female] is not in this study"
 
 
+def test_term_with_odd_characters_in_its_level() -> None:
+    of = samples(20, arm_name=["Dose: 1 [mg]", "Dose: 2 [mg]"] * 10)
+    counts = populations(of, np.random.default_rng(15).normal(-2, 0.5, 20))
+    name = "arm_name[Dose: 2 [mg] vs Dose: 1 [mg]]"
+    assert meta.effects(counts, of, "arm_name", term=name)["term"].tolist() == [name]
+    assert meta.pool_effects(meta.effects(counts, of, "arm_name * age_years"))["term"].tolist() == [
+        "age_years", name, f"{name}:age_years"
+    ]  # fmt: skip
+
+
 # what must not get an estimate ----------------------------------------------------------------------------------------
 
 

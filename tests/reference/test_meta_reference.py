@@ -142,8 +142,9 @@ def test_age_as_published(shared_data: Path) -> None:
     })  # fmt: skip
     populations = pd.concat([
         pd.DataFrame({
-            "study_accession": "Carr", "panel_id": "p", "method": "immport",
-            "sample_id": table["file_name"], "file_name": table["file_name"], "population": name, "n_events": None, "n_parent": None, "fraction": table[name],
+            "study_accession": "Carr", "panel_id": "p", "sample_id": table["file_name"],
+            "file_name": table["file_name"], "method": "immport", "population": name, "n_events": None,
+            "n_parent": None, "fraction": table[name],
         })
         for name in cells
     ])  # fmt: skip

@@ -73,6 +73,17 @@ def parse(formula: str, columns: Mapping[str, Kind]) -> Formula:
     return _Parser(formula, columns).parse()
 
 
+def base_name(term: str) -> str:
+    """Name in the formula of a term of the results: ``age_years:sex`` of ``age_years:sex[Male vs Female]``."""
+    text, depth = [], 0
+    for letter in term:
+        depth += letter == "["
+        if not depth:
+            text.append(letter)
+        depth -= letter == "]" and depth > 0
+    return "".join(text)
+
+
 class _Parser:
     def __init__(self, formula: str, columns: Mapping[str, Kind]) -> None:
         self.formula, self.columns = formula, columns

@@ -8,6 +8,7 @@ import numpy as np
 
 from immport_cyto import tables
 from immport_cyto.exceptions import OptionError, TableError
+from immport_cyto.meta.formula import base_name
 from immport_cyto.meta.pooling import METHODS, TESTS, benjamini_hochberg, pool
 
 if TYPE_CHECKING:
@@ -162,22 +163,12 @@ def _attach_constant(families: dict[tuple[str, str, str], list[_Study]]) -> None
             continue
         others = [
             other for other in families
-            if other[:2] == (method, population) and other[2] != term and _base(other[2]) == term
+            if other[:2] == (method, population) and other[2] != term and base_name(other[2]) == term
         ]  # fmt: skip
         for other in others:
             families[other] += families[key]
         if others:
             del families[key]
-
-
-def _base(term: str) -> str:
-    text, depth = [], 0
-    for letter in term:
-        depth += letter == "["
-        if not depth:
-            text.append(letter)
-        depth -= letter == "]" and depth > 0
-    return "".join(text)
 
 
 def _rows(

@@ -11,7 +11,7 @@ from scipy.special import stdtr, stdtrit
 from immport_cyto import tables
 from immport_cyto.exceptions import LinkError, OptionError, TableError
 from immport_cyto.meta import covariates as cov
-from immport_cyto.meta.formula import Formula, parse
+from immport_cyto.meta.formula import Formula, base_name, parse
 from immport_cyto.meta.models import Fit, least_squares, random_intercept
 from immport_cyto.meta.outcome import SCALES, outcome
 
@@ -112,8 +112,7 @@ def effects(
 def _wanted(model: Formula, term: str | None) -> str:
     if term is None or term in model.names:
         return term or ""
-    base = ":".join(part.split("[")[0] for part in term.split(":"))
-    if base in model.names:
+    if base_name(term) in model.names:
         return term
     msg = f"term {term!r} is not in the formula; use one of: {', '.join(model.names)}"
     raise OptionError(msg)
@@ -190,7 +189,7 @@ class _Data:
         """Rows of each (method, population, study), in order."""
         keys = ["method", "population", "study_accession"]
         found = self.frame.groupby(keys, sort=True).indices
-        return [(key, np.asarray(rows, dtype=np.intp)) for key, rows in sorted(found.items())]  # type: ignore[misc]
+        return [(key, np.asarray(rows, dtype=np.intp)) for key, rows in sorted(found.items())]
 
     def words(self, column: str, rows: Index) -> list[str]:
         """Different values of a column, empty ones left out."""
