@@ -90,6 +90,11 @@ def _listed(files_json: Path) -> list[tuple[str, Path]]:
         raise InputError(msg) from error
 
 
+def listed_files(files_json: Path) -> dict[str, Path]:
+    """Files of a ``--files`` list alone."""
+    return _unique(_listed(files_json))
+
+
 def expand_fcs(paths: Sequence[Path], names: Sequence[str] = ()) -> dict[str, Path]:
     """FCS files given on the command line as ``{file name: path}``, folders searched, in order of the names.
 
