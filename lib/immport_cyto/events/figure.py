@@ -179,7 +179,7 @@ def _draw_time(figure: "Figure", axes: "Axes", data: FigureData) -> None:
         axes.plot(found.bin_time, found.bin_shift[channel], color=colour, lw=1.2, label=found.channels[channel][:24])
     axes.axhline(0, color="#999999", lw=0.6)
     reach = max(0.15, float(np.abs(found.bin_shift).max()) * 1.15 if found.bin_shift.size else 0.15)
-    axes.set_ylim(-reach, reach * 1.6)
+    axes.set_ylim(-reach, reach)
     axes.set_xlabel("Time (as in the file)")
     axes.set_ylabel("shift of mean rank")
     for times, bad in ((found.bin_time, found.bin_bad), (found.rate_time, found.rate_bad)):
@@ -193,7 +193,8 @@ def _draw_time(figure: "Figure", axes: "Axes", data: FigureData) -> None:
     right.set_ylabel("events per unit of time")
     right.set_ylim(bottom=0)
     lines = axes.get_lines()[: len(worst)] + right.get_lines()
-    axes.legend(lines, [str(line.get_label()) for line in lines], fontsize=7, ncols=2, loc="upper left")
+    names = [str(line.get_label()) for line in lines]
+    axes.legend(lines, names, fontsize=7, ncols=5, loc="upper center", bbox_to_anchor=(0.5, -0.13), frameon=False)
 
 
 def _draw_counts(axes: "Axes", data: FigureData) -> None:

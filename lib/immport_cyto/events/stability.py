@@ -183,7 +183,7 @@ def _rate_bins(elapsed: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]
         # a coarse clock: bins of whole ticks, else their counts would beat against it
         width = max(1.0, round(width / step)) * step
         start -= step / 2
-    count = max(1, int(np.ceil((stop - start) / width + 1e-9)))
+    count = max(1, int(np.ceil((stop - start) / width - 1e-9)))
     edges = start + width * np.arange(count + 1)
     rate = np.bincount(np.clip(((elapsed - start) / width).astype(np.int64), 0, count - 1), minlength=count)
     rate = rate.astype(np.float64)
