@@ -20,12 +20,24 @@ def group() -> None:
     "--corrections", "corrections_path", type=click.Path(path_type=Path),
     help="Table that wins over the parser: file (with * and ?), channel ($PnN), antigen, role.",
 )  # fmt: skip
-@click.option("--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="panel.tsv: one row per file and channel.")  # fmt: skip
-@click.option("--panels", "panels_path", required=True, type=click.Path(path_type=Path, dir_okay=False), help="panels.tsv: one row per study and panel.")  # fmt: skip
+@click.option(
+    "--out", required=True, type=click.Path(path_type=Path, dir_okay=False),
+    help="panel.tsv: one row per file and channel.",
+)  # fmt: skip
+@click.option(
+    "--panels", "panels_path", required=True, type=click.Path(path_type=Path, dir_okay=False),
+    help="panels.tsv: one row per study and panel.",
+)  # fmt: skip
 @click.option("--presence", type=click.Path(path_type=Path, dir_okay=False), help="Table of markers by panels.")
 @click.option("--figure", type=click.Path(path_type=Path, dir_okay=False), help="The same as a figure (SVG, PNG, PDF).")
-@click.option("--corrections-out", type=click.Path(path_type=Path, dir_okay=False), help="All decisions as a corrections table, to edit and use again.")  # fmt: skip
-@click.option("--failures", type=click.Path(path_type=Path, dir_okay=False), help="Table of files that could not be read.")  # fmt: skip
+@click.option(
+    "--corrections-out", type=click.Path(path_type=Path, dir_okay=False),
+    help="All decisions as a corrections table, to edit and use again.",
+)  # fmt: skip
+@click.option(
+    "--failures", type=click.Path(path_type=Path, dir_okay=False),
+    help="Table of files that could not be read.",
+)  # fmt: skip
 @json_option
 def harmonize(
     paths: tuple[Path, ...],

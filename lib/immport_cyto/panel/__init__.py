@@ -31,7 +31,7 @@ _WHERE = {
     "write_corrections": "corrections",
 }
 
-__all__ = list(_WHERE)  # noqa: PLE0605
+__all__ = list(_WHERE)
 
 
 def __getattr__(name: str) -> Any:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from immport_cyto.panel.segments import MODIFIERS, Segment
 from immport_cyto.panel.suggest import near_reporter
-from immport_cyto.panel.vocabulary import Antigen, Isotope, load
+from immport_cyto.panel.vocabulary import STATE, Antigen, Isotope, load
 
 _CD = re.compile(r"^cd(\d+)([a-z]*)$")
 _GLUED = re.compile(r"(?<![A-Za-z])CD(\d{4,16})(?!\d)", re.IGNORECASE)
@@ -13,7 +13,27 @@ _GLUED = re.compile(r"(?<![A-Za-z])CD(\d{4,16})(?!\d)", re.IGNORECASE)
 _LINEAGE = ("3", "4", "8", "14", "15", "16", "19", "20", "33", "34", "56", "61", "66", "123", "235")
 _NOT_ADDED = frozenset({"1", "2", "6", "9"})  # counters, as in CD86-2
 _CHANGES_TARGET = frozenset(
-    "ligand receptor like l r rl lg inhibitor antagonist subunit chain alpha beta gamma delta epsilon zeta isoform variant".split()
+    {
+        "ligand",
+        "receptor",
+        "like",
+        "l",
+        "r",
+        "rl",
+        "lg",
+        "inhibitor",
+        "antagonist",
+        "subunit",
+        "chain",
+        "alpha",
+        "beta",
+        "gamma",
+        "delta",
+        "epsilon",
+        "zeta",
+        "isoform",
+        "variant",
+    }
 )
 _SINGLE_TARGET = 89  # the lightest mass of a label: numbers from here on may be masses
 
@@ -29,13 +49,13 @@ class Composite:
     modifiers: tuple[str, ...]
 
 
-def compose(text: str, segments: list[Segment], isotope: Isotope | None) -> Composite | None:
+def compose(segments: list[Segment], isotope: Isotope | None) -> Composite | None:
     """Join the antigens of a text; None where a rest of the text makes the reading doubtful."""
     entries: list[Antigen] = []
     separators: list[str] = []
     modifiers: list[str] = []
-    unread: list[Segment] = []
-    rule, last = "antigen and reporter", None
+    unread: list[list[Segment]] = []  # each a run of pieces that belong together, such as a clone: RPA-T4
+    rule, last, previous = "antigen and reporter", None, None
     for segment in segments:
         added: list[Antigen] = []
         if segment.category == "antigen" and isinstance(segment.entry, Antigen):
@@ -58,11 +78,12 @@ def compose(text: str, segments: list[Segment], isotope: Isotope | None) -> Comp
                     separators.append(segment.separator)
             last = added[-1]
         else:
-            _modify(segment, modifiers, unread)
+            _modify(segment, modifiers, unread, continued=bool(unread) and previous is unread[-1][-1])
+        previous = segment
     return _decide(entries, separators, modifiers, unread, rule, isotope)
 
 
-def _modify(segment: Segment, modifiers: list[str], unread: list[Segment]) -> None:
+def _modify(segment: Segment, modifiers: list[str], unread: list[list[Segment]], *, continued: bool) -> None:
     if segment.category == "modifier":
         meaning = MODIFIERS[segment.key]
         if meaning and meaning != "and":
@@ -70,37 +91,45 @@ def _modify(segment: Segment, modifiers: list[str], unread: list[Segment]) -> No
     elif segment.category == "site":
         modifiers.append(f"site {segment.text.strip()}")
     elif segment.category in {"text", "number"}:
-        unread.append(segment)
+        if continued and segment.separator in {"", "-", "."}:
+            unread[-1].append(segment)
+        else:
+            unread.append([segment])
 
 
 def _decide(
     entries: list[Antigen],
     separators: list[str],
     modifiers: list[str],
-    unread: list[Segment],
+    unread: list[list[Segment]],
     rule: str,
     isotope: Isotope | None,
 ) -> Composite | None:
     if not entries:
         return None
     confidence = 0.98
-    for segment in unread:
+    for pieces in unread:
+        segment, name = pieces[0], "".join(piece.key for piece in pieces)
         # a free-standing rest after "_", a blank or in brackets (clone, barcode set) does not change the target
-        if segment.key in _CHANGES_TARGET or segment.key.startswith("cd"):
+        if any(piece.key in _CHANGES_TARGET for piece in pieces) or name.startswith("cd"):
             return None
-        if not near_reporter(segment.key) and (
+        if not near_reporter(name) and (
             len(entries) > 1 or not segment.separator or set(segment.separator) & set("/-+&,;|")
         ):
             return None
         confidence = 0.6
-        modifiers.append(f"unread {segment.text}")
+        modifiers.append(
+            "unread " + "".join(("" if piece is segment else piece.separator) + piece.text for piece in pieces)
+        )
     entries = _phospho(entries, modifiers)
     if len(entries) == 1:
-        return Composite((entries[0],), "marker", rule if not unread else "antigen with unread text", confidence, tuple(modifiers))  # fmt: skip
+        rule = "antigen with unread text" if unread else rule
+        return Composite((entries[0],), "marker", rule, confidence, tuple(modifiers))
     joined = [s.strip() for s in separators[1:]]
     family = rule == "letters after one stem"
     two_on_one_label = len(entries) == 2 and all(s == "_" for s in joined)
-    role = "marker" if family or two_on_one_label else "dump"
+    function = all(entry.marker_class == STATE for entry in entries)  # IL-4/IL-13 is no dump
+    role = "marker" if family or two_on_one_label or function else "dump"
     if role == "dump" and rule == "antigen and reporter":
         rule = "several antigens"
     return Composite(tuple(entries), role, rule if role == "dump" or family else "two antigens", 0.9, tuple(modifiers))
@@ -120,8 +149,10 @@ def _is_mass(segment: Segment, isotope: Isotope | None, entries: list[Antigen]) 
     number = int(segment.key) if len(segment.key) <= 3 else 0
     if isotope is not None:
         return number == isotope.mass
+    if segment.separator == "-" and entries[-1].name != "CD45":
+        return False
     masses = {i.mass for i in load().isotopes.values()}
-    return segment.separator in {"_", " "} and number >= _SINGLE_TARGET and number in masses and len(entries) == 1
+    return segment.separator in {"_", " ", "-"} and number >= _SINGLE_TARGET and number in masses and len(entries) == 1
 
 
 def _numbers(segment: Segment, last: Antigen) -> list[Antigen]:

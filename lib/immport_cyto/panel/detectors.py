@@ -16,21 +16,33 @@ _PULSE = re.compile(
 _PULSE_SMALL = re.compile(r"[-_. ][ahw]$")
 _SCATTER = re.compile(
     r"^(?:\d{3}(?:nm)?[ _-]?)?(?:[VBRUYG]|UV|VIOLET|BLUE|YG|RED)?[ _-]?"
-    r"(?:FSC|SSC|FS|SS|BSC|FALS|RALS|LALS|MALS|FLS|FWSC|SDSC|PMT FSC|(?:forward|side|back)[ _-]?(?:angle )?(?:light )?scatter\w*)"
-    r"(?:PAR|PERP)?\d?(?:[ ._-]?(?:B|V|R|UV|IMAGING))?(?:[ ._-]*(?:Area|Height|Width|A|H|W|Lin|Log|HLin|HLog|ALin|INT|PEAK|TOF))*\d?"
+    r"(?:FSC|SSC|FS|SS|BSC|FALS|RALS|LALS|MALS|FLS|FWSC|SDSC|PMT FSC|"
+    r"(?:forward|side|back)[ _-]?(?:angle )?(?:light )?scatter\w*)"
+    r"(?:PAR|PERP)?\d?(?:[ ._-]?(?:B|V|R|UV|IMAGING))?"
+    r"(?:[ ._-]*(?:Area|Height|Width|A|H|W|Lin|Log|HLin|HLog|ALin|INT|PEAK|TOF))*\d?"
     r"(?: \([^)]*\))?(?:[ _-]*(?:ratio|diff))?$",
     re.IGNORECASE,
 )  # fmt: skip
-_TIME = re.compile(r"^(?:HDR[ _-]?T|time)\d?(?:\W*\(?[\d.]* ?(?:s|sec|secs|seconds|ms|min)\.?\)?|[ _](?:lsw|msw|lsb|msb|low|high|1|2))?$", re.IGNORECASE)  # fmt: skip
+_TIME = re.compile(
+    r"^(?:HDR[ _-]?T|time)\d?"
+    r"(?:\W*\(?[\d.]* ?(?:s|sec|secs|seconds|ms|min)\.?\)?|[ _](?:lsw|msw|lsb|msb|low|high|1|2))?$",
+    re.IGNORECASE,
+)  # fmt: skip
 _FILTER = re.compile(
     r"[\[(]?(?<![\d.])\d{3}\s?[/\\]\s?\d{2,3}(?!\d)(?:\s?nm)?(?:\s?@\s?\d{3}(?:/\w+)?)?[\])]?|"
     r"[\[(]?(?<!\w)\d{3}\s?(?:LP|SP|BP|nm)(?!\w)[\])]?|\(\d{3}\)"
 )
-_COLOUR = r"(?:UV|Ultraviolet|Deep ?Blue|Violet|Blue|Green|Yellow|Yel|YG|YelGrn|Red|Grn|Orange|NIR|Near[ -]?IR|IR|Far ?Red|Vio|Blu|Gre|Org)"
+_COLOUR = (
+    r"(?:UV|Ultraviolet|Deep ?Blue|Violet|Blue|Green|Yellow|Yel|YG|YelGrn|Red|Grn|Orange|NIR|Near[ -]?IR|IR|Far ?Red|"
+    r"Vio|Blu|Gre|Org)"
+)
 _DETECTOR = re.compile(
-    rf"^(?:FL[ _-]?\d{{1,2}}(?:[ _]?(?:{_COLOUR}|[A-Z]))?|(?:UV|V|B|R|Y|YG|G|BL|RL|VL|YL|GL|UL|YGL|IR|U|O|GR|VR)[ _-]?\d{{1,3}}|"
-    rf"{_COLOUR}[ _.-]?(?:laser)?[ _.-]?(?:[A-Z]|\d{{1,3}})|{_COLOUR}[ _.-](?:B|R|V|Y|G)(?:[ _.-]?fluorescence)?(?: \(.*\))?|"
-    r"(?:channel|chan|ch|param|parameter|det|detector|PMT|ADC|pulse)[ _-]?(?:[A-Z]|\d{1,3})|[mP][ _-]?\d{1,2}|\d{3}[ _-]?[A-H]|"
+    rf"^(?:FL[ _-]?\d{{1,2}}(?:[ _]?(?:{_COLOUR}|[A-Z]))?|"
+    rf"(?:UV|V|B|R|Y|YG|G|BL|RL|VL|YL|GL|UL|YGL|IR|U|O|GR|VR)[ _-]?\d{{1,3}}|"
+    rf"{_COLOUR}[ _.-]?(?:laser)?[ _.-]?(?:[A-Z]|\d{{1,3}})|"
+    rf"{_COLOUR}[ _.-](?:B|R|V|Y|G)(?:[ _.-]?fluorescence)?(?: \(.*\))?|"
+    r"(?:channel|chan|ch|param|parameter|det|detector|PMT|ADC|pulse)[ _-]?(?:[A-Z]|\d{1,3})|"
+    r"[mP][ _-]?\d{1,2}|\d{3}[ _-]?[A-H]|"
     r"AF|autofluorescence|auto[ _-]?fluor\w*|.*\bfluorescence\b.*)$",
     re.IGNORECASE,
 )  # fmt: skip
@@ -69,7 +81,8 @@ def strip_pulse(text: str) -> tuple[str, bool]:
 
 def strip_filters(text: str) -> str:
     """The name without optical filters and laser lines: ``530/30``, ``(488)``, ``670LP``."""
-    return " ".join(_FILTER.sub(" ", text).split()).strip(" -_;/@")
+    bare = _FILTER.sub(" ", text)
+    return text if bare == text else " ".join(bare.split()).strip(" -_;/@")
 
 
 def is_empty(text: str) -> bool:

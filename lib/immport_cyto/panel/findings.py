@@ -73,11 +73,15 @@ def find(inventory: Inventory) -> list[str]:
             "add a row to the corrections"
         )
     for (pnn, pns, reading, rule), files in sorted(inventory.doubtful.items()):
-        found.append(f"channel {_shown(pnn)} with the name {_shown(pns)} was read as {reading} with doubt ({rule}) in {_files(files)}")  # fmt: skip
+        found.append(
+            f"channel {_shown(pnn)} with the name {_shown(pns)} was read as {reading} with doubt ({rule}) "
+            f"in {_files(files)}"
+        )
     for (marker, names), files in sorted(inventory.repeated.items()):
         shown = " and ".join(_shown(name) for name in names)
         found.append(
-            f"{marker} is measured in channels {shown} of {_files(files)}; the first is used unless corrections say otherwise"
+            f"{marker} is measured in channels {shown} of {_files(files)}; "
+            "the first is used unless corrections say otherwise"
         )
     if inventory.no_marker:
         found.append(f"no channel of {_files(inventory.no_marker)} names a marker; add rows to the corrections")

@@ -45,7 +45,7 @@ _POPULATIONS = {
     "granulocyte": "granulocyte granulocytes gran grans neutrophils neutrophil",
     "leukocyte": "leukocyte leukocytes wbc",
     "intact": "intact intactcells intactcell cells allcells",
-    "singlet": "singlet singlets sing intactsinglets intactsinglet viablesinglets doubletexcluded doubletsexcluded livesinglets",
+    "singlet": ("singlet singlets sing intactsinglets intactsinglet viablesinglets livesinglets doubletexcluded"),
     "viable": "viable live livecells viablecells livedead viablegate nondead",
     "proliferated": "proliferated proliferating",
 }
@@ -125,7 +125,7 @@ def parse_gates(text: str) -> Definition:
         raise DefinitionError(msg)
     choice = _CHOICE.search(cleaned)
     if choice:
-        msg = f"population definition {shown!r}: {choice.group()!r} cannot be said with gates; write one definition for each case"
+        msg = f"population definition {shown!r}: {choice.group()!r} is no gate; write one definition for each case"
         raise DefinitionError(msg)
     gates, populations = _Reader(cleaned, shown).read()
     return Definition(tuple(_merge(gates, shown)), tuple(dict.fromkeys(populations)))
@@ -207,7 +207,10 @@ class _Reader:
         name = (_SEPARATOR.split(rest, maxsplit=1)[0] or rest)[:40]
         near = suggestions(name)
         hint = f"; did you mean {' or '.join(near[:2])}?" if near and key(name) not in load().antigens else ""
-        msg = f"population definition {self.shown!r}: {name!r} has no sign; write a marker with + or -, such as CD4+{hint}"
+        msg = (
+            f"population definition {self.shown!r}: {name!r} has no sign; "
+            f"write a marker with + or -, such as CD4+{hint}"
+        )
         raise DefinitionError(msg)
 
 

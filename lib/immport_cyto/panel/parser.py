@@ -19,6 +19,8 @@ ROLES = (
 
 _BRACKETED = re.compile(r"^<([^<>]+)>\s*:?\s*(.*)$")
 _DETECTOR_DYES = frozenset({"7-AAD", "PI", "DAPI", "Hoechst", "SYTOX", "DRAQ5", "DRAQ7", "CFSE"})
+# where a text holds several control words, the first of these decides
+_WORD_ORDER = ("dump", "tetramer", "viability", "dna", "bead", "barcode", "proliferation", "isotype")
 _NUMBERED = re.compile(r"\.?\d{1,2}$")
 
 
@@ -145,8 +147,7 @@ def _parse(raw_pnn: str, raw_pns: str, context: Context | None) -> ChannelReadin
         return _no_label(hardware, pnn, f"no name in $PnS ({label[:20]})", "empty")
     if label:
         return _read_label(label, hardware, context)
-    reading = _read_label(pnn, hardware, context, from_pnn=True)
-    return reading
+    return _read_label(pnn, hardware, context, from_pnn=True)
 
 
 def _fixed_role(pnn: str, label: str) -> ChannelReading | None:
@@ -300,64 +301,74 @@ def _by_context(reading: ChannelReading, context: Context | None) -> ChannelRead
     if len(labels & {"igg3", "igg4", "igm", "iga", "iga1", "iga2", "ige"}) >= 2:
         name = reading.alternatives[0].removeprefix("marker ")
         return replace(
-            reading, role="marker", antigens=(name,), genes=(f"IGHG{name[3:4]}",), rule="antibody class of a B-cell panel",
-            alternatives=("isotype control",), marker_class="type",
+            reading, role="marker", antigens=(name,), genes=(f"IGHG{name[3:4]}",),
+            rule="antibody class of a B-cell panel", alternatives=("isotype control",), marker_class="type",
         )  # fmt: skip
     return reading
 
 
 def _interpret(text: str, segments: list[Segment], hardware: _Hardware, *, dye_is_detector: bool) -> ChannelReading:
+    """The meaning of the segments together."""
     antigens = [s for s in segments if s.category == "antigen"]
     words = {s.entry.role: s.entry for s in reversed(segments) if isinstance(s.entry, Word)}
     reporters = list(dict.fromkeys(s.entry.name for s in segments if isinstance(s.entry, Reporter)))
-    reporter = hardware.reporter
-    if reporters and hardware.isotope is None:
-        reporter = reporters[0]
-    unread = [s for s in segments if s.category in {"text", "number"}]
+    reporter = reporters[0] if reporters and hardware.isotope is None else hardware.reporter
     asked = {MODIFIERS.get(s.key, "") for s in segments if s.category == "modifier"}
     if "or" in asked and (antigens or words):
         return _unknown(text, reporter, "two readings joined by a word", antigens)
     if not antigens:
-        if words:
-            role = next(r for r in ("dump", "tetramer", "viability", "dna", "bead", "barcode", "proliferation", "isotype") if r in words)  # fmt: skip
-            texts = [s.key for s in unread if s.category == "text"]
-            if any(t.startswith("cd") for t in texts) or (texts and role in {"isotype", "barcode", "dna"}):
-                return _unknown(text, reporter, "unread text")
-            read = _word(words[role], replace(hardware, reporter=reporter), dye_is_detector=dye_is_detector)
-            return replace(read, confidence=min(read.confidence, 0.7)) if unread else read
-        if reporters and hardware.isotope is not None and not unread:
-            entry = load().by_name.get(f"anti-{reporters[0]}")
-            if entry:
-                return _marker(entry, hardware.reporter, "fluorochrome under a metal", 0.7)
-        if reporters and not unread:
-            return ChannelReading("detector", reporter=reporter, rule="reporter without a marker")
-        return _unknown(text, reporter, "no known name")
-    if "isotype" in words and words["isotype"].name != "Isotype":
-        return _unknown(text, reporter, "an antigen and an isotype control")
-    if "isotype" in words:
-        return replace(_word(words["isotype"], hardware, dye_is_detector=False), reporter=reporter)
-    if "bead" in words:
-        return _unknown(text, reporter, "an antigen and beads")
-    composite = compose(text, segments, hardware.isotope)
+        return _without_antigen(text, segments, words, reporters, hardware, dye_is_detector=dye_is_detector)
+    isotype = words.get("isotype")
+    if isotype is not None and isotype.name == "Isotype":
+        return replace(_word(isotype, hardware, dye_is_detector=False), reporter=reporter)
+    if isotype is not None or "bead" in words:
+        return _unknown(text, reporter, "an antigen and a control", antigens)
+    composite = compose(segments, hardware.isotope)
     if composite is None:
         return _unknown(text, reporter, "a name among others that are not known", antigens)
-    modifiers = list(composite.modifiers)
-    modifiers += [f"through {name}" for name in reporters if hardware.isotope is not None]
-    entries, role = composite.entries, composite.role
-    if "tetramer" in words and any(entry.kind != "tetramer" for entry in entries):
-        return ChannelReading("tetramer", reporter=reporter, modifiers=(words["tetramer"].name, *(e.name for e in entries)), rule="word: tetramer", confidence=0.9)  # fmt: skip
-    if words.keys() & {"dump", "viability", "dna", "proliferation"}:
-        role = "dump"
-        modifiers += [words[r].role for r in ("viability", "dna", "proliferation") if r in words]
-    if role == "marker" and len(entries) == 1:
+    names = tuple(entry.name for entry in composite.entries)
+    if "tetramer" in words and any(entry.kind != "tetramer" for entry in composite.entries):
+        modifiers = (words["tetramer"].name, *names)
+        return ChannelReading("tetramer", (), (), reporter, modifiers, "word: tetramer", 0.9)
+    through = [f"through {name}" for name in reporters if hardware.isotope is not None]
+    dyes = [role for role in ("viability", "dna", "proliferation") if role in words]
+    modifiers = tuple(dict.fromkeys([*composite.modifiers, *through, *dyes]))
+    role = "dump" if dyes or "dump" in words else composite.role
+    if role == "marker" and len(names) == 1:
         rule = "antigen name" if len(segments) == 1 else composite.rule
-        return _marker(entries[0], reporter, rule, composite.confidence, tuple(modifiers))
-    genes = tuple(dict.fromkeys(gene for entry in entries for gene in entry.genes))
-    marker_class = entries[0].marker_class if role == "marker" else "none"
+        return _marker(composite.entries[0], reporter, rule, composite.confidence, modifiers)
+    genes = tuple(dict.fromkeys(gene for entry in composite.entries for gene in entry.genes))
+    marker_class = composite.entries[0].marker_class if role == "marker" else "none"
     return ChannelReading(
-        role, tuple(e.name for e in entries), genes, reporter, tuple(dict.fromkeys(modifiers)), composite.rule,
-        composite.confidence, (), marker_class,
+        role, names, genes, reporter, modifiers, composite.rule, composite.confidence, (), marker_class
     )  # fmt: skip
+
+
+def _without_antigen(
+    text: str,
+    segments: list[Segment],
+    words: dict[str, Word],
+    reporters: list[str],
+    hardware: _Hardware,
+    *,
+    dye_is_detector: bool,
+) -> ChannelReading:
+    """Text without any antigen: a dye, a control word, a reporter, or nothing known."""
+    reporter = reporters[0] if reporters and hardware.isotope is None else hardware.reporter
+    unread = [s for s in segments if s.category in {"text", "number"}]
+    if words:
+        role = next(name for name in _WORD_ORDER if name in words)
+        texts = [s.key for s in unread if s.category == "text"]
+        if any(t.startswith("cd") for t in texts) or (texts and role in {"isotype", "barcode", "dna"}):
+            return _unknown(text, reporter, "unread text")
+        read = _word(words[role], replace(hardware, reporter=reporter), dye_is_detector=dye_is_detector)
+        return replace(read, confidence=min(read.confidence, 0.7)) if unread else read
+    if reporters and not unread:
+        secondary = load().by_name.get(f"anti-{reporters[0]}") if hardware.isotope is not None else None
+        if secondary:
+            return _marker(secondary, hardware.reporter, "fluorochrome under a metal", 0.7)
+        return ChannelReading("detector", reporter=reporter, rule="reporter without a marker")
+    return _unknown(text, reporter, "no known name")
 
 
 def _unknown(text: str, reporter: str, rule: str, found: Sequence[Segment] = ()) -> ChannelReading:

@@ -72,7 +72,8 @@ def cut(text: str, *, lone_codes: bool = False) -> list[Segment]:
     """
     runs = _runs(text)[:60]
     n = len(runs)
-    best: list[tuple[float, int, Segment | None]] = [(0.0, 0, None)] + [(float("inf"), 0, None)] * n
+    best: list[tuple[float, int, Segment | None]] = [(float("inf"), 0, None) for _ in range(n + 1)]
+    best[0] = (0.0, 0, None)
     for end in range(1, n + 1):
         for start in range(end - 1, max(-1, end - 1 - _LONGEST), -1):
             if start + 1 < end and _HARD.search(runs[start + 1].separator):

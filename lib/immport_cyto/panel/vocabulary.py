@@ -139,8 +139,7 @@ def _reporters() -> dict[str, Reporter]:
     for row in rows("reporters"):
         for number in row["numbers"].split("|"):
             entry = Reporter(row["reporter"].replace("{}", number), row["kind"], row["needs_company"] == "yes")
-            templates = [row["reporter"], *row["synonyms"].split("|")] if not entry.needs_company else []
-            for template in templates or row["synonyms"].split("|"):
+            for template in [row["reporter"], *row["synonyms"].split("|")]:
                 if template:
                     index.setdefault(key(template.replace("{}", number)), entry)
     return index
