@@ -1,5 +1,6 @@
 """What is written is read again, by ours and by flowio."""
 
+import binascii
 import struct
 
 import flowio
@@ -12,6 +13,7 @@ from hypothesis.extra import numpy as hnp
 from immport_cyto import fcs
 from immport_cyto.exceptions import FCSError
 from immport_cyto.fcs import writer
+from immport_cyto.fcs.check import CheckWord
 from support import fcs_maker as maker
 
 TEXT = st.text(st.characters(blacklist_categories=("Cs",), blacklist_characters="\0\x1e"), max_size=12)
@@ -222,3 +224,33 @@ def test_wrong_use():
         fcs.write("never.fcs", [[1.0]], [("A", "")], version="2.0")
     with pytest.raises(FCSError, match="never.fcs: channel 1 has no name"):
         fcs.write("never.fcs", [[1.0]], [(" ", "")])
+
+
+@pytest.mark.parametrize("size", [0, 1, 65533, 65534, 65535, 200_000])
+@pytest.mark.parametrize("piece", [1000, 65534, 10**6])
+def test_folded_check_word_equals_that_of_all_bytes(size, piece):
+    content = np.random.default_rng(size).integers(0, 256, size, dtype=np.uint8)
+    check = CheckWord(size)
+    for start in range(0, size, piece):
+        check.update(content[start : start + piece])
+    assert check.value() == binascii.crc_hqx(content.tobytes(), 0)
+
+
+def test_independent_check_word():
+    content = bytes(range(256)) * 300
+    check = CheckWord(len(content))
+    check.update(np.frombuffer(content, np.uint8))
+    assert check.value() == maker.crc16(content)
+
+
+def test_check_word_of_a_file(tmp_path):
+    path = tmp_path / "x.fcs"
+    fcs.write(path, np.arange(40_000.0).reshape(-1, 4), [("A", ""), ("B", ""), ("C", ""), ("D", "")])
+    assert fcs.open(path).check_word() is True
+    content = bytearray(path.read_bytes())
+    content[100_000] ^= 1
+    path.write_bytes(content)
+    assert fcs.open(path).check_word() is False
+    fcs.write(path, [[1.0]], [("A", "")], crc=False)
+    assert fcs.open(path).check_word() is None
+    assert fcs.open(maker.write(path, maker.make([[1.0]], tail=b""))).check_word() is None

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from immport_cyto.exceptions import FCSError
+from immport_cyto.fcs.check import CheckWord
 from immport_cyto.fcs.decode import CHUNK_BYTES, decode, decode_delimited, scale
 from immport_cyto.fcs.header import HEADER_BYTES, Header, parse_header
 from immport_cyto.fcs.layout import Layout, parse_layout
@@ -60,6 +61,7 @@ class FCSFile:
     size: int
     _layout: Layout = field(repr=False)
     _data: Bytes = field(repr=False)
+    _data_end: int = field(repr=False)
     _data_set: Bytes = field(repr=False)
     _header: Header = field(repr=False)
     _report: Report = field(repr=False)
@@ -198,6 +200,18 @@ class FCSFile:
         except FCSError:
             return {}
 
+    def check_word(self) -> bool | None:
+        """Whether the CRC after the data set is right; None where the writer computed none. Reads the whole file."""
+        ends = [self._header.text[1], self._header.analysis[1] or 0, whole(self.keywords.get("$ENDSTEXT")) or 0]
+        last = max(*ends, self._data_end - 1)
+        stored = whole(self._data_set[last + 1 : last + 9].tobytes().decode("latin-1"))
+        if not stored:
+            return None
+        check = CheckWord(last + 1)
+        for start in range(0, last + 1, CHUNK_BYTES):
+            check.update(self._data_set[start : min(start + CHUNK_BYTES, last + 1)])
+        return stored == check.value()
+
     def _indices(self, channels: Channels) -> list[int]:
         if channels is None:
             return list(range(self.n_channels))
@@ -272,7 +286,7 @@ def open_fcs(path: str | os.PathLike[str], dataset: int = 0, *, partial: bool = 
         n_events = len(decode_delimited(data, len(channels), -1, report))
     return FCSFile(
         path, header.version, dataset, len(starts), keywords, channels, n_events, _known(segment, n_events),
-        len(content), layout, data, data_set, header, report,
+        len(content), layout, data, segment.begin + segment.length, data_set, header, report,
     )  # fmt: skip
 
 
