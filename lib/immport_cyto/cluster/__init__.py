@@ -8,6 +8,8 @@
     One model over the preprocessed FCS files of a group, markers by harmonised name.
 ``map_file``
     Write an FCS file with the node and the metacluster of each event.
+``choose_model``
+    The model that belongs to a file, where there are several.
 ``summarize``
     Counts and medians per metacluster over labelled files.
 
@@ -18,6 +20,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from immport_cyto.cluster.choosing import choose_model
     from immport_cyto.cluster.files import MappedFile, flowsom_files, map_file
     from immport_cyto.cluster.model import FlowSOM
     from immport_cyto.cluster.storage import load
@@ -26,13 +29,14 @@ if TYPE_CHECKING:
 _HOME = {
     "FlowSOM": "model",
     "MappedFile": "files",
+    "choose_model": "choosing",
     "flowsom_files": "files",
     "load": "storage",
     "map_file": "files",
     "summarize": "summary",
 }
 
-__all__ = ["FlowSOM", "MappedFile", "flowsom_files", "load", "map_file", "summarize"]
+__all__ = ["FlowSOM", "MappedFile", "choose_model", "flowsom_files", "load", "map_file", "summarize"]
 
 
 def __getattr__(name: str) -> Any:
