@@ -1,6 +1,7 @@
 """A store of ImmPort packages: load packages into it, link FCS files to it."""
 
 import sqlite3
+import weakref
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -97,6 +98,7 @@ class Store:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
+        self._finalizer = weakref.finalize(self, connection.close)  # a store that goes out of use closes its file
         self.findings: list[str] = []
         self._unlinked: list[tuple[str, str, str, str]] = []
         self._linked: set[int] = set()
@@ -112,7 +114,7 @@ class Store:
 
     def close(self) -> None:
         """Close the file."""
-        self.connection.close()
+        self._finalizer()
 
     def load(self, packages: Iterable[Path | str] | Path | str, *, limits: Limits | None = None) -> list[LoadReport]:
         """Load packages; the same bytes twice change nothing, a newer release replaces an older one.
