@@ -121,13 +121,14 @@ def number_by_size(labels: Labels, counts: NDArray[np.int64]) -> Labels:
 def spanning_tree(codes: NDArray[Any]) -> NDArray[np.int32]:
     """Edges (nodes - 1 x 2, 0-based, ascending) of the minimum spanning tree over the distances of the codes.
 
-    Equal codes are joined too: scipy takes a distance of 0 as "no edge", so a tiny one stands for it.
+    Equal codes are joined too: scipy takes a distance near 0 as "no edge", so 1 is added to all, which changes no
+    tree because every spanning tree has as many edges.
     """
     from scipy.sparse.csgraph import minimum_spanning_tree
 
     points = np.asarray(codes, np.float64)
     distance = np.sqrt(((points[:, None] - points) ** 2).sum(axis=2))
-    tree = minimum_spanning_tree(np.triu(np.maximum(distance, 1e-12), k=1)).tocoo()
+    tree = minimum_spanning_tree(np.triu(distance + 1.0, k=1)).tocoo()
     edges = np.sort(np.column_stack([tree.row, tree.col]).astype(np.int32), axis=1)
     ordered: NDArray[np.int32] = edges[np.lexsort((edges[:, 1], edges[:, 0]))]
     return ordered

@@ -1,0 +1,81 @@
+"""Consensus of average linkage, number of metaclusters, numbering, spanning tree."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy.cluster.hierarchy import fcluster, linkage
+
+from immport_cyto.cluster import metacluster
+
+FLOATS = st.floats(-5, 5, width=32)
+
+
+@settings(max_examples=40, deadline=None)
+@given(codes=arrays(np.float32, st.tuples(st.integers(3, 25), st.integers(1, 4)), elements=FLOATS), data=st.data())
+def test_consensus_gives_exactly_k_metaclusters(codes, data):
+    k = data.draw(st.integers(1, len(codes)))
+    labels = metacluster.consensus(codes, [k], np.random.default_rng(0), resamples=15)[k]
+    assert sorted(set(labels.tolist())) == list(range(k))
+
+
+def test_consensus_finds_groups_that_are_far_apart():
+    rng = np.random.default_rng(5)
+    truth = np.repeat(np.arange(4), [30, 30, 20, 20])
+    codes = np.array([[0, 0], [10, 0], [0, 10], [10, 10]])[truth] + rng.normal(0, 0.5, (100, 2))
+    labels = metacluster.consensus(codes, [4], np.random.default_rng(0))[4]
+    assert len(set(zip(truth.tolist(), labels.tolist(), strict=True))) == 4
+
+
+def test_k_does_not_change_the_draws():
+    codes = np.random.default_rng(6).normal(size=(40, 3))
+    alone = metacluster.consensus(codes, [5], np.random.default_rng(1))[5]
+    among = metacluster.consensus(codes, range(1, 9), np.random.default_rng(1))[5]
+    assert np.array_equal(alone, among)
+
+
+@pytest.mark.parametrize("k", [1, 2, 7, 30])
+def test_cut_is_that_of_scipy_where_there_are_no_ties(k):
+    tree = linkage(np.random.default_rng(7).normal(size=(30, 3)), "average")
+    ours = metacluster.cut(tree, [k], ["x"])["x"]
+    theirs = fcluster(tree, k, "maxclust")
+    assert len(set(zip(ours.tolist(), theirs.tolist(), strict=True))) == k
+
+
+def test_elbow_is_where_the_second_line_begins():
+    rising = [0.0, 0.2, 0.4, 0.6, 0.8]
+    assert metacluster.elbow([*rising, 0.81, 0.82, 0.83, 0.84, 0.85]) in (4, 5)
+    assert metacluster.elbow([0.0, 0.5, 0.51, 0.52, 0.53, 0.54]) == 2
+
+
+def test_explained_variance_runs_from_none_to_all():
+    codes = np.random.default_rng(8).normal(size=(12, 3))
+    assert metacluster.explained_variance(codes, np.zeros(12, np.int32)) == pytest.approx(0)
+    assert metacluster.explained_variance(codes, np.arange(12, dtype=np.int32)) == pytest.approx(1)
+    assert metacluster.explained_variance(np.ones((3, 2)), np.zeros(3, np.int32)) == 1
+
+
+def test_metaclusters_are_numbered_by_size_and_ties_by_node():
+    labels = np.array([3, 0, 0, 7, 7, 1], np.int32)
+    counts = np.array([5, 1, 1, 40, 2, 2])
+    assert metacluster.number_by_size(labels, counts).tolist() == [2, 3, 3, 1, 1, 4]
+
+
+@settings(max_examples=30, deadline=None)
+@given(codes=arrays(np.float32, st.tuples(st.integers(2, 20), st.integers(2, 3)), elements=FLOATS))
+def test_spanning_tree_joins_all_nodes_by_the_shortest_way(codes):
+    edges = metacluster.spanning_tree(codes)
+    assert edges.shape == (len(codes) - 1, 2)
+    distance = np.sqrt(((codes[:, None].astype(float) - codes) ** 2).sum(axis=2))
+    # Prim's rule, one node at a time
+    inside, total = {0}, 0.0
+    while len(inside) < len(codes):
+        length, node = min((distance[i, j], j) for i in inside for j in range(len(codes)) if j not in inside)
+        total += length
+        inside.add(node)
+    assert distance[edges[:, 0], edges[:, 1]].sum() == pytest.approx(total, abs=1e-6)
+    reached = {0}
+    for _ in range(len(codes)):
+        reached |= {int(b) for a, b in edges if a in reached} | {int(a) for a, b in edges if b in reached}
+    assert reached == set(range(len(codes)))
