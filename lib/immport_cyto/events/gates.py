@@ -82,7 +82,7 @@ def margin(scatter: np.ndarray, limits: np.ndarray, names: tuple[str, ...]) -> G
     return Gate(bad, f"{', '.join(used)} at the top of $PnR")
 
 
-def debris(fsc: np.ndarray, name: str, markers: np.ndarray | None = None) -> Gate:
+def debris(fsc: np.ndarray, name: str, markers: np.ndarray | None = None, step: int = 1) -> Gate:
     """Small particles by forward scatter, only where they form a group of their own.
 
     The cut is the deepest valley of the density of log FSC whose lower peak lies below 0.30 of its upper peak
@@ -98,7 +98,9 @@ def debris(fsc: np.ndarray, name: str, markers: np.ndarray | None = None) -> Gat
     name
         $PnN, for the rule.
     markers
-        Events x markers on the arcsinh scale.
+        Markers on the arcsinh scale, of every `step`-th event.
+    step
+        The markers only confirm, so not all events are needed.
     """
     n = len(fsc)
     if n < MIN_EVENTS:
@@ -116,8 +118,9 @@ def debris(fsc: np.ndarray, name: str, markers: np.ndarray | None = None) -> Gat
     bad = logged < best.value
     cut = _number(float(np.exp(best.value)))
     agreed = False
-    if markers is not None and markers.shape[1] and bad.any() and not bad.all():
-        low, high = markers[bad], markers[~bad]
+    seen = bad[::step]
+    if markers is not None and markers.shape[1] and seen.any() and not seen.all():
+        low, high = markers[seen], markers[~seen]
         if bool((np.quantile(low, 0.75, axis=0) - np.quantile(high, 0.75, axis=0) > 0.5).any()):
             return none(n, f"events with {name} below {cut} carry markers and were kept as cells")
         gain = np.quantile(high, 0.9, axis=0) - np.quantile(low, 0.9, axis=0)

@@ -27,6 +27,7 @@ LIMIT = {"margin": 0.50, "time": 0.50, "bead": 0.90, "debris": 0.90, "doublet": 
 
 _STAINS_LIVING = re.compile(r"calcein|cfda|fluorescein.?diacetate|\bfda\b|rhodamine.?123|rh.?103|tmrm", re.IGNORECASE)
 _SATURATED = 0.01
+_CONFIRM = 50_000
 
 
 @dataclass(frozen=True)
@@ -160,6 +161,16 @@ class _Rows:
 Values = np.ndarray | _Rows
 
 
+class _Columns:
+    """Some columns of a matrix, taken one by one."""
+
+    def __init__(self, values: Values, columns: list[int]) -> None:
+        self.values, self.columns = values, columns
+
+    def __getitem__(self, key: tuple[slice, int]) -> np.ndarray:
+        return self.values[:, self.columns[key[1]]]
+
+
 def _scaled(values: Values, columns: list[int], channels: Channels) -> np.ndarray:
     """Columns on the arcsinh scale of the technique, float64."""
     return np.arcsinh(values[:, columns].astype(np.float64) / COFACTOR[channels.technique])
@@ -181,7 +192,7 @@ def _time(values: Values, channels: Channels, time: np.ndarray | None) -> tuple[
         n = len(values[:, 0]) if channels.names else 0
         return gates.none(n, "time not checked: no Time channel"), None
     names = tuple(channels.labels[i].strip() or channels.names[i] for i in columns)
-    found = stability.check(time, values[:, columns], names)
+    found = stability.check(time, _Columns(values, columns), names)
     return gates.Gate(found.bad, found.note), found
 
 
@@ -203,8 +214,12 @@ def _debris(values: Values, channels: Channels, n: int) -> gates.Gate:
     fsc = channels.scatter(r"FSC.?A", r"FSC.?H", r"FSC.*")
     if fsc is None:
         return gates.none(n, "not checked: no forward scatter")
-    markers = channels.with_role("marker")
-    return gates.debris(values[:, fsc].astype(np.float64), channels.names[fsc], _scaled(values, markers, channels))
+    # the markers only confirm: every k-th event is enough
+    step = max(1, -(-n // _CONFIRM))
+    columns = channels.with_role("marker")
+    some = [np.arcsinh(values[:, i][::step].astype(np.float64) / COFACTOR["flow"]) for i in columns]
+    markers = np.stack(some, axis=1) if some else None
+    return gates.debris(values[:, fsc].astype(np.float64), channels.names[fsc], markers, step)
 
 
 def _doublets(values: Values, channels: Channels, n: int) -> gates.Gate:

@@ -8,6 +8,7 @@ stable event with probability 0.6. The rate is looked at in bins of equal durati
 
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import Protocol
 
 import numpy as np
 
@@ -18,6 +19,13 @@ _SHIFT, _SHIFT_NEAR = 0.10, 0.05
 _Z, _Z_NEAR = 5.5, 3.0
 _RATE_FACTOR, _RATE_Z = 2.0, 6.0
 _REFERENCE = 4096
+
+
+class Signals(Protocol):
+    """Events x channels of which single columns can be taken."""
+
+    def __getitem__(self, key: tuple[slice, int], /) -> np.ndarray:
+        """Return one column."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +58,7 @@ class Stability:
     channels: tuple[str, ...] = ()
 
 
-def check(time: np.ndarray, signals: np.ndarray, channels: tuple[str, ...]) -> Stability:
+def check(time: np.ndarray, signals: Signals, channels: tuple[str, ...]) -> Stability:
     """Find the events acquired while the flow rate or a signal was unstable.
 
     A bin of events is bad when the mean rank of any channel is off by more than 0.10 and by more than 5.5 standard
@@ -63,7 +71,7 @@ def check(time: np.ndarray, signals: np.ndarray, channels: tuple[str, ...]) -> S
     time
         Time of each event, in file order, any unit.
     signals
-        Events x channels, any monotone scale.
+        Events x channels, any monotone scale; columns are taken one by one as ``signals[:, i]``.
     channels
         Names of the columns of `signals`.
 
@@ -83,7 +91,7 @@ def check(time: np.ndarray, signals: np.ndarray, channels: tuple[str, ...]) -> S
         return Stability(nothing, f"time not checked: only {distinct} different times", checked=False)
     size = int(np.clip(n // 150, 100, 1000))
     edges = np.linspace(0, n, n // size + 1).astype(np.int64)
-    shift, bin_bad = _signal_bins(signals, order, edges)
+    shift, bin_bad = _signal_bins(signals, len(channels), order, edges)
     rate_edges, rate, rate_bad = _rate_bins(elapsed)
     sorted_bad = np.repeat(bin_bad, np.diff(edges))
     which = np.clip(np.searchsorted(rate_edges, elapsed, side="right") - 1, 0, len(rate) - 1)
@@ -116,17 +124,19 @@ def _unwrap(time: np.ndarray) -> np.ndarray:
     return result
 
 
-def _signal_bins(signals: np.ndarray, order: np.ndarray, edges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _signal_bins(
+    signals: Signals, n_channels: int, order: np.ndarray, edges: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Shift of the mean rank per channel and bin, and the bad bins."""
     sizes = np.diff(edges)
     bins = len(sizes)
     bad = np.zeros(bins, dtype=bool)
-    shift = np.zeros((signals.shape[1], bins))
+    shift = np.zeros((n_channels, bins))
     error = np.ones_like(shift)
     for _ in range(4):
         stable = order[~np.repeat(bad, sizes)]
         reference = stable[:: max(1, len(stable) // _REFERENCE)]
-        for channel in range(signals.shape[1]):
+        for channel in range(n_channels):
             column = signals[:, channel]
             ranks = _ranks(column[order], np.sort(column[reference]))
             mean = np.add.reduceat(ranks, edges[:-1]) / sizes
@@ -144,8 +154,11 @@ def _signal_bins(signals: np.ndarray, order: np.ndarray, edges: np.ndarray) -> t
 
 def _ranks(values: np.ndarray, reference: np.ndarray) -> np.ndarray:
     """Share of the sorted reference below each value, ties counted half."""
-    below = np.searchsorted(reference, values, side="left") + np.searchsorted(reference, values, side="right")
-    return below / (2 * len(reference))
+    below = np.searchsorted(reference, values, side="left")
+    if bool((reference[1:] > reference[:-1]).all()):
+        # no ties among the reference, as with most float data: half the work
+        return below / len(reference)
+    return (below + np.searchsorted(reference, values, side="right")) / (2 * len(reference))
 
 
 def _bad_bins(size: np.ndarray, error: np.ndarray) -> np.ndarray:
