@@ -23,8 +23,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 def arguments(folder: Path, *more: str) -> list[str]:
+    (folder / "files.json").write_text(json.dumps([{"name": "sample 1", "path": str(folder / "a.fcs")}]))
     return [
-        "preprocess", str(folder / "a.fcs"), "--name", "sample 1", "--panel", str(folder / "panel.tsv"),
+        "preprocess", "--files", str(folder / "files.json"), "--panel", str(folder / "panel.tsv"),
         "--out", str(folder / "out.fcs"), "--qc", str(folder / "qc.tsv"), "--compensation", "none", *more,
     ]  # fmt: skip
 
@@ -60,6 +61,15 @@ def test_no_qc_keeps_all(folder: Path) -> None:
     CliRunner().invoke(group, arguments(folder, "--no-qc"), catch_exceptions=False)
     row = tables.read(folder / "qc.tsv", tables.QC).iloc[0]
     assert row["n_events_out"] == row["n_events_in"]
+
+
+def test_one_file_at_a_time(folder: Path) -> None:
+    (folder / "b.fcs").write_bytes((folder / "a.fcs").read_bytes())
+    both = CliRunner().invoke(group, [*arguments(folder), str(folder / "b.fcs")])
+    none = CliRunner().invoke(group, ["preprocess", "--out", "o.fcs", "--qc", "q.tsv"])
+    assert (both.exit_code, none.exit_code) == (2, 2)
+    assert "2 FCS files are given; preprocess one file at a time" in both.output
+    assert "give FCS files or folders, or a list of them with --files" in none.output
 
 
 def test_missing_panel_column(folder: Path) -> None:

@@ -118,8 +118,14 @@ def test_command_writes_what_is_asked_for(files, tmp_path):
     assert str(tmp_path) not in record.read_text()
 
 
-def test_command_prints_without_an_output_option(files):
-    result = run(files["b.fcs"], "--name", "sample 1.fcs")
+def listed(tmp_path, *rows):
+    path = tmp_path / "files.json"
+    path.write_text(json.dumps([{"name": name, "path": str(file)} for name, file in rows]))
+    return path
+
+
+def test_command_prints_without_an_output_option(files, tmp_path):
+    result = run("--files", listed(tmp_path, ("sample 1.fcs", files["b.fcs"])))
     assert result.stdout.splitlines()[:2] == [
         "sample 1.fcs",
         "  FCS3.1, 2 events, 2 channels (1 with a stain), $DATATYPE F, 32 bits",
@@ -134,9 +140,12 @@ def test_command_fails_when_no_file_can_be_read(files, tmp_path):
 
 
 def test_command_with_wrong_names(files, tmp_path):
-    assert isinstance(run(files["a.fcs"], files["b.fcs"], "--name", "x").exception, InputError)
-    twice = run(files["a.fcs"], files["b.fcs"], "--name", "x", "--name", "x").exception
+    twice = run("--files", listed(tmp_path, ("x", files["a.fcs"]), ("x", files["b.fcs"]))).exception
     assert isinstance(twice, LinkError)
     assert "two files are named 'x'" in str(twice)
+    (tmp_path / "files.json").write_text('["a.fcs"]')
+    wrong = run("--files", tmp_path / "files.json").exception
+    assert isinstance(wrong, InputError)
+    assert 'files.json: is not a JSON list of {"name": ..., "path": ...}; correct it' in str(wrong)
     assert isinstance(run(tmp_path / "none.fcs").exception, InputError)
     assert run().exit_code == 2

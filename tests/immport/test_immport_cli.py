@@ -55,17 +55,18 @@ def test_load_then_link(study: Any, make_zip: Callable[..., Path], tmp_path: Pat
     assert entry["sources"][0]["release"] == "DR30"
 
 
-def test_link_with_metadata_and_several_values_per_option(
+def test_link_with_metadata_and_a_list_of_files(
     study: Any, make_zip: Callable[..., Path], tmp_path: Path, run: Any
 ) -> None:
-    paths = []
-    for number in range(2):
-        paths.append(tmp_path / f"dataset_{number}.dat")
-        paths[-1].write_bytes(b"FCS")
+    rows = []
+    for number, name in enumerate(["a.101", "Mass 1.104"]):
+        path = tmp_path / f"dataset_{number}.dat"
+        path.write_bytes(b"FCS")
+        rows.append({"name": name, "path": str(path)})
+    (tmp_path / "files.json").write_text(json.dumps(rows))
     code, _, error = run(
-        "link", "--metadata", make_zip(study), "--fcs", *paths, "--name", "a.101", "Mass 1.104", "--out",
-        tmp_path / "s.tsv",
-    )  # fmt: skip
+        "link", "--metadata", make_zip(study), "--files", tmp_path / "files.json", "--out", tmp_path / "s.tsv"
+    )
     assert code == 0
     assert error.endswith("(first: a.101) belong to several expsamples, 2 each; the first is given\n")
     samples = tables.read(tmp_path / "s.tsv", tables.SAMPLES)
@@ -131,8 +132,8 @@ def test_errors_are_one_sentence_with_exit_code_1(
     [
         (["--all"], "give either --store or --metadata"),
         (["--metadata", "a", "--store", "b", "--all"], "give either --store or --metadata"),
-        (["--metadata", "a"], "--names-from and --all"),
-        (["--metadata", "a", "--all", "--name", "x"], "--name goes with --fcs"),
+        (["--metadata", "a"], "give one of --fcs (or --files), --names-from and --all"),
+        (["--metadata", "a", "--all", "--files", "b"], "give one of"),
     ],
 )
 def test_wrong_usage_exits_with_2(run: Any, tmp_path: Path, arguments: list[str], message: str) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from immport_cyto.cli._common import json_option, quiet_option, seed_option
+from immport_cyto.cli._common import collect_fcs, files_option, json_option, quiet_option, seed_option
 
 
 @click.group("events")
@@ -13,8 +13,8 @@ def group() -> None:
 
 
 @group.command()
-@click.argument("source", metavar="FCS", type=click.Path(path_type=Path))
-@click.option("--name", help="Name of the file in all tables.  [default: name of FCS]")
+@click.argument("path", metavar="[FCS]", required=False, type=click.Path(path_type=Path, dir_okay=False))
+@files_option
 @click.option(
     "--panel", "panel_path", type=click.Path(path_type=Path, dir_okay=False),
     help="panel.tsv of panel harmonize.  [default: read the channels from this file alone]",
@@ -43,8 +43,8 @@ def group() -> None:
 @json_option
 @quiet_option
 def preprocess(
-    source: Path,
-    name: str | None,
+    path: Path | None,
+    files_json: Path | None,
     panel_path: Path | None,
     out: Path,
     qc_path: Path,
@@ -63,11 +63,16 @@ def preprocess(
 
     from immport_cyto import events, provenance, tables
 
+    files = collect_fcs([path] if path else [], files_json)
+    if len(files) != 1:
+        msg = f"{len(files)} FCS files are given; preprocess one file at a time"
+        raise click.UsageError(msg)
+    [(name, source)] = files.items()
     panel = tables.read(panel_path, tables.PANEL) if panel_path else None
     result = events.preprocess(
         source,
         out,
-        file_name=name or source.name,
+        file_name=name,
         panel=panel,
         compensation=compensation,
         transform=transform,
@@ -89,7 +94,7 @@ def preprocess(
                 "events preprocess",
                 inputs=[source, *([panel_path] if panel_path else []), *table],
                 parameters={
-                    "name": name or source.name,
+                    "name": name,
                     "compensation": Path(compensation).name,
                     "transform": transform,
                     "cofactor": cofactor,

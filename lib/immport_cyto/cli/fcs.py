@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from immport_cyto.cli._common import collect_fcs, expand_fcs, files_option, json_option
+from immport_cyto.cli._common import collect_fcs, files_option, json_option
 
 
 @click.group("fcs")
@@ -15,7 +15,6 @@ def group() -> None:
 @group.command("info")
 @click.argument("paths", metavar="[PATH]...", nargs=-1, type=click.Path(path_type=Path))
 @files_option
-@click.option("--name", "names", multiple=True, help="File name of each PATH in turn, where the paths do not carry it.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Table with one row per file.")
 @click.option(
     "--channels", type=click.Path(path_type=Path, dir_okay=False), help="Table with one row per file and channel."
@@ -26,7 +25,6 @@ def group() -> None:
 def info(
     paths: tuple[Path, ...],
     files_json: Path | None,
-    names: tuple[str, ...],
     out: Path | None,
     channels: Path | None,
     html: Path | None,
@@ -44,7 +42,7 @@ def info(
     from immport_cyto.fcs.page import render
     from immport_cyto.files import write_text
 
-    files = expand_fcs(paths, names) if names else collect_fcs(paths, files_json)
+    files = collect_fcs(paths, files_json)
     file_table, channel_table = info(files, partial=partial)
     failed = file_table[file_table["error"] != ""]
     if out is not None:

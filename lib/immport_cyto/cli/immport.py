@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from immport_cyto.cli._common import collect_fcs, expand_fcs, files_option, json_option
+from immport_cyto.cli._common import collect_fcs, files_option, json_option
 from immport_cyto.exceptions import InputError, LinkError
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class _SeveralValues(click.Command):
     """``--fcs a b c`` means ``--fcs a --fcs b --fcs c``, for the options named here."""
 
-    several = ("--fcs", "--metadata", "--name")
+    several = ("--fcs", "--metadata")
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         spread: list[str] = []
@@ -87,10 +87,6 @@ def load(packages: tuple[Path, ...], store_path: Path, json_path: Path | None) -
 )  # fmt: skip
 @files_option
 @click.option(
-    "--name", "names", metavar="N...", multiple=True,
-    help="File name of each --fcs, in the same order, where the path does not carry it (Galaxy).",
-)  # fmt: skip
-@click.option(
     "--names-from", type=click.Path(path_type=Path, dir_okay=False),
     help="Text file with one FCS file name per line, instead of files.",
 )  # fmt: skip
@@ -109,7 +105,6 @@ def link(
     packages: tuple[Path, ...],
     fcs_paths: tuple[Path, ...],
     files_json: Path | None,
-    names: tuple[str, ...],
     names_from: Path | None,
     everything: bool,
     out: Path,
@@ -122,17 +117,14 @@ def link(
         msg = "give either --store or --metadata"
         raise click.UsageError(msg)
     if bool(fcs_paths or files_json) + bool(names_from) + everything != 1:
-        msg = "give one of --fcs, --names-from and --all"
-        raise click.UsageError(msg)
-    if names and not fcs_paths:
-        msg = "--name goes with --fcs"
+        msg = "give one of --fcs (or --files), --names-from and --all"
         raise click.UsageError(msg)
     if store_path and not store_path.is_file():
         msg = f"{store_path}: no such store; make it with 'immport-cyto immport load PACKAGE --store {store_path}'"
         raise InputError(msg)
     files: dict[str, Path] | list[str] | None = None
     if fcs_paths or files_json:
-        files = expand_fcs(fcs_paths, names) if names else collect_fcs(fcs_paths, files_json)
+        files = collect_fcs(fcs_paths, files_json)
     elif names_from:
         files = _read_names(names_from)
 
