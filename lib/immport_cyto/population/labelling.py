@@ -106,9 +106,12 @@ def natural(text: str) -> list[tuple[int, int, str]]:
 
 
 def _margins(cutoffs: "pd.DataFrame") -> dict[str, float]:
+    import pandas as pd
+
     if not {"median_negative", "median_positive"} <= set(cutoffs.columns):
         return {}
-    low, high = (cutoffs[name].astype("float64") for name in ("median_negative", "median_positive"))
+    # columns beyond the contract are text where the table was read from a file
+    low, high = (pd.to_numeric(cutoffs[name], errors="coerce") for name in ("median_negative", "median_positive"))
     return {m: MARGIN * float(d) for m, d in zip(cutoffs["marker"], high - low, strict=True) if d == d}
 
 
