@@ -157,8 +157,10 @@ def _fixed_role(pnn: str, label: str) -> ChannelReading | None:
         return ChannelReading("scatter", rule="name of light scatter")
     if detectors.is_time(pnn) or detectors.is_time(label):
         return ChannelReading("time", rule="name of time")
-    words = load().words
+    words, antigens = load().words, load().antigens
     for text in (shown, pnn):
+        if key(text) in antigens:
+            return None
         for name in (key(text), key(detectors.strip_pulse(text)[0]), _NUMBERED.sub("", key(text))):
             word = words.get(name)
             if word and word.role in {"event", "derived", "time"}:

@@ -1,0 +1,124 @@
+"""``immport-cyto panel``."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from immport_cyto import fcs, tables
+from immport_cyto.cli.panel import group
+from immport_cyto.exceptions import ImmportCytoError
+
+CHANNELS = [("FSC-A", ""), ("PE-A", "CD3"), ("FITC-A", "CXC35"), ("APC-A", "CD4")]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "fcs").mkdir()
+    for name in ("a.fcs", "b.fcs"):
+        fcs.write(tmp_path / "fcs" / name, np.ones((3, 4), dtype=np.float32), CHANNELS, {})
+    return tmp_path
+
+
+def run(*args: str | Path) -> tuple[int, str, str, BaseException | None]:
+    result = CliRunner().invoke(group, [str(a) for a in args])
+    return result.exit_code, result.stdout, result.stderr, result.exception
+
+
+def test_harmonize_writes_all_tables(folder: Path):
+    (folder / "fcs" / "bad.fcs").write_bytes(b"FCS3.0 nothing")
+    code, _, err, error = run(
+        "harmonize",
+        folder / "fcs",
+        "--out",
+        folder / "panel.tsv",
+        "--panels",
+        folder / "panels.tsv",
+        "--presence",
+        folder / "presence.tsv",
+        "--corrections-out",
+        folder / "c.tsv",
+        "--failures",
+        folder / "f.tsv",
+        "--json",
+        folder / "p.json",
+    )
+    assert code == 0, error
+    assert "warning: bad.fcs: " in err
+    assert "warning: channel 'FITC-A' with the name 'CXC35' is not understood in 2 files (first a.fcs)" in err
+    panel = tables.read(folder / "panel.tsv", tables.PANEL)
+    assert list(panel["antigen"]) == ["", "CD3", "", "CD4"] * 2
+    panels = tables.read(folder / "panels.tsv", tables.PANELS)
+    assert list(panels["markers"]) == ["CD3;CD4"]
+    identity = panels["panel_id"][0]
+    assert (folder / "presence.tsv").read_text() == f"marker\t{identity}\nCD3\t1\nCD4\t1\n"
+    assert list(tables.read(folder / "f.tsv", tables.FAILURES)["file_name"]) == ["bad.fcs"]
+    entry = json.loads((folder / "p.json").read_text())
+    assert entry["counts"]["files"] == 3
+    assert entry["counts"]["files_failed"] == 1
+    assert entry["counts"]["role_marker"] == 4
+
+
+def test_corrections_of_the_command_line(folder: Path):
+    (folder / "c.tsv").write_text("file\tchannel\tantigen\trole\n*\tFITC-A\tCXCR5\t\n")
+    code, _, err, error = run(
+        "harmonize",
+        folder / "fcs",
+        "--corrections",
+        folder / "c.tsv",
+        "--out",
+        folder / "p.tsv",
+        "--panels",
+        folder / "s.tsv",
+    )
+    assert code == 0, error
+    assert err == ""
+    assert list(tables.read(folder / "s.tsv", tables.PANELS)["markers"]) == ["CD3;CD4;CXCR5"]
+
+
+def test_names_and_figure(folder: Path):
+    code, _, _, error = run(
+        "harmonize",
+        folder / "fcs" / "a.fcs",
+        "--name",
+        "real.fcs",
+        "--out",
+        folder / "p.tsv",
+        "--panels",
+        folder / "s.tsv",
+        "--figure",
+        folder / "f.svg",
+    )
+    assert code == 0, error
+    assert set(tables.read(folder / "p.tsv", tables.PANEL)["file_name"]) == {"real.fcs"}
+    assert "<svg" in (folder / "f.svg").read_text()
+
+
+def test_no_readable_file_is_an_error(folder: Path):
+    bad = folder / "bad.fcs"
+    bad.write_bytes(b"nothing")
+    code, _, _, error = run("harmonize", bad, "--out", folder / "p.tsv", "--panels", folder / "s.tsv")
+    assert code == 1
+    assert isinstance(error, ImmportCytoError)
+    assert "bad.fcs" in str(error)
+    assert not (folder / "p.tsv").exists()
+
+
+def test_explain():
+    code, out, _, _ = run("explain", "161Dy_CD80", "CD3-19-20-56")
+    assert code == 0
+    assert "antigen     CD80" in out
+    assert "reporter    161Dy" in out
+    assert "antigen     CD3, CD19, CD20, CD56" in out
+    assert "rule        numbers after CD (confidence 0.9)" in out
+    assert "reporter    PE\n" in run("explain", "CD4", "--pnn", "PE-A")[1]
+    assert "definition  HLA-DR+ CD14lo" in run("explain", "--gates", "HLADR+ CD14dim")[1]
+    assert "not in the vocabulary: XYZ" in run("explain", "--gates", "XYZ+")[1]
+
+
+def test_explain_prints_no_control_characters():
+    out = run("explain", "\x1b[31mCD4\x07")[1]
+    assert "\x1b" not in out
+    assert "\x07" not in out

@@ -1,0 +1,133 @@
+"""The vocabulary is consistent, and start-up is light."""
+
+import subprocess
+import sys
+
+import pytest
+
+from immport_cyto.panel import antigen, parse_channel, resolve
+from immport_cyto.panel._text import clean, key
+from immport_cyto.panel.vocabulary import load, rows
+
+KINDS = {
+    "surface",
+    "carbohydrate",
+    "allele",
+    "intracellular",
+    "nuclear",
+    "cytokine",
+    "signalling",
+    "cleavable",
+    "phospho",
+    "synthesis",
+    "tetramer",
+    "secondary",
+}
+
+
+def test_no_spelling_belongs_to_two_antigens():
+    assert load().collisions == ()
+
+
+def test_no_spelling_is_antigen_and_reporter_or_word():
+    vocabulary = load()
+    assert not vocabulary.antigens.keys() & vocabulary.reporters.keys()
+    assert not vocabulary.antigens.keys() & vocabulary.words.keys()
+    assert not vocabulary.reporters.keys() & vocabulary.words.keys()
+
+
+def test_antigen_rows_are_complete():
+    names = []
+    for row in rows("antigens"):
+        names.append(row["antigen"])
+        assert row["kind"] in KINDS, row
+        assert row["species"] in {"human", "mouse", "both"}, row
+        assert row["marker_class"] in {"type", "state"}, row
+        assert row["source"] in {"HCDM", "HGNC", "project"}, row
+        assert not any(c in row["antigen"] for c in ";,\t"), row
+    assert len(names) == len(set(names)) == len({key(name) for name in names})
+    assert names == sorted(names, key=str.lower)
+
+
+def test_every_preferred_name_reads_as_itself():
+    for row in rows("antigens"):
+        assert antigen(row["antigen"]) == row["antigen"]
+        reading = parse_channel("", row["antigen"])
+        assert (reading.role, reading.antigen) == ("marker", row["antigen"]), row
+
+
+def test_isotopes_have_their_mass_in_the_name():
+    for isotope in load().isotopes.values():
+        assert isotope.name == f"{isotope.mass}{isotope.element}"
+
+
+@pytest.mark.parametrize(
+    ("spelling", "name"),
+    [
+        ("HLADR", "HLA-DR"),
+        ("HLA DR", "HLA-DR"),
+        ("cd3", "CD3"),
+        ("CD197", "CCR7"),
+        ("Ki-67", "Ki67"),
+        ("PD1", "PD-1"),
+        ("CD8a", "CD8a"),
+        ("CD8", "CD8"),
+        ("CD8 beta", "CD8b"),
+        ("IFNγ", "IFN-g"),
+        ("TNF-alpha", "TNF-a"),
+        ("TCR γδ", "TCRgd"),
+        ("CD45R0", "CD45RO"),
+        ("PTPRC", "CD45"),
+        ("pERK1/2", "pERK1/2"),
+        ("NCAM", "CD56"),
+    ],
+)
+def test_antigen(spelling: str, name: str):
+    assert antigen(spelling) == name
+
+
+@pytest.mark.parametrize("spelling", ["", "   ", "CXC35", "nothing", "FITC", "CD3/CD19", "CD999"])
+def test_antigen_of_what_is_none(spelling: str):
+    assert antigen(spelling) is None
+
+
+def test_names_that_must_never_be_one():
+    groups = [
+        ("CD45", "CD45RA", "CD45RO", "CD45RB", "B220"),
+        ("CD8", "CD8a", "CD8b"),
+        ("STAT5", "pSTAT5"),
+        ("Caspase-3", "cleaved Caspase-3"),
+        ("CD16", "CD16b", "CD16/32"),
+        ("CD3", "CD3z"),
+        ("IgG", "IgG3", "IgG4"),
+    ]
+    for group in groups:
+        assert len({antigen(name) for name in group}) == len(group)
+
+
+def test_resolve():
+    assert resolve("HLADR", ["CD3", "HLA-DR"]) == "HLA-DR"
+    assert resolve("CD8", ["CD8a", "CD8b"]) == "CD8a"
+    assert resolve("CD8", ["CD8b"]) == "CD8b"
+    assert resolve("CD8a", ["CD8"]) == "CD8"
+    assert resolve("CD8b", ["CD8", "CD8a"]) is None
+    assert resolve("CD45", ["CD45RA"]) is None
+    assert resolve("CD45RA", ["CD45", "CD45RO"]) is None
+    assert resolve("STAT5", ["pSTAT5"]) is None
+    assert resolve("My protein", ["MY-PROTEIN"]) == "MY-PROTEIN"
+
+
+def test_key_keeps_numbers_apart():
+    assert key("CD3-19") == "cd3.19" != key("CD319")
+    assert key("PerCP-Cy5-5") == key("PerCP Cy5.5")
+    assert key("\u202eCD4\u0007") == "cd4"
+    assert clean("a\x00b\tc") == "a b c"
+
+
+def test_import_is_light():
+    code = (
+        "import sys; from immport_cyto.panel import parse_channel, parse_gates; parse_channel('FITC-A', 'CD3');"
+        "parse_gates('CD3+'); print([m for m in ('pandas', 'scipy', 'numpy', 'matplotlib') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
