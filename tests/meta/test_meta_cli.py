@@ -61,6 +61,16 @@ def test_effects_of_several_files_are_pooled_together(inputs: tuple[Path, Path],
     assert (tmp_path / "one.tsv").read_bytes() == (tmp_path / "three.tsv").read_bytes()
 
 
+def test_forest_shows_the_asked_term(inputs: tuple[Path, Path], tmp_path: Path) -> None:
+    run("effects", "--populations", inputs[0], "--samples", inputs[1], "--out", tmp_path / "effects.tsv")
+    run("pool", tmp_path / "effects.tsv", "--out", tmp_path / "meta.tsv", "--forest", tmp_path / "forest.svg",
+        "--term", "sex[Male vs Female]")  # fmt: skip
+    figure = (tmp_path / "forest.svg").read_text(encoding="utf-8")
+    assert "B cells" in figure
+    assert "Male vs Female" in figure
+    assert "age_years" not in figure
+
+
 def test_errors_leave_no_output(inputs: tuple[Path, Path], tmp_path: Path) -> None:
     base = ["effects", "--populations", str(inputs[0]), "--samples", str(inputs[1]), "--out", str(tmp_path / "x.tsv")]
     runner = CliRunner()

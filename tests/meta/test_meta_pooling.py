@@ -169,6 +169,14 @@ def test_values_that_cannot_be_pooled(y: list[float], se: list[float], message: 
         meta.pool(y, se)
 
 
+def test_example_of_the_docstring() -> None:
+    import doctest
+
+    from immport_cyto.meta import pooling
+
+    assert doctest.testmod(pooling) == (0, 3)
+
+
 def test_unknown_options() -> None:
     with pytest.raises(OptionError, match="method 'reml' is unknown; use one of FE, DL"):
         meta.pool([1, 2], [1, 1], "reml")

@@ -77,7 +77,8 @@ def effects(
     )  # fmt: skip
     tables.write(result, out, tables.EFFECTS)
     estimated = int(result["estimate"].notna().sum())
-    click.echo(f"{out}: {estimated} of {len(result)} effects estimated; column note says why not", err=True)
+    reason = "; its column note says why not" if estimated < len(result) else ""
+    click.echo(f"{out}: {estimated} of {len(result)} effects estimated{reason}", err=True)
     if json_path:
         provenance.write(json_path, provenance.record(
             "meta effects", inputs=[*populations, *samples],

@@ -108,7 +108,7 @@ def pool(estimates: ArrayLike, standard_errors: ArrayLike, method: str = "REML",
     >>> from immport_cyto import meta
     >>> result = meta.pool([0.10, 0.30, 0.35, 0.65], [0.10, 0.12, 0.18, 0.15])
     >>> round(result.estimate, 3), round(result.p_value, 3)
-    (0.332, 0.062)
+    (0.333, 0.063)
     """
     if method not in METHODS:
         msg = f"method {method!r} is unknown; use one of {', '.join(METHODS)}"
