@@ -100,6 +100,19 @@ class TestTime:
         for changed in (paused, again):
             assert not stability.check(changed, made.values[:, 1:], names).bad.any()
 
+    def test_one_wild_time_costs_nothing_else(self) -> None:
+        made = sim.flow(3, 20000)
+        names = tuple(channel[0] for channel in made.channels[1:])
+        time = made.values[:, 0].astype(np.float64)
+        time[-1] = 1e9
+        assert stability.check(time, made.values[:, 1:], names).bad.sum() <= 1
+
+    def test_a_clock_without_a_usual_rate_is_not_used(self) -> None:
+        made = sim.flow(3, 20000)
+        names = tuple(channel[0] for channel in made.channels[1:])
+        time = np.r_[np.full(12000, 5.0), np.linspace(6, 1000, 8000)]
+        assert not stability.check(time, made.values[:, 1:], names).bad.any()
+
     def test_coarse_clock(self) -> None:
         made = sim.flow(4, 30000)
         names = tuple(channel[0] for channel in made.channels[1:])
@@ -161,6 +174,14 @@ class TestFlow:
         quality = qc.check(made.values, described(made))
         assert quality.counts["debris"] == 0
         assert "carry markers and were kept" in quality.rules["debris"]
+
+    def test_many_small_events_are_kept_when_no_marker_confirms_debris(self) -> None:
+        made = sim.flow(1, 10000, debris=0.5)
+        made.channels = tuple((pnn, pns, "unknown" if role == "marker" else role) for pnn, pns, role in made.channels)
+        quality = qc.check(made.values, described(made))
+        assert quality.counts["debris"] == 0
+        (warning,) = quality.warnings
+        assert "kept because no marker confirms debris" in warning
 
     def test_dye_of_living_cells_is_not_used(self) -> None:
         made = sim.flow(1, 5000, dead=0.2)

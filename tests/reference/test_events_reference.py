@@ -88,7 +88,7 @@ def test_counts_and_medians_with_quality_control(
     assert row["compensation"] == ("none" if name in CYTOF else "file:SPILL")
     assert ("debris gate dropped" in row["warnings"]) == (debris > 300)
     # the events kept are those of the input, in file order, and so are the medians of each marker
-    names, expected = independent(studies[name])
+    _, expected = independent(studies[name])
     out = fcs.open(tmp_path / name)
     rows = np.array([np.abs(expected - event).sum(axis=1).argmin() for event in out.events().astype(np.float64)])
     assert (np.diff(rows) > 0).all()

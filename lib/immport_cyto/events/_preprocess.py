@@ -138,7 +138,7 @@ def preprocess(
     matrix, stated = _matrix(opened, source, described.technique, compensation, warnings)
     values, time = _finite(opened, described, file_name, warnings)
     n_in, n_nonfinite = opened.n_events, opened.n_events - len(values)
-    warnings += [f"{finding}" for finding in opened.findings if finding.code in _WORTH_A_WARNING]
+    warnings += _findings(opened)
     if matrix is not None:
         comp.apply(values, matrix)
     channels = _channels(opened, described)
@@ -275,6 +275,15 @@ def _matrix(
     if found.is_identity:
         return None, "already compensated"
     return found, f"file:{spillover.keyword}"
+
+
+def _findings(opened: "FCSFile") -> list[str]:
+    """Oddities of the file that change what its values mean, each kind once."""
+    by_code: dict[str, list[str]] = {}
+    for finding in opened.findings:
+        if finding.code in _WORTH_A_WARNING:
+            by_code.setdefault(finding.code, []).append(str(finding))
+    return [texts[0] + (f" (and {len(texts) - 1} more)" if len(texts) > 1 else "") for texts in by_code.values()]
 
 
 def _time(opened: "FCSFile", roles: Sequence[str]) -> np.ndarray | None:

@@ -15,6 +15,7 @@ MIN_EVENTS = 200
 _AT_LIMIT = 1 - 1e-6
 _DEBRIS_FSC = 0.30
 _DEBRIS_DEPTH, _DEBRIS_DEPTH_AGREED = 0.5, 0.3
+_DEBRIS_UNCONFIRMED = 0.3
 _DOUBLET_RATIO = 1.15
 _DOUBLET_SDS = 4.0
 _DNA_FRACTION = 0.10
@@ -36,11 +37,14 @@ class Gate:
         What was decided, for the report; a gate that did nothing says why.
     cuts
         Thresholds by channel, to draw them.
+    warning
+        What a user should look at, although nothing was dropped.
     """
 
     bad: np.ndarray
     rule: str
     cuts: dict[str, float] = field(default_factory=dict)
+    warning: str = ""
 
 
 def none(n: int, rule: str) -> Gate:
@@ -88,7 +92,8 @@ def debris(fsc: np.ndarray, name: str, markers: np.ndarray | None = None, step: 
     The cut is the deepest valley of the density of log FSC whose lower peak lies below 0.30 of its upper peak
     (lymphocytes beside granulocytes lie at 0.5 and more) and with at least 5 % of the events above it. The valley must
     be 0.5 deep, or 0.3 where the markers agree: cells, unlike debris, carry some, so their upper decile is higher by
-    one unit of arcsinh in at least half of the markers. The lower group is taken for cells, and kept, when its upper
+    one unit of arcsinh in at least half of the markers. More than 30 % of the events are dropped only where they
+    agree. The lower group is taken for cells, and kept, when its upper
     quartile is higher than that of the other events by half a unit in any marker.
 
     Parameters
@@ -127,6 +132,11 @@ def debris(fsc: np.ndarray, name: str, markers: np.ndarray | None = None, step: 
         agreed = float((gain > 1).mean()) >= 0.5
     if best.depth < _DEBRIS_DEPTH and not agreed:
         return none(n, f"no clear group of low {name} (valley of depth {best.depth:.2f} only)")
+    if bad.mean() > _DEBRIS_UNCONFIRMED and not agreed:
+        rule = (
+            f"{bad.mean():.0%} of the events have {name} below {cut}, and were kept because no marker confirms debris"
+        )
+        return Gate(np.zeros(n, dtype=bool), rule, warning=rule)
     with_markers = ", lower group without markers" if agreed else ""
     rule = f"{name} below {cut} (valley, depth {best.depth:.2f}{with_markers})"
     return Gate(bad, rule, {name: float(np.exp(best.value))})
@@ -305,7 +315,8 @@ def dead(viability: np.ndarray, name: str, technique: str) -> Gate:
     """Dead cells by a viability dye, only where they form a group of their own.
 
     The cut is the deepest valley (depth at least 0.5, at least 0.2 % of the events on both sides) between peaks that
-    differ by at least one unit of arcsinh, the upper one being bright (arcsinh above 2 for flow, 100 counts for CyTOF).
+    differ by at least one unit of arcsinh, the upper one being bright (arcsinh above 2 for flow, 100 counts for CyTOF)
+    and the valley above half of that.
 
     Parameters
     ----------
@@ -320,7 +331,11 @@ def dead(viability: np.ndarray, name: str, technique: str) -> Gate:
     if n < MIN_EVENTS:
         return none(n, f"not checked: {n} events")
     bright = _DEAD_MIN[technique]
-    found = [v for v in valleys(viability, min_share=0.002) if v.right > bright and v.right - v.left >= _DEAD_STEP]
+    found = [
+        v
+        for v in valleys(viability, min_share=0.002)
+        if v.right > bright and v.value > bright / 2 and v.right - v.left >= _DEAD_STEP
+    ]
     if not found:
         return none(n, f"no separate group of high {name}")
     best = max(found, key=lambda v: (v.depth, v.value))

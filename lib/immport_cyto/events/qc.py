@@ -129,6 +129,8 @@ def check(values: np.ndarray, channels: Channels, time: np.ndarray | None = None
             gate, stable = _time(part, channels, None if time is None else time[kept])
         share = float(gate.bad.mean()) if len(kept) else 0.0
         rules[name] = gate.rule
+        if gate.warning:
+            warnings.append(gate.warning)
         if share > LIMIT[name]:
             warnings.append(f"{name} gate not applied: it would drop {share:.0%} of the events ({gate.rule})")
             rules[name] = f"not applied, it would drop {share:.1%}: {gate.rule}"
