@@ -68,7 +68,10 @@ def sheet(frame: "pd.DataFrame", name: str, caption: str, *, hide: Sequence[str]
     numeric = {c: pd.api.types.is_numeric_dtype(frame[c].dtype) and frame[c].dtype != "boolean" for c in shown}
     head = frame[shown].head(ROWS_SHOWN)
     rows = [
-        [_short(value) if numeric[column] else str(cell) for column, value, cell in zip(shown, row, cells, strict=True)]
+        [
+            _short(value) if numeric[column] else str(cell).replace(";", "; ")
+            for column, value, cell in zip(shown, row, cells, strict=True)
+        ]
         for row, cells in zip(
             head.itertuples(index=False, name=None),
             text[shown].head(ROWS_SHOWN).itertuples(index=False, name=None),

@@ -77,11 +77,11 @@ def _headline(frames: Mapping[str, "pd.DataFrame"]) -> list[str]:
     if not len(pooled):
         return ["No population could be pooled over two or more studies."]
     sentences = []
-    for (method, term), rows in pooled.groupby(["method", "term"], sort=True):
+    for method, term, rows in _by_method(pooled):
         found = rows[rows["q_value"] < 0.05].sort_values("estimate")
         falls = [str(name) for name in found.loc[found["estimate"] < 0, "population"]]
         rises = [str(name) for name in found.loc[found["estimate"] > 0, "population"]]
-        what = f"{_METHODS.get(str(method), str(method))}, {term}: "
+        what = f"{_METHODS.get(method, method)}, {term}: "
         parts = []
         if rises:
             parts.append(f"higher: {', '.join(rises)}")
@@ -90,6 +90,15 @@ def _headline(frames: Mapping[str, "pd.DataFrame"]) -> list[str]:
         text = "; ".join(parts) if parts else "no effect with q < 0.05"
         sentences.append(f"{what}{text} ({len(rows)} populations pooled).")
     return sentences
+
+
+def _by_method(rows: "pd.DataFrame") -> list[tuple[str, str, "pd.DataFrame"]]:
+    """Rows of each method and term; definitions first, then clusters, terms in the order of the model."""
+    order = {method: number for number, method in enumerate(_METHODS)}
+    methods = sorted(rows["method"].unique(), key=lambda method: (order.get(method, len(order)), method))
+    terms = list(dict.fromkeys(rows["term"]))
+    parts = [(m, t, rows[(rows["method"] == m) & (rows["term"] == t)]) for m in methods for t in terms]
+    return [(str(method), str(term), part) for method, term, part in parts if len(part)]
 
 
 def _pooled(frames: Mapping[str, "pd.DataFrame"]) -> Section | None:
@@ -106,15 +115,22 @@ def _pooled(frames: Mapping[str, "pd.DataFrame"]) -> Section | None:
         "The prediction interval says where the effect of a new study is expected.",
     )
     estimates = meta[(meta["omitted"] == "") & meta["estimate"].notna()]
-    for (method, term), rows in estimates.groupby(["method", "term"], sort=True):
-        truth = _truth(frames, str(term)) if method == "search" else {}
+    for method, term, rows in _by_method(estimates):
+        several = rows[rows["k"] >= 2]
+        if len(several) < len(rows):
+            kept, single = (several, len(rows) - len(several)) if len(several) else (rows, 0)
+            rows = kept
+            if single:
+                name = _METHODS.get(method, method)
+                section.notes.append(f"{name}, {term}: {single} populations of one study only are left to the tables.")
+        truth = _truth(frames, term) if method == "search" else {}
         best = rows.sort_values("p_value", na_position="last").iloc[0]
         section.pictures.append(
             picture(
-                figures.forest_all(rows, str(term), truth),
+                figures.forest_all(rows, term, truth),
                 f"Pooled effect of {term} on {len(rows)} populations. The smallest p value has {best['population']}: "
                 f"{best['estimate']:.3g}. All values are in the table meta.tsv.",
-                f"Effect of {term} on all {_METHODS.get(str(method), method)}",
+                f"Effect of {term} on all {_METHODS.get(method, method)}",
             )
         )
     if effects is not None:

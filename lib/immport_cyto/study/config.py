@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 from immport_cyto.exceptions import InputError, OptionError
 
@@ -35,7 +35,7 @@ class ClusterOptions:
     """Options of ``cluster flowsom``."""
 
     grid: tuple[int, int] = (10, 10)
-    metaclusters: int | str = 10
+    metaclusters: int | Literal["auto"] = 10
     markers: tuple[str, ...] | None = None
     rlen: int = 10
     seed: int = 42

@@ -200,7 +200,7 @@ def _analyse(
             state.warn(f"{name}: not analysed: {messages[name]}")
             continue
         for note in json.loads((job.place / "notes.json").read_text(encoding="utf-8")):
-            state.warn(f"{name}: {note}")
+            state.warn(note if name in note else f"{name}: {note}")
         results[job.study_accession, job.panel_id] = job.place
     if not results:
         msg = f"no panel could be analysed; see the warnings in {state.out / 'run.log'}"

@@ -88,7 +88,9 @@ def _analyse_group(job: GroupJob, folder: Path) -> list[str]:
     definitions = tables.conform(pd.DataFrame(list(job.definitions)), tables.DEFINITIONS) if job.definitions else None
     cutoffs = population.cutoffs(job.files, study_accession=job.study_accession, panel_id=job.panel_id)
     tables.write(cutoffs, folder / "cutoffs.tsv", tables.CUTOFFS)
-    counts, medians, notes = [], [], []
+    counts: list[Any] = []
+    medians: list[Any] = []
+    notes: list[str] = []
     if definitions is not None:
         found, found_medians, notes = population.search(job.files, cutoffs, definitions)
         counts.append(found)
