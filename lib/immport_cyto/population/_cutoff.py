@@ -74,7 +74,8 @@ def cutoff(x: ArrayLike, *, scale: str | None = None) -> Cutoff:
     1. **Valleys.** Every dip of the density that chance does not explain (`shape.dips`, level 0.01 per side) and that
        is at least 15 % deep. A valley counts if its two peaks are further apart than the half-widths (16 to 84 %) of
        its two sides together, and if the exact mean silhouette of the two groups is at least 0.5. Of several the one
-       with the largest silhouette is the cut, and the next one above it is the second cut.
+       with the largest silhouette is the cut; the lowest one above it that also holds among the positives alone is
+       the second cut.
     2. **Mixture.** Only without a valley: mixtures of two, three and four normal components, as far as BIC supports
        them. A gap of neighbours counts if Ashman's D is at least 2.4 (3 for a group below 2 %), the components
        differ in height, each side holds 0.5 % of the values, and spacing and silhouette hold as above; of
@@ -89,7 +90,7 @@ def cutoff(x: ArrayLike, *, scale: str | None = None) -> Cutoff:
     scale
         ``"arcsinh"`` if the values are arcsinh(linear / cofactor). Noise around zero that is wider than the
         cofactor falls into two peaks on that scale; such a pair, one on each side of zero and no pair on the
-        linear scale, is then not taken for two groups.
+        linear scale, is then not taken for two groups, and a mixture alone gives no cut below 1.
 
     Returns
     -------
@@ -130,13 +131,15 @@ def cutoff(x: ArrayLike, *, scale: str | None = None) -> Cutoff:
     if not good:
         return _none(len(values), "one group: no valley and no separate component")
     best = max(good, key=lambda candidate: candidate.silhouette)
-    higher = [candidate.value for candidate in good if candidate.value > best.value]
-    positive = len(values) - int(np.searchsorted(values, best.value, side="right"))
+    positives = values[int(np.searchsorted(values, best.value, side="right")) :]
+    higher = [
+        valley.value for valley in everything if valley.value > best.value and _judge(positives, valley, smallest)
+    ]
     return Cutoff(
         best.value,
         method,
         best.evidence,
-        positive / len(values),
+        len(positives) / len(values),
         high=min(higher) if higher else None,
         silhouette=best.silhouette,
         n=len(values),
@@ -184,7 +187,7 @@ def _from_mixture(x: Floats, scale: str | None) -> list[_Candidate]:
             if separation < MIN_SEPARATION or 1 / MIN_KNEE < knee < MIN_KNEE:
                 continue
             value = fit.crossing(gap)
-            if value is None or (scale == "arcsinh" and abs(value) < 1):
+            if value is None or (scale == "arcsinh" and value < 1):
                 continue
             overlap = 2 * float(ndtr(-separation / 2))
             shape = Valley(value, 1 - overlap, 0.0, float(fit.means[gap]), float(fit.means[gap + 1]))

@@ -75,7 +75,7 @@ def cutoffs(
         parts = [_column(opened[name], channels[name][marker], stride) for name in names]
         found = cutoff(np.concatenate(parts), scale="arcsinh" if transform.startswith("arcsinh") else None)
         low, high = _medians(parts, found.value)
-        sampled = f"every {stride}th value of each file was used" if stride > 1 else ""
+        sampled = f"1 of {stride} values of each file was used" if stride > 1 else ""
         rows.append(
             {
                 "study_accession": study_accession,

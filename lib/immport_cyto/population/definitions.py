@@ -6,7 +6,7 @@ all that the panel can answer is used, and the result says which.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
@@ -192,13 +192,13 @@ def fit(entry: Wanted, cuts: Cuts) -> tuple[Fitted | None, str]:
         tried = [on_panel(gates, cuts) for gates in entry.parents]
         usable = next((result for result in tried if not result[1]), None)
         if usable is None:
-            return None, f"parent {gates_text(entry.parents[0])}: {', '.join(tried[0][1])}"
+            return None, _reason(problem for result in tried for problem in result[1])
         parent, swapped = usable[0], usable[2]
-    reasons: list[str] = []
+    problems: list[tuple[str, str]] = []
     for number, (text, gates) in enumerate(zip(entry.texts, entry.gates, strict=True)):
         own, missing, more_swapped = on_panel(gates, cuts)
         if missing:
-            reasons.append(f"{text}: {', '.join(missing)}")
+            problems += missing
             continue
         notes = [f"{new} stands for {old}" for old, new in sorted({**swapped, **more_swapped}.items())]
         if number:
@@ -207,26 +207,34 @@ def fit(entry: Wanted, cuts: Cuts) -> tuple[Fitted | None, str]:
             notes.append(f"no gate for {', '.join(words)}")
         note = "; ".join(notes)
         return Fitted(entry.population, union(parent, own), parent, entry.cl_id, note), note
-    return None, "; or ".join(reasons)
+    return None, _reason(problems)
 
 
-def on_panel(gates: Gates, cuts: Cuts) -> tuple[Gates, list[str], dict[str, str]]:
-    """Gates in the panel's markers, what is missing for them, and which markers stand for others."""
+def _reason(problems: Iterable[tuple[str, str]]) -> str:
+    """Why a panel cannot answer: each kind of problem once, with its markers."""
+    kinds: dict[str, list[str]] = {}
+    for kind, marker in dict.fromkeys(problems):
+        kinds.setdefault(kind, []).append(marker)
+    return "; ".join(f"{kind}: {', '.join(markers)}" for kind, markers in kinds.items())
+
+
+def on_panel(gates: Gates, cuts: Cuts) -> tuple[Gates, list[tuple[str, str]], dict[str, str]]:
+    """Gates in the panel's markers, what is missing for them as (kind, marker), and which markers stand for others."""
     found: list[tuple[str, str]] = []
-    missing: list[str] = []
+    missing: list[tuple[str, str]] = []
     swapped: dict[str, str] = {}
     for marker, sign in gates:
         name = next((m for m in (marker, *STAND_INS.get(marker, ())) if m in cuts), None)
         if name is None:
-            missing.append(f"{marker} is not on the panel")
+            missing.append(("not on the panel", marker))
             continue
         if name != marker:
             swapped[marker] = name
         cut, high = cuts[name]
         if cut is None:
-            missing.append(f"{name} has no cut-off")
+            missing.append(("without a cut-off", name))
         elif high is None and (sign == "++" or sign in BETWEEN):
-            missing.append(f"{name} has no second cut-off for {name}{sign}")
+            missing.append(("without a second cut-off", f"{name} (for {name}{sign})"))
         else:
             found.append((name, sign))
     return tuple(found), missing, swapped

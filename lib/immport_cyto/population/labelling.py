@@ -68,7 +68,8 @@ def label(
         own_cuts = one_group(cutoffs, study, panel_id)
         cuts, margins = panel_cuts(own_cuts), _margins(own_cuts)
         check_markers(entries, cuts)
-        medians = cluster_medians[(cluster_medians[keys] == (study, panel_id)).all(axis=1)]
+        is_own = (cluster_medians["study_accession"] == study) & (cluster_medians["panel_id"] == panel_id)
+        medians = cluster_medians[is_own]
         for index, number in rows["metacluster"].items():
             own = medians[medians["metacluster"] == number]
             if own.empty:

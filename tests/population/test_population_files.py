@@ -1,0 +1,271 @@
+"""Cut-offs, search and cluster counts on FCS files with known cells."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from immport_cyto import population, tables
+from immport_cyto.exceptions import DefinitionError, LinkError, PanelError, TableError
+from support import population_files as pf
+
+GROUP = {"study_accession": "SDY1", "panel_id": "flow-6m-abc123"}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Three files of one group: {name: path}, {name: values}, {name: kinds}."""
+    folder = tmp_path_factory.mktemp("files")
+    files, values, kinds = {}, {}, {}
+    for seed, name in enumerate(["b.fcs", "a.fcs", "c.fcs"]):
+        values[name], kinds[name] = pf.cells(3000, seed)
+        files[name] = pf.write(folder / name, values[name])
+    return files, values, kinds
+
+
+@pytest.fixture(scope="module")
+def cuts(made):
+    return population.cutoffs(made[0], **GROUP)
+
+
+def definitions(**rows):
+    return tables.conform(
+        pd.DataFrame(
+            [
+                {"population": name, **(row if isinstance(row, dict) else {"definition": row})}
+                for name, row in rows.items()
+            ]
+        ),
+        tables.DEFINITIONS,
+    )
+
+
+def test_cutoffs_are_those_of_the_pooled_columns(made, cuts):
+    _, values, _ = made
+    pooled = np.concatenate([values[name] for name in sorted(values)])
+    assert cuts["marker"].tolist() == list(pf.MARKERS)
+    assert (cuts["method"] == "valley").all()
+    assert (cuts["n_events"] == 9000).all()
+    for i, row in enumerate(cuts.itertuples()):
+        expected = population.cutoff(pooled[:, i])
+        assert row.cutoff == pytest.approx(expected.value, abs=1e-9)
+        assert row.positive_fraction == np.mean(pooled[:, i] > row.cutoff)
+        assert row.median_positive == pytest.approx(4, abs=0.05)
+        assert row.median_negative == pytest.approx(0.5, abs=0.05)
+
+
+def test_cutoffs_do_not_depend_on_the_order_of_files(made, cuts):
+    shuffled = {name: made[0][name] for name in ["c.fcs", "b.fcs", "a.fcs"]}
+    pd.testing.assert_frame_equal(population.cutoffs(shuffled, **GROUP), cuts)
+
+
+def test_cutoffs_of_many_events_are_found_from_a_part(made, cuts):
+    found = population.cutoffs(made[0], **GROUP, max_values=3000)
+    assert found["n_events"].tolist() == [3000] * 6
+    assert (found["note"] == "1 of 3 values of each file was used").all()
+    assert found["cutoff"].to_numpy() == pytest.approx(cuts["cutoff"].to_numpy(), abs=0.3)
+
+
+def test_cutoffs_of_some_markers(made):
+    found = population.cutoffs(made[0], **GROUP, markers=["CD4", "CD3"])
+    assert found["marker"].tolist() == ["CD3", "CD4"]
+    with pytest.raises(PanelError, match=r"marker 'CD99' is not in all files; they share: CD3, CD4"):
+        population.cutoffs(made[0], **GROUP, markers=["CD99"])
+
+
+def test_files_without_a_common_marker(tmp_path):
+    values, _ = pf.cells(200, 0)
+    files = {
+        "x.fcs": pf.write(tmp_path / "x.fcs", values[:, :2], ["CD3", "CD4"]),
+        "y.fcs": pf.write(tmp_path / "y.fcs", values[:, :2], ["CD19", "CD20"]),
+    }
+    with pytest.raises(PanelError, match="no marker is present in all 2 files"):
+        population.cutoffs(files, **GROUP)
+    with pytest.raises(PanelError, match="no FCS file was given"):
+        population.cutoffs({}, **GROUP)
+
+
+def test_search_counts_what_numpy_counts(made, cuts):
+    files, values, kinds = made
+    counts, medians, notes = population.search(
+        files,
+        cuts,
+        definitions(
+            T="CD3+",
+            **{
+                "CD4 T": {"definition": "CD3+, CD4+ CD8-", "parent": "CD3+", "cl_id": "CL:0000624"},
+                "B": "CD19+ HLADR+ CD3-",
+            },
+        ),
+    )
+    assert notes == []
+    assert counts["file_name"].tolist() == ["a.fcs"] * 3 + ["b.fcs"] * 3 + ["c.fcs"] * 3
+    cut = dict(zip(cuts["marker"], cuts["cutoff"], strict=True))
+    column = {marker: i for i, marker in enumerate(pf.MARKERS)}
+    for name in files:
+        above = {marker: values[name][:, i] > cut[marker] for marker, i in column.items()}
+        got = counts[counts["file_name"] == name].set_index("population")
+        t, b = above["CD3"], above["CD19"] & above["HLA-DR"] & ~above["CD3"]
+        cd4 = t & above["CD4"] & ~above["CD8"]
+        assert got.loc["T", ["n_events", "n_parent"]].tolist() == [t.sum(), 3000]
+        assert got.loc["CD4 T", ["n_events", "n_parent"]].tolist() == [cd4.sum(), t.sum()]
+        assert got.loc["B", "n_events"] == b.sum()
+        # and what was made
+        assert cd4.sum() == pytest.approx((kinds[name] == "CD4 T").sum(), abs=15)
+        middle = medians[(medians["file_name"] == name) & (medians["population"] == "B")].set_index("marker")["median"]
+        assert middle["CD19"] == pytest.approx(np.median(values[name][b, column["CD19"]]))
+    row = counts[counts["population"] == "CD4 T"].iloc[0]
+    assert (row["definition"], row["parent"], row["cl_id"]) == ("CD3+ CD4+ CD8-", "CD3+", "CL:0000624")
+    assert (counts["method"] == "search").all()
+    assert counts.loc[counts["population"] == "B", "definition"].iloc[0] == "CD19+ HLA-DR+ CD3-"
+
+
+def test_a_parent_by_name_and_a_definition_that_leaves_it_out(made, cuts):
+    rows = definitions(T="CD3+", **{"CD8 T": {"definition": "CD8+", "parent": "T"}})
+    counts, _, _ = population.search(made[0], cuts, rows)
+    cd8 = counts[counts["population"] == "CD8 T"].iloc[0]
+    assert (cd8["definition"], cd8["parent"]) == ("CD3+ CD8+", "CD3+")
+    assert cd8["n_parent"] == counts[counts["population"] == "T"]["n_events"].iloc[0]
+
+
+def test_an_empty_population_has_a_row_and_no_median(made, cuts):
+    counts, medians, _ = population.search(made[0], cuts, definitions(none="CD3+ CD19+ CD56+ CD8+"))
+    assert counts["n_events"].tolist() == [0, 0, 0]
+    assert medians["median"].isna().all()
+
+
+def test_levels_above_a_second_cut(made, cuts):
+    files, values, _ = made
+    by_hand = cuts.copy()
+    by_hand.loc[by_hand["marker"] == "CD3", "cutoff_high"] = 4.2
+    counts, _, _ = population.search(files, by_hand, definitions(bright="CD3++", dim="CD3lo", either="CD3+"))
+    got = counts[counts["file_name"] == "a.fcs"].set_index("population")["n_events"]
+    x = values["a.fcs"][:, 0]
+    assert got["bright"] == (x > 4.2).sum()
+    assert got["bright"] + got["dim"] == got["either"]
+
+
+def test_what_a_panel_cannot_answer_is_told(made, cuts):
+    without = cuts.copy()
+    without.loc[without["marker"] == "CD56", "cutoff"] = np.nan
+    counts, _, notes = population.search(
+        made[0],
+        without,
+        definitions(Naive="CD3+ CCR7+ CD45RA+", NK="CD3- CD56+", bright="CD19++", T="CD3+"),
+    )
+    assert counts["population"].unique().tolist() == ["T"]
+    assert notes == [
+        "Naive: not possible on SDY1 flow-6m-abc123 (not on the panel: CCR7, CD45RA)",
+        "NK: not possible on SDY1 flow-6m-abc123 (without a cut-off: CD56)",
+        "bright: not possible on SDY1 flow-6m-abc123 (without a second cut-off: CD19 (for CD19++))",
+    ]
+
+
+def test_alternatives_and_stand_ins(made, cuts):
+    rows = definitions(B={"definition": "CD20+", "alternatives": "CD20+ CD19+ ; CD19+ CD3-"})
+    counts, _, notes = population.search(made[0], cuts, rows)
+    assert counts["definition"].iloc[0] == "CD19+ CD3-"
+    assert notes == ["B: on SDY1 flow-6m-abc123 searched as CD19+ CD3-"]
+    renamed = cuts.replace({"marker": {"CD8": "CD8b"}})
+    from immport_cyto.population.definitions import fit, panel_cuts, wanted
+
+    found, note = fit(wanted(definitions(x="CD3+ CD8+"))[0], panel_cuts(renamed))
+    assert found is not None
+    assert (found.definition, note) == ("CD3+ CD8b+", "CD8b stands for CD8")
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ({"x": "CD3+ CD1O9+"}, r"'x': unknown marker 'CD1O9'; the panel has CD3, CD4, CD8, CD19, HLA-DR, CD56; did"),
+        ({"x": "CD3+ CD4"}, r"population 'x': .*'CD4' has no sign"),
+        ({"x": ""}, "population 'x' has no definition"),
+        ({"x": "viable singlets"}, "population 'x': 'viable singlets' has no gate on a marker"),
+        ({"x": "CD3+ CD3-"}, "population 'x': .*exclude each other"),
+        ({"x": {"definition": "CD3+", "parent": "y"}, "y": {"definition": "CD4+", "parent": "x"}}, "x -> y -> x"),
+        ({"": "CD3+"}, "has no name"),
+    ],
+)  # fmt: skip
+def test_definitions_that_cannot_be_used(made, cuts, rows, message):
+    with pytest.raises(DefinitionError, match=message):
+        population.search(made[0], cuts, definitions(**rows))
+
+
+def test_a_population_defined_twice(made, cuts):
+    twice = pd.concat([definitions(x="CD3+"), definitions(x="CD4+")])
+    with pytest.raises(DefinitionError, match="population 'x' is defined twice"):
+        population.search(made[0], cuts, twice)
+
+
+def test_cutoffs_of_the_wrong_group(made, cuts):
+    both = pd.concat([cuts, cuts.assign(study_accession="SDY2")], ignore_index=True)
+    with pytest.raises(DefinitionError, match="several studies or panels"):
+        population.search(made[0], both, definitions(T="CD3+"))
+    counts, _, _ = population.search(made[0], both, definitions(T="CD3+"), study_accession="SDY2")
+    assert len(counts) == 3
+    with pytest.raises(DefinitionError, match="no row for study SDY3 and panel flow-6m-abc123"):
+        population.search(made[0], both, definitions(T="CD3+"), study_accession="SDY3", panel_id="flow-6m-abc123")
+
+
+def test_a_cut_marker_that_a_file_lacks(tmp_path, cuts):
+    values, _ = pf.cells(100, 0)
+    path = pf.write(tmp_path / "x.fcs", values[:, 1:], pf.MARKERS[1:])
+    with pytest.raises(DefinitionError, match=r"x.fcs: has no channel for marker 'CD3'"):
+        population.search({"x.fcs": path}, cuts, definitions(T="CD3+"))
+
+
+def test_groups_by_study_and_panel(tmp_path):
+    values, _ = pf.cells(50, 0)
+    files = {name: pf.write(tmp_path / name, values, panel_id=panel) for name, panel in
+             [("a.fcs", "p2"), ("b.fcs", "p1"), ("c.fcs", "p1")]}  # fmt: skip
+    samples = pd.DataFrame({"file_name": ["a.fcs", "b.fcs", "c.fcs"], "study_accession": ["SDY1", "SDY2", "SDY1"]})
+    found = population.groups(files, samples)
+    assert [(g.study_accession, g.panel_id, list(g.files)) for g in found] == [
+        ("SDY1", "p1", ["c.fcs"]), ("SDY1", "p2", ["a.fcs"]), ("SDY2", "p1", ["b.fcs"]),
+    ]  # fmt: skip
+    assert [g.panel_id for g in population.groups(files)] == ["p1", "p2"]
+    with pytest.raises(LinkError, match=r"c.fcs: has no row in samples.tsv"):
+        population.groups(files, samples[:2])
+
+
+@pytest.fixture
+def clusters():
+    rows = [
+        (1, "CD3+ CD4+ CD8-", "CD4 T cells", "CD3+ CD4+ CD8-", "CL:0000624"),
+        (2, "CD3+ CD4- CD8-", "T cells", "CD3+", "CL:0000084"),
+        (3, "CD3- CD4- HLA-DR+", "CD3- CD4- HLA-DR+", "", ""),
+        (4, "CD3- CD4- HLA-DR+", "CD3- CD4- HLA-DR+", "", ""),
+        (5, "", "", "", ""),
+    ]
+    frame = pd.DataFrame(rows, columns=["metacluster", "phenotype", "population", "definition", "cl_id"])
+    return tables.conform(frame.assign(**GROUP, n_nodes=1, n_events=1, fraction=0.2), tables.CLUSTERS)
+
+
+def test_clusters_are_counted_by_population(tmp_path, clusters):
+    values, _ = pf.cells(1000, 0)
+    member = np.random.default_rng(0).integers(1, 6, 1000)
+    path = pf.write(tmp_path / "x.fcs", values, extra={"FlowSOM_metacluster": member})
+    counts, medians = population.count_clusters({"x.fcs": path}, clusters)
+    got = counts.set_index("population")["n_events"].to_dict()
+    # "T cells" (CD3+) hold the CD4 T cells, too; equal phenotypes are one population
+    assert got == {
+        "CD4 T cells": (member == 1).sum(),
+        "T cells": (member <= 2).sum(),
+        "CD3- CD4- HLA-DR+": np.isin(member, [3, 4]).sum(),
+        "unclassified": (member == 5).sum(),
+    }
+    assert (counts["n_parent"] == 1000).all()
+    assert counts.set_index("population").loc["T cells", "cl_id"] == "CL:0000084"
+    row = medians[(medians["population"] == "T cells") & (medians["marker"] == "CD19")]
+    assert row["median"].item() == pytest.approx(np.median(values[member <= 2, 3]))
+
+
+def test_files_that_do_not_fit_the_clusters(tmp_path, clusters):
+    values, _ = pf.cells(100, 0)
+    plain = pf.write(tmp_path / "x.fcs", values)
+    with pytest.raises(PanelError, match=r"x.fcs: has no channel FlowSOM_metacluster; map it with 'cluster map' first"):
+        population.count_clusters({"x.fcs": plain}, clusters)
+    strange = pf.write(tmp_path / "y.fcs", values, extra={"FlowSOM_metacluster": np.full(100, 9)})
+    with pytest.raises(TableError, match=r"y.fcs: metacluster 9 is not in clusters.tsv"):
+        population.count_clusters({"y.fcs": strange}, clusters)
+    with pytest.raises(TableError, match="metaclusters of several models"):
+        population.count_clusters({"y.fcs": strange}, pd.concat([clusters, clusters]))
