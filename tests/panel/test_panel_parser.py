@@ -43,6 +43,10 @@ def read(pnn: str, pns: str = "") -> tuple[str, str, str]:
         ("", "tIkBa", "IkBa", ""),
         ("", "cCaspase3", "cleaved Caspase-3", ""),
         ("", "CD4 (RPA-T4)", "CD4", ""),
+        ("", "CD11b (M1/70)", "CD11b", ""),
+        ("", "CD16 3G8", "CD16", ""),
+        ("", "CD161 (NK1.1)", "NK1.1", ""),
+        ("Ho165Di", "165Ho_Biotin", "anti-Biotin", "165Ho"),
         ("Nd145Di", "PE-CCR2", "CCR2", "145Nd"),
         ("", "IFN-a", "IFN-a", ""),
         ("CD8-A", "CD8-A", "CD8", ""),
@@ -156,6 +160,8 @@ def test_modifiers_and_class():
     assert parse_channel("", "STAT5 (Y694)").modifiers == ("phospho", "site Y694")
     assert "intracellular" in parse_channel("", "ic CTLA-4").modifiers
     assert parse_channel("", "CD45_SCS").modifiers == ("unread SCS",)
+    assert parse_channel("", "CD8a (53-6.7)").modifiers == ("clone 53-6.7",)
+    assert parse_channel("", "CD16 3G8").modifiers == ("unread 3G8",)
     assert parse_channel("Nd145Di", "PE-CCR2").modifiers == ("through PE",)
     assert parse_channel("", "pSTAT5").marker_class == "state"
     assert parse_channel("", "CD4").marker_class == "type"

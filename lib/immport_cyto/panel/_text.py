@@ -17,6 +17,7 @@ _GREEK = {
     "‐": "-", "‑": "-", "‒": "-", "’": "'", "′": "'", "／": "/", "⁄": "/", "∕": "/",
 }  # fmt: skip
 _TRANSLATE = str.maketrans(_GREEK)
+_ASCII_CONTROL = {code: " " for code in (*range(32), 127)}
 _BLANKS = re.compile(r"\s+")
 _PART = re.compile(r"[a-z]+|[0-9]+")
 
@@ -27,9 +28,11 @@ def clean(text: str) -> str:
     At most `MAX_LENGTH` characters are kept.
     """
     text = str(text)[: 4 * MAX_LENGTH]
-    if not text.isascii():
+    if text.isascii():
+        text = text.translate(_ASCII_CONTROL)
+    else:
         text = unicodedata.normalize("NFKC", text.translate(_TRANSLATE)).translate(_TRANSLATE)
-    text = "".join(" " if unicodedata.category(c) in {"Cc", "Zl", "Zp"} else c for c in text if _printable(c))
+        text = "".join(" " if unicodedata.category(c) in {"Cc", "Zl", "Zp"} else c for c in text if _printable(c))
     return _BLANKS.sub(" ", text).strip()[:MAX_LENGTH]
 
 
@@ -41,7 +44,8 @@ def _printable(character: str) -> bool:
 def key(text: str) -> str:
     """The comparison key of a name; empty when it holds no letter and no digit."""
     parts: list[str] = []
-    for match in _PART.finditer(clean(text).lower()):
+    cleaned = text[:MAX_LENGTH] if text.isascii() else clean(text)
+    for match in _PART.finditer(cleaned.lower()):
         part = match.group()
         if parts and part[0].isdigit() and parts[-1][-1].isdigit():
             parts.append(".")

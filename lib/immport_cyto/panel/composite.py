@@ -3,11 +3,12 @@
 import re
 from dataclasses import dataclass
 
-from immport_cyto.panel.segments import MODIFIERS, Segment
+from immport_cyto.panel.segments import MODIFIERS, Segment, cut
 from immport_cyto.panel.suggest import near_reporter
 from immport_cyto.panel.vocabulary import STATE, Antigen, Isotope, load
 
 _CD = re.compile(r"^cd(\d+)([a-z]*)$")
+_BRACKETS = re.compile(r"\(([^()]{2,20})\)")
 _GLUED = re.compile(r"(?<![A-Za-z])CD(\d{4,16})(?!\d)", re.IGNORECASE)
 # antigens of dump channels; a run of digits such as 141619 is only read as several of these
 _LINEAGE = ("3", "4", "8", "14", "15", "16", "19", "20", "33", "34", "56", "61", "66", "123", "235")
@@ -56,7 +57,7 @@ def compose(segments: list[Segment], isotope: Isotope | None) -> Composite | Non
     modifiers: list[str] = []
     unread: list[list[Segment]] = []  # each a run of pieces that belong together, such as a clone: RPA-T4
     rule, last, previous = "antigen and reporter", None, None
-    for segment in segments:
+    for segment in _join_clones(segments):
         added: list[Antigen] = []
         if segment.category == "antigen" and isinstance(segment.entry, Antigen):
             if last is not None and not segment.separator and len(segment.key) < 4 and segment.key[:2] != "cd":
@@ -172,6 +173,33 @@ def _letters(segment: Segment, last: Antigen) -> list[Antigen]:
         return []
     found = load().antigens.get(f"cd{match.group(1)}{segment.key}")
     return [found] if found else []
+
+
+def _join_clones(segments: list[Segment]) -> list[Segment]:
+    """Letters and digits glued together that are no name, such as the clones 3G8 and RPA-T4, as one piece."""
+    joined: list[Segment] = []
+    for segment in segments:
+        before = joined[-1] if joined else None
+        piece = segment.separator == "" and segment.category in {"text", "number", "modifier"}
+        open_end = before is not None and before.category in {"text", "number"}
+        if before is not None and piece and open_end and before.key[-1:].isdigit() != segment.key.isdigit():
+            text = before.text + segment.separator + segment.text
+            joined[-1] = Segment("text", text, before.key + segment.key, before.separator)
+        else:
+            joined.append(segment)
+    return joined
+
+
+def split_clones(text: str) -> tuple[str, tuple[str, ...]]:
+    """The text without brackets that hold a clone (``CD11b (M1/70)``, ``CD8a (53-6.7)``), and the clones."""
+    clones = tuple(name for name in _BRACKETS.findall(text) if _is_clone(name))
+    return _BRACKETS.sub(lambda match: " " if match.group(1) in clones else match.group(0), text), clones
+
+
+def _is_clone(text: str) -> bool:
+    if not any(c.isdigit() for c in text) or not (any(c.isalpha() for c in text) or "." in text):
+        return False
+    return all(segment.category in {"text", "number", "modifier"} for segment in cut(text))
 
 
 def spell_out(text: str) -> str:

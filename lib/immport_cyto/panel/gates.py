@@ -23,9 +23,8 @@ SIGNS = ("+", "-", "++", "lo", "+~")
 
 _SIGN_WORDS = {
     "+": "+", "-": "-", "++": "++", "+++": "++", "--": "-", "+-": "lo", "+/-": "lo", "+~": "+~", "~": "+~",
-    "hi": "++", "high": "++", "bright": "++", "br": "++", "hi+": "++", "high+": "++", "bright+": "++",
-    "lo": "lo", "low": "lo", "dim": "lo", "lo+": "lo", "low+": "lo", "dim+": "lo", "low/-": "lo", "lo/-": "lo",
-    "int": "+~", "intermediate": "+~", "mid": "+~", "med": "+~", "medium": "+~", "int+": "+~",
+    "hi": "++", "high": "++", "bright": "++", "br": "++", "lo": "lo", "low": "lo", "dim": "lo",
+    "int": "+~", "intermediate": "+~", "mid": "+~", "med": "+~", "medium": "+~",
     "pos": "+", "positive": "+", "neg": "-", "negative": "-",
 }  # fmt: skip
 _SYMBOLS = r"\+\+\+|\+\+|\+/-|\+-|\+~|--|\+|-|~"
@@ -165,10 +164,11 @@ class _Reader:
         """The longest known marker before a sign; else the shortest unknown one."""
         unknown: tuple[str, str, int] | None = None
         known: tuple[str, str, int] | None = None
-        for match in _SIGN.finditer(self.text, self.position + 1, self.position + _LONGEST_NAME + 14):
-            name = self.text[self.position : match.start()]
-            if len(name) > _LONGEST_NAME:
-                break
+        for start in range(self.position + 1, min(len(self.text), self.position + _LONGEST_NAME + 1)):
+            match = _SIGN.match(self.text, start)
+            if match is None:
+                continue
+            name = self.text[self.position : start]
             preferred = _preferred(name) if _plain(name) else None
             if preferred is not None and not _inside_word(self.text, match):
                 known = (preferred, match.group(), match.end())
@@ -189,7 +189,8 @@ class _Reader:
         return True
 
     def _add(self, marker: str, sign: str, end: int) -> None:
-        self.gates.append(Gate(marker, _SIGN_WORDS[sign.strip(" _").lower()]))
+        word = sign.strip(" _").lower()
+        self.gates.append(Gate(marker, _SIGN_WORDS.get(word) or _SIGN_WORDS[word.rstrip("+/-")]))
         self.position = end
 
     def _population(self) -> bool:
@@ -228,7 +229,7 @@ def _preferred(name: str) -> str | None:
 
 
 def _plain(name: str) -> bool:
-    return bool(key(name)) and not re.search(r"[,|;&+]", name) and name[0] not in "-+~/ "
+    return bool(key(name)) and not re.search(r"[,|;&+]|-[\s/]", name) and name[0] not in "-+~/ "
 
 
 def _inside_word(text: str, match: re.Match[str]) -> bool:
@@ -238,6 +239,9 @@ def _inside_word(text: str, match: re.Match[str]) -> bool:
 
 def _ends_gate(text: str, match: re.Match[str]) -> bool:
     """For names that are not known: the sign is followed by a separator, the end, or a sign of a new name."""
+    word = match.group("word")
+    if word and len(word) < 4 and word[0] not in " _":  # of an unknown name, "hi" and "br" may be the end
+        return False
     if match.end() == len(text) or _SEPARATOR.match(text, match.end()):
         return True
     return match.group("symbol") is not None and match.group("symbol") != "-" and text[match.end()].isalnum()

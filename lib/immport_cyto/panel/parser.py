@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from immport_cyto.panel import detectors
 from immport_cyto.panel._text import clean, key
-from immport_cyto.panel.composite import compose, spell_out
+from immport_cyto.panel.composite import compose, spell_out, split_clones
 from immport_cyto.panel.segments import MODIFIERS, Segment, cut
 from immport_cyto.panel.suggest import suggestions
 from immport_cyto.panel.vocabulary import Antigen, Isotope, Reporter, Word, load
@@ -228,8 +228,11 @@ def _read_label(label: str, hardware: _Hardware, context: Context | None, *, fro
     whole = _whole(bare, hardware, dye_is_detector=pulsed or from_pnn)
     if whole:
         return _by_context(whole, context)
-    segments = cut(spell_out(bare), lone_codes=from_pnn)
+    rest, clones = split_clones(bare)
+    segments = cut(spell_out(rest), lone_codes=from_pnn or isotope is not None)
     reading = _interpret(bare, segments, hardware, dye_is_detector=pulsed or from_pnn)
+    if clones and reading.role != "unknown":
+        reading = replace(reading, modifiers=(*reading.modifiers, *(f"clone {name}" for name in clones)))
     return _by_context(reading, context)
 
 
@@ -366,8 +369,10 @@ def _without_antigen(
         read = _word(words[role], replace(hardware, reporter=reporter), dye_is_detector=dye_is_detector)
         return replace(read, confidence=min(read.confidence, 0.7)) if unread else read
     if reporters and not unread:
-        secondary = load().by_name.get(f"anti-{reporters[0]}") if hardware.isotope is not None else None
-        if secondary:
+        if hardware.isotope is not None:
+            secondary = load().by_name.get(f"anti-{reporters[0]}")
+            if secondary is None:
+                return _unknown(text, reporter, "a fluorochrome under a metal")
             return _marker(secondary, hardware.reporter, "fluorochrome under a metal", 0.7)
         return ChannelReading("detector", reporter=reporter, rule="reporter without a marker")
     return _unknown(text, reporter, "no known name")

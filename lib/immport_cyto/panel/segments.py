@@ -128,7 +128,7 @@ def _lookup(runs: list[_Run], start: int, end: int) -> tuple[Segment | None, flo
     if word is not None and word.role in _ROLES_IN_TEXT and (len(name) > 3 or _stands_alone(runs, start, end)):
         return made("word", word), 1.1
     reporter = vocabulary.reporters.get(name)
-    if reporter is not None:
+    if reporter is not None and (not reporter.needs_company or _stands_alone(runs, start, end)):
         return made("reporter", reporter), 1.6 if reporter.needs_company else 1.0
     if _SITE.match(name) and end - start <= 2:
         return made("site"), 1.3
