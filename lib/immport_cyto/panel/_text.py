@@ -17,7 +17,7 @@ _GREEK = {
     "‐": "-", "‑": "-", "‒": "-", "’": "'", "′": "'", "／": "/", "⁄": "/", "∕": "/",
 }  # fmt: skip
 _TRANSLATE = str.maketrans(_GREEK)
-_ASCII_CONTROL = {code: " " for code in (*range(32), 127)}
+_ASCII_CONTROL = dict.fromkeys((*range(32), 127), " ")
 _BLANKS = re.compile(r"\s+")
 _PART = re.compile(r"[a-z]+|[0-9]+")
 
