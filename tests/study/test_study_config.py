@@ -63,6 +63,7 @@ def test_every_option_arrives(folder):
     ("text", "message"),
     [
         ("", "studies must be a list with at least one study"),
+        (STUDIES + "pool: {method: XX}\n", "pool.method is 'XX'; choose one of FE, DL"),
         ("studies: 3\n", "studies must be a list"),
         ("studies:\n  - {fcs: fcs}\n", r"studies\[1\].metadata is missing; give a path"),
         (STUDIES + "clusters: {}\n", "the file has an unknown key 'clusters'; did you mean 'cluster'"),

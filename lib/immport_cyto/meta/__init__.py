@@ -2,6 +2,8 @@
 
 ``effects``
     One linear model per population and study: populations.tsv and samples.tsv give effects.tsv.
+``check_formula``
+    Check a formula before any work.
 ``pool``
     Random-effects meta-analysis of estimates and standard errors.
 ``pool_effects``
@@ -16,6 +18,7 @@ from importlib import import_module
 from typing import Any
 
 _HOME = {
+    "check_formula": "per_study",
     "effects": "per_study",
     "pool": "pooling",
     "pool_effects": "over_studies",
@@ -25,7 +28,7 @@ _HOME = {
     "TESTS": "pooling",
 }
 
-__all__ = ["METHODS", "SCALES", "TESTS", "Pooled", "effects", "pool", "pool_effects"]
+__all__ = ["METHODS", "SCALES", "TESTS", "Pooled", "check_formula", "effects", "pool", "pool_effects"]
 
 
 def __getattr__(name: str) -> Any:

@@ -109,6 +109,19 @@ def effects(
     return tables.conform(pd.DataFrame(rows), tables.EFFECTS)
 
 
+def check_formula(formula: str, samples: "pd.DataFrame", term: str | None = None) -> None:
+    """Check a formula, and the term that is asked, before any work.
+
+    Raises
+    ------
+    FormulaError
+        The formula cannot be read or names an unknown column.
+    OptionError
+        The term is not in the formula.
+    """
+    _wanted(parse(formula, cov.usable(tables.conform(samples, tables.SAMPLES, source="samples.tsv"))), term)
+
+
 def _wanted(model: Formula, term: str | None) -> str:
     if term is None or term in model.names:
         return term or ""

@@ -282,11 +282,13 @@ class _Reader:
         )
 
     def pool(self, value: object) -> PoolOptions:
+        from immport_cyto import meta
+
         given = self.mapping(value, "pool", ("method", "test"))
         default = PoolOptions()
         return PoolOptions(
-            method=str(given.get("method", default.method)),
-            test=str(given.get("test", default.test)),
+            method=self.choice(given.get("method", default.method), "pool.method", tuple(meta.METHODS)),
+            test=self.choice(given.get("test", default.test), "pool.test", tuple(meta.TESTS)),
         )
 
 

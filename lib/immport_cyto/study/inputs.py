@@ -95,13 +95,9 @@ def link(state: RunState, *, allow_orphans: bool) -> tuple[dict[str, Path], "pd.
 
 def harmonise(state: RunState, files: Mapping[str, Path], studies: Mapping[str, str]) -> Any:
     """Name the channels of all files; report what was guessed, stop where nothing could be pooled."""
-    import pandas as pd
-
     from immport_cyto import panel
 
-    corrections = None
-    if state.config.corrections is not None:
-        corrections = pd.read_csv(state.config.corrections, sep="\t", dtype=str, keep_default_na=False)
+    corrections = panel.read_corrections(state.config.corrections) if state.config.corrections else None
     state.say("harmonising panels")
     found = panel.harmonize(dict(files), corrections=corrections, studies=dict(studies))
     for text in found.findings:

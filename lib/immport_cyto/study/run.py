@@ -100,9 +100,12 @@ def _claim(out: Path, config: StudyConfig, *, resume: bool) -> None:
 
 
 def _run(state: RunState, *, allow_orphans: bool) -> RunResult:
+    from immport_cyto import meta
+
     config = state.config
     definitions = inputs.definitions(config)
     files, samples = inputs.link(state, allow_orphans=allow_orphans)
+    meta.check_formula(config.model.formula, samples, config.model.term)
     studies = dict(zip(samples["file_name"], samples["study_accession"], strict=True))
     state.say(f"linked {len(samples)} of {len(files)} files")
     linked = {name: files[name] for name in sorted(studies)}
