@@ -118,7 +118,7 @@ class TestTime:
         names = tuple(channel[0] for channel in made.channels[1:])
         assert not stability.check(np.floor(made.values[:, 0] / 137), made.values[:, 1:], names).bad.any()
 
-    @pytest.mark.parametrize(("n", "note"), [(1, "1 events"), (2999, "2999 events, at least 3000 are needed")])
+    @pytest.mark.parametrize(("n", "note"), [(1, "1 events"), (1999, "1999 events, at least 2000 are needed")])
     def test_too_few_events(self, n: int, note: str) -> None:
         found = stability.check(np.arange(n), np.ones((n, 2)), ("a", "b"))
         assert note in found.note

@@ -19,9 +19,11 @@ class Valley:
     depth
         1 - density in the valley / density of the lower of the two peaks; 0 to 1.
     left, right
-        Where the peaks on both sides are.
+        Where the highest peaks on both sides are.
     below
         Share of all values below it.
+    z
+        By how many Poisson standard errors it holds fewer events than the lower peak, in equal windows.
     """
 
     value: float
@@ -29,6 +31,7 @@ class Valley:
     left: float
     right: float
     below: float
+    z: float
 
 
 def valleys(x: np.ndarray, *, min_depth: float = 0.5, min_share: float = 0.0, min_z: float = 4.0) -> list[Valley]:
@@ -36,7 +39,7 @@ def valleys(x: np.ndarray, *, min_depth: float = 0.5, min_share: float = 0.0, mi
 
     The density is a histogram smoothed by a Gaussian kernel (0.7 x Silverman's rule). Of all peaks, the pair with the
     shallowest valley between them is merged until each valley left is at least `min_depth` deep, holds fewer
-    events than the lower peak by `min_z` Poisson standard errors (in windows of half their distance), and has more
+    events than the lower peak by `min_z` Poisson standard errors (in equal windows), and has more
     than `min_share` of the values on both of its sides up to the next valley. A unimodal sample has none.
 
     Parameters
@@ -65,12 +68,14 @@ def valleys(x: np.ndarray, *, min_depth: float = 0.5, min_share: float = 0.0, mi
     width = 0.63 * spread * len(x) ** -0.2
     grid, density = _density(x, width)
     peaks = _turning_points(density)
-    peaks, lows = _merge(x, grid, density, peaks, min_depth, min_share, min_z)
+    peaks, lows, errors = _merge(x, grid, density, peaks, min_depth, min_share, min_z)
     found = []
-    for position, (left, right) in zip(lows, pairwise(peaks), strict=True):
-        depth = 1 - density[position] / min(density[left], density[right])
+    for i, (position, z) in enumerate(zip(lows, errors, strict=True)):
+        depth = 1 - density[position] / min(density[peaks[i]], density[peaks[i + 1]])
+        left = max(peaks[: i + 1], key=lambda peak: density[peak])
+        right = max(peaks[i + 1 :], key=lambda peak: density[peak])
         below = float(np.searchsorted(x, grid[position])) / len(x)
-        found.append(Valley(float(grid[position]), float(depth), float(grid[left]), float(grid[right]), below))
+        found.append(Valley(float(grid[position]), float(depth), float(grid[left]), float(grid[right]), below, z))
     return found
 
 
@@ -120,7 +125,7 @@ def _merge(
     min_depth: float,
     min_share: float,
     min_z: float,
-) -> tuple[list[int], list[int]]:
+) -> tuple[list[int], list[int], list[float]]:
     def low_between(left: int, right: int) -> int:
         part = density[left : right + 1]
         lowest = np.flatnonzero(part <= part.min() + 1e-12)
@@ -130,21 +135,22 @@ def _merge(
         lows = [low_between(a, b) for a, b in pairwise(peaks)]
         borders = np.concatenate([[0], np.searchsorted(x, grid[lows]), [len(x)]])
         shares = np.diff(borders) / len(x)
-        depths, failed = [], []
+        depths, errors, failed = [], [], []
         for i, position in enumerate(lows):
             smaller = min(density[peaks[i]], density[peaks[i + 1]])
             depth = 1 - density[position] / smaller
             lower = peaks[i] if density[peaks[i]] <= density[peaks[i + 1]] else peaks[i + 1]
-            # events in windows of half the distance between peak and valley, around both
-            reach = abs(grid[lower] - grid[position]) / 4
+            # events in equal windows around both; the one of the valley must not reach into the nearer peak
+            reach = min(grid[position] - grid[peaks[i]], grid[peaks[i + 1]] - grid[position]) / 3
             at_peak, at_low = (
                 float(np.diff(np.searchsorted(x, [grid[k] - reach, grid[k] + reach]))[0]) for k in (lower, position)
             )
-            z = (at_peak - at_low) / np.sqrt(max(at_peak + at_low, 1.0))
+            z = float((at_peak - at_low) / np.sqrt(max(at_peak + at_low, 1.0)))
             depths.append(depth)
+            errors.append(z)
             failed.append(depth < min_depth or z < min_z or min(shares[i], shares[i + 1]) < min_share)
         if not any(failed):
-            return peaks, lows
+            return peaks, lows, errors
         worst = min((i for i in range(len(lows)) if failed[i]), key=lambda i: (depths[i], i))
         del peaks[worst if density[peaks[worst]] < density[peaks[worst + 1]] else worst + 1]
-    return peaks, []
+    return peaks, [], []

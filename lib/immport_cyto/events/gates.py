@@ -15,7 +15,9 @@ MIN_EVENTS = 200
 _AT_LIMIT = 1 - 1e-6
 _DEBRIS_FSC = 0.30
 _DEBRIS_DEPTH, _DEBRIS_DEPTH_AGREED = 0.5, 0.3
+_DEBRIS_Z, _DEBRIS_Z_AGREED = 4.0, 2.5
 _DEBRIS_UNCONFIRMED = 0.3
+_BEAD_Z = 3.0
 _DOUBLET_RATIO = 1.15
 _DOUBLET_SDS = 4.0
 _DNA_FRACTION = 0.10
@@ -89,12 +91,12 @@ def margin(scatter: np.ndarray, limits: np.ndarray, names: tuple[str, ...]) -> G
 def debris(fsc: np.ndarray, name: str, markers: np.ndarray | None = None, step: int = 1) -> Gate:
     """Small particles by forward scatter, only where they form a group of their own.
 
-    The cut is the deepest valley of the density of log FSC whose lower peak lies below 0.30 of its upper peak
-    (lymphocytes beside granulocytes lie at 0.5 and more) and with at least 5 % of the events above it. The valley must
-    be 0.5 deep, or 0.3 where the markers agree: cells, unlike debris, carry some, so their upper decile is higher by
-    one unit of arcsinh in at least half of the markers. More than 30 % of the events are dropped only where they
-    agree. The lower group is taken for cells, and kept, when its upper
-    quartile is higher than that of the other events by half a unit in any marker.
+    The cut is the deepest valley of the density of log FSC between peaks, the lower one below 0.30 of the upper one
+    (lymphocytes beside granulocytes lie at 0.5 and more), with at least 5 % of the events above it. The valley must be
+    0.5 deep at 4 standard errors, or 0.3 at 2.5 where the markers agree: cells, unlike debris, carry some, so their
+    upper decile is higher by one unit of arcsinh in at least half of the markers. More than 30 % of the events are
+    dropped only where they agree. The lower group is taken for cells, and kept, when its upper quartile is higher than
+    that of the other events by half a unit in any marker.
 
     Parameters
     ----------
@@ -114,7 +116,7 @@ def debris(fsc: np.ndarray, name: str, markers: np.ndarray | None = None, step: 
     logged = np.log(np.maximum(fsc.astype(np.float64), floor))
     found = [
         v
-        for v in valleys(logged, min_depth=_DEBRIS_DEPTH_AGREED, min_share=0.005)
+        for v in valleys(logged, min_depth=_DEBRIS_DEPTH_AGREED, min_share=0.005, min_z=_DEBRIS_Z_AGREED)
         if v.left - v.right < np.log(_DEBRIS_FSC) and v.below <= 0.95
     ]
     if not found:
@@ -130,8 +132,8 @@ def debris(fsc: np.ndarray, name: str, markers: np.ndarray | None = None, step: 
             return none(n, f"events with {name} below {cut} carry markers and were kept as cells")
         gain = np.quantile(high, 0.9, axis=0) - np.quantile(low, 0.9, axis=0)
         agreed = float((gain > 1).mean()) >= 0.5
-    if best.depth < _DEBRIS_DEPTH and not agreed:
-        return none(n, f"no clear group of low {name} (valley of depth {best.depth:.2f} only)")
+    if (best.depth < _DEBRIS_DEPTH or best.z < _DEBRIS_Z) and not agreed:
+        return none(n, f"no clear group of low {name} (valley of depth {best.depth:.2f}, z {best.z:.1f} only)")
     if bad.mean() > _DEBRIS_UNCONFIRMED and not agreed:
         rule = (
             f"{bad.mean():.0%} of the events have {name} below {cut}, and were kept because no marker confirms debris"
@@ -231,7 +233,7 @@ def beads(bead: np.ndarray, dna: np.ndarray | None, name: str) -> Gate:
     n = len(bead)
     if n < MIN_EVENTS:
         return none(n, f"not checked: {n} events")
-    found = [v for v in valleys(bead, min_share=0.001) if v.right > _BEAD_MIN]
+    found = [v for v in valleys(bead, min_share=0.001, min_z=_BEAD_Z) if v.right > _BEAD_MIN]
     if not found:
         return none(n, f"no separate group of high {name}")
     best = max(found, key=lambda v: (v.depth, v.value))

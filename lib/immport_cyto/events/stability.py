@@ -12,7 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
-MIN_EVENTS = 3000
+MIN_EVENTS = 2000
 """Fewer events are not checked: too few bins to know what is stable."""
 
 _SHIFT, _SHIFT_NEAR = 0.10, 0.05
