@@ -141,3 +141,10 @@ def test_nothing_to_cut(x, note):
 def test_a_table_is_refused():
     with pytest.raises(AnalysisError, match="must have one dimension, not 2; give one column"):
         population.cutoff(np.ones((10, 2)))
+
+
+def test_no_cut_lies_below_zero_where_there_is_no_signal():
+    rng = np.random.default_rng(5)
+    x = np.concatenate([rng.normal(0.5, 0.6, 20_000), rng.normal(-5, 0.3, 40)])
+    assert population.cutoff(x).value is not None
+    assert population.cutoff(x, scale="arcsinh").value is None

@@ -90,7 +90,8 @@ def cutoff(x: ArrayLike, *, scale: str | None = None) -> Cutoff:
     scale
         ``"arcsinh"`` if the values are arcsinh(linear / cofactor). Noise around zero that is wider than the
         cofactor falls into two peaks on that scale; such a pair, one on each side of zero and no pair on the
-        linear scale, is then not taken for two groups, and a mixture alone gives no cut below 1.
+        linear scale, is then not taken for two groups. No cut lies at or below zero, where there is no signal, and
+        a mixture alone gives none below 1.
 
     Returns
     -------
@@ -122,7 +123,7 @@ def cutoff(x: ArrayLike, *, scale: str | None = None) -> Cutoff:
         candidate
         for valley in everything
         if (candidate := _judge(values, valley, smallest)) is not None
-        and not (scale == "arcsinh" and _is_arcsinh_hole(values, candidate))
+        and not (scale == "arcsinh" and (candidate.value <= 0 or _is_arcsinh_hole(values, candidate)))
     ]
     method = "valley"
     if not good:
