@@ -79,11 +79,11 @@ def test_corrections_of_the_command_line(folder: Path):
 
 
 def test_names_and_figure(folder: Path):
+    (folder / "files.json").write_text(json.dumps([{"name": "real.fcs", "path": str(folder / "fcs" / "a.fcs")}]))
     code, _, _, error = run(
         "harmonize",
-        folder / "fcs" / "a.fcs",
-        "--name",
-        "real.fcs",
+        "--files",
+        folder / "files.json",
         "--out",
         folder / "p.tsv",
         "--panels",

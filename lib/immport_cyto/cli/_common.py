@@ -90,49 +90,6 @@ def _listed(files_json: Path) -> list[tuple[str, Path]]:
         raise InputError(msg) from error
 
 
-def listed_files(files_json: Path) -> dict[str, Path]:
-    """Files of a ``--files`` list alone."""
-    return _unique(_listed(files_json))
-
-
-def expand_fcs(paths: Sequence[Path], names: Sequence[str] = ()) -> dict[str, Path]:
-    """FCS files given on the command line as ``{file name: path}``, folders searched, in order of the names.
-
-    Parameters
-    ----------
-    paths
-        Files and folders. In a folder every ``*.fcs`` (any case, also ``.fcs.gz``) below it counts.
-    names
-        File names in the order of `paths`, where the paths do not carry them (Galaxy); then no folders.
-
-    Raises
-    ------
-    InputError
-        A path does not exist, a folder holds no FCS file, or `names` and `paths` differ in number.
-    LinkError
-        Two files have the same name.
-    """
-    if names:
-        if len(names) != len(paths):
-            msg = f"{len(names)} --name options for {len(paths)} FCS files; give one per file, in the same order"
-            raise InputError(msg)
-        pairs = list(zip(names, paths, strict=True))
-    else:
-        pairs = []
-        for path in paths:
-            if path.is_dir():
-                found = [
-                    p for p in sorted(path.rglob("*")) if p.name.lower().endswith((".fcs", ".fcs.gz")) and p.is_file()
-                ]
-                if not found:
-                    msg = f"{path}: no FCS file in this folder; check the path"
-                    raise InputError(msg)
-                pairs += [(p.name, p) for p in found]
-            else:
-                pairs.append((path.name, path))
-    return _unique(pairs)
-
-
 def _unique(pairs: Sequence[tuple[str, Path]]) -> dict[str, Path]:
     files: dict[str, Path] = {}
     for name, path in sorted(pairs, key=lambda pair: pair[0]):

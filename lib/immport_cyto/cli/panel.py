@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from immport_cyto.cli._common import expand_fcs, json_option
+from immport_cyto.cli._common import collect_fcs, files_option, json_option
 
 
 @click.group("panel")
@@ -13,8 +13,8 @@ def group() -> None:
 
 
 @group.command("harmonize")
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--name", "names", multiple=True, help="File name of each PATH in turn, where the paths do not carry it.")
+@click.argument("paths", metavar="[PATH]...", nargs=-1, type=click.Path(path_type=Path))
+@files_option
 @click.option("--samples", type=click.Path(path_type=Path), help="samples.tsv, for the study of each file.")
 @click.option(
     "--corrections", "corrections_path", type=click.Path(path_type=Path),
@@ -41,7 +41,7 @@ def group() -> None:
 @json_option
 def harmonize(
     paths: tuple[Path, ...],
-    names: tuple[str, ...],
+    files_json: Path | None,
     samples: Path | None,
     corrections_path: Path | None,
     out: Path,
@@ -60,7 +60,7 @@ def harmonize(
     from immport_cyto import panel, provenance, tables
     from immport_cyto.exceptions import PanelError
 
-    files = expand_fcs(paths, names)
+    files = collect_fcs(paths, files_json)
     studies: dict[str, str] = {}
     if samples is not None:
         table = tables.read(samples, tables.SAMPLES)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from immport_cyto.cli._common import collect_fcs, expand_fcs, files_option, json_option, quiet_option
+from immport_cyto.cli._common import collect_fcs, files_option, json_option, quiet_option
 from immport_cyto.exceptions import OptionError
 
 if TYPE_CHECKING:
@@ -13,8 +13,7 @@ if TYPE_CHECKING:
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
-_fcs_argument = click.argument("paths", metavar="FCS...", nargs=-1, type=click.Path(path_type=Path))
-_name_option = click.option("--name", "names", multiple=True, help="Name of each FCS file in turn (in all tables).")
+_fcs_argument = click.argument("paths", metavar="[FCS]...", nargs=-1, type=click.Path(path_type=Path))
 _samples_option = click.option(
     "--samples", type=_FILE, help="samples.tsv: files are taken together by study; without it all are one study."
 )
@@ -31,7 +30,6 @@ def group() -> None:
 
 @group.command("cutoffs")
 @_fcs_argument
-@_name_option
 @files_option
 @_samples_option
 @click.option("--markers", help="Only these markers, separated by commas.  [default: all]")
@@ -39,13 +37,13 @@ def group() -> None:
 @json_option
 @quiet_option
 def cutoffs(
-    paths: tuple[Path, ...], names: tuple[str, ...], files_json: Path | None, samples: Path | None,
+    paths: tuple[Path, ...], files_json: Path | None, samples: Path | None,
     markers: str | None, out: Path, json_path: Path | None, quiet: bool,
 ) -> None:  # fmt: skip
     """Find the value above which each marker is positive, per study and panel, or that there is none."""
     from immport_cyto import provenance, tables
 
-    files = _files(paths, names, files_json)
+    files = collect_fcs(paths, files_json)
     frame = _cutoffs(files, samples, markers, quiet)
     tables.write(frame, out, tables.CUTOFFS)
     without = int(frame["cutoff"].isna().sum())
@@ -95,7 +93,6 @@ def label(
 
 @group.command("search")
 @_fcs_argument
-@_name_option
 @files_option
 @_samples_option
 @_definitions_option
@@ -110,7 +107,7 @@ def label(
 @json_option
 @quiet_option
 def search(
-    paths: tuple[Path, ...], names: tuple[str, ...], files_json: Path | None, samples: Path | None,
+    paths: tuple[Path, ...], files_json: Path | None, samples: Path | None,
     definitions: Path | None, given: tuple[str, ...], cutoffs_path: Path | None, out: Path, medians: Path | None,
     cutoffs_out: Path | None, json_path: Path | None, quiet: bool,
 ) -> None:  # fmt: skip
@@ -123,7 +120,7 @@ def search(
     from immport_cyto import population, provenance, tables
     from immport_cyto.progress import progress
 
-    files = _files(paths, names, files_json)
+    files = collect_fcs(paths, files_json)
     wanted = _definitions(definitions, given)
     cuts = tables.read(cutoffs_path, tables.CUTOFFS) if cutoffs_path else _cutoffs(files, samples, None, quiet)
     found, found_medians, notes = [], [], []
@@ -165,7 +162,6 @@ def search(
     "--clustered", type=click.Path(path_type=Path), multiple=True,
     help="FCS files with metaclusters (from cluster map), or a folder of them; may be repeated.",
 )  # fmt: skip
-@_name_option
 @files_option
 @click.option("--clusters", type=_FILE, help="Named metaclusters of these files (clusters.tsv).")
 @click.option("--samples", type=_FILE, required=True, help="One row per FCS result file (samples.tsv).")
@@ -173,7 +169,7 @@ def search(
 @click.option("--medians", type=_FILE, help="Medians of the clustered files to write.")
 @json_option
 def summary(
-    counts_paths: tuple[Path, ...], clustered: tuple[Path, ...], names: tuple[str, ...], files_json: Path | None,
+    counts_paths: tuple[Path, ...], clustered: tuple[Path, ...], files_json: Path | None,
     clusters: Path | None, samples: Path, out: Path, medians: Path | None, json_path: Path | None,
 ) -> None:  # fmt: skip
     """Join counts with samples: one row per population and sample, with flags; no row is dropped."""
@@ -187,7 +183,7 @@ def summary(
         if clusters is None:
             msg = "clustered FCS files need --clusters with the names of their metaclusters"
             raise OptionError(msg)
-        files = _files(clustered, names, files_json)
+        files = collect_fcs(clustered, files_json)
         named = tables.read(clusters, tables.CLUSTERS)
         for part in population.groups(files, known):
             rows = named[
@@ -218,10 +214,6 @@ def summary(
             counts={"rows": len(frame), "flagged_samples": flagged},
         )
         provenance.write(json_path, entry)
-
-
-def _files(paths: tuple[Path, ...], names: tuple[str, ...], files_json: Path | None) -> dict[str, Path]:
-    return expand_fcs(paths, names) if names else collect_fcs(paths, files_json)
 
 
 def _inputs(files: dict[str, Path], samples: Path | None) -> list[Path]:
