@@ -1,0 +1,36 @@
+#!/bin/sh
+# Remake test-data/galaxy/, the inputs of the tool tests, from the simulated studies in test-data/ with the command line.
+# tests/galaxy/test_galaxy_data.py holds that it is unchanged.
+# Usage: scripts/make_galaxy_test_data.sh [FOLDER]   (where immport-cyto is installed; FOLDER: test-data/galaxy)
+set -eu
+root=$(cd "$(dirname "$0")/.." && pwd)
+out=${1:-$root/test-data/galaxy}
+data=$root/test-data
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+immport-cyto study run "$data/study.yaml" --out "$work/study" --quiet > "$work/log"
+
+rm -rf "$out"
+mkdir -p "$out/events" "$out/clustered"
+immport-cyto immport link --metadata "$data"/SDY990?/*.zip --fcs "$data"/SDY990?/ResultFiles --out "$out/samples.tsv" > "$work/log"
+for table in panel panels qc cutoffs populations effects meta; do
+    cp "$work/study/$table.tsv" "$out/$table.tsv"
+done
+printf 'file\tchannel\tantigen\trole\n*\tNd145Di\t\tempty\n' > "$out/corrections.tsv"
+printf ',FITC-A,PE-A\nFITC-A,1,0.1\nPE-A,0.05,1\n' > "$out/spillover.csv"
+
+# a few files of two panels, the way they go through the tools
+for file in SDY9901/ResultFiles/Flow_cytometry_result/D1_002_backbone.99010002.fcs \
+    SDY9901/ResultFiles/Flow_cytometry_result/D2_001_backbone.99010001.fcs \
+    SDY9903/ResultFiles/CyTOF_result/D1_003_mass.99030003.fcs; do
+    immport-cyto events preprocess "$data/$file" --panel "$out/panel.tsv" --out "$out/events/$(basename "$file")" \
+        --qc "$work/qc.tsv" --quiet
+done
+immport-cyto cluster flowsom "$out/events" --samples "$out/samples.tsv" --metaclusters 12 --grid 7x7 --quiet \
+    --models-dir "$out/models" --out-dir "$out/clustered" \
+    --clusters "$out/clusters.tsv" --medians "$out/cluster_medians.tsv" 2> "$work/log"
+immport-cyto population label --clusters "$out/clusters.tsv" --medians "$out/cluster_medians.tsv" \
+    --cutoffs "$out/cutoffs.tsv" --definitions "$data/definitions.tsv" --out "$out/clusters_named.tsv" 2> "$work/log"
+immport-cyto population search "$out/events" --samples "$out/samples.tsv" --definitions "$data/definitions.tsv" \
+    --cutoffs "$out/cutoffs.tsv" --out "$out/counts.tsv" --quiet 2> "$work/log"
+du -sh "$out"
