@@ -68,6 +68,18 @@ def test_a_second_cut_gives_bright_and_dim():
     assert got["population"].tolist() == ["any", "dim", "bright"]
 
 
+def test_doublets_of_two_lineages_are_no_t_cells():
+    clusters, medians = model((4, 4, 0, 0, 0), (4, 4, 0, 0, 0))
+    lineage = medians["marker"].replace({"CD16": "CD14"})
+    medians = medians.assign(marker=lineage)
+    medians.loc[(medians["metacluster"] == 2) & (lineage == "CD14"), "median"] = 4.0
+    cuts = cutoffs().replace({"marker": {"CD16": "CD14"}})
+    got = population.label(clusters, medians, cuts)
+    assert got["population"].tolist() == ["CD4 T cells", "CD3+ CD4+ CD8- CD14+"]
+    asked = population.label(clusters, medians, cuts, define(("doublets", "CD3+ CD14+", "", ""), ("T", "CD3+", "", "")))
+    assert asked["population"].tolist() == ["T", "doublets"]
+
+
 def test_a_metacluster_without_any_sign():
     got = population.label(*model((2, 2, 2, 2, 2)), cutoffs(), T_CELLS)
     assert (got["phenotype"].item(), got["population"].item()) == ("", "unclassified")

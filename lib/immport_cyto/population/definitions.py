@@ -25,6 +25,7 @@ STAND_INS: Mapping[str, tuple[str, ...]] = {
     "CD66b": ("CD66", "CD66abce"),
 }
 _WRITTEN = re.compile(r"(\S.*?)(\+\+|\+-|\+~|\+|-|lo)(?= |$)")
+LINEAGES = (("CD3",), ("CD19", "CD20"), ("CD14",))  # no cell has markers of two of these
 DONE_BY_QC = ("intact", "singlet", "viable")
 UNNAMED = "unclassified"  # a metacluster without any clear sign
 BETWEEN = ("lo", "+-", "+~")  # above the cut and not above the second cut
@@ -159,7 +160,14 @@ def split_text(text: str) -> Gates:
 
 
 def meets_all(signs: Mapping[str, str], gates: Gates) -> bool:
-    """Whether a phenotype (marker to ``+``, ``++`` or ``-``) has every sign that the gates ask for."""
+    """Whether a phenotype (marker to ``+``, ``++`` or ``-``) has every sign that the gates ask for.
+
+    A phenotype with markers of two lineages (CD3 and CD14, say) is one of doublets: only gates on both fit it.
+    """
+    asked = {marker for marker, _ in gates}
+    shown = [lineage for lineage in LINEAGES if any(signs.get(marker, "-") != "-" for marker in lineage)]
+    if len(shown) > 1 and not all(asked & set(lineage) for lineage in shown):
+        return False
     return all(_meets(signs.get(marker, ""), sign) for marker, sign in gates)
 
 

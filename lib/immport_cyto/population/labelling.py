@@ -7,15 +7,13 @@ from immport_cyto.exceptions import TableError
 from immport_cyto.population.definitions import (
     UNNAMED,
     Cuts,
-    Gates,
-    Wanted,
+    Fitted,
+    fit,
     gates_text,
     meets_all,
-    on_panel,
     one_group,
     panel_cuts,
     standard_populations,
-    union,
     wanted,
 )
 from immport_cyto.population.searching import check_markers
@@ -36,9 +34,12 @@ def label(
 
     A marker is ``+`` where the metacluster's median is above the cut-off, ``++`` above the second one, ``-`` at or
     below. It is left out of the phenotype where it has no cut-off, or where the median is nearer to the cut-off than a
-    tenth of the distance between the medians of all negative and all positive events. The definition with the
-    most gates of which all are met gives the name (of equals the first in the table); a gate on a marker that was left
-    out is not met. Without such a definition the phenotype is the name, and without any sign "unclassified".
+    tenth of the distance between the medians of all negative and all positive events.
+
+    The definition with the most gates of which all are met gives the name: of equals the first in the table, of
+    alternatives the one that `search` takes on this panel. A gate on a marker that was left out is not met. Without
+    such a definition the phenotype is the name, and without any sign "unclassified". A metacluster that is positive for
+    two lineages (of CD3, CD19 or CD20, CD14) holds doublets: only a definition that gates on both names it.
 
     Parameters
     ----------
@@ -68,6 +69,7 @@ def label(
         own_cuts = one_group(cutoffs, study, panel_id)
         cuts, margins = panel_cuts(own_cuts), _margins(own_cuts)
         check_markers(entries, cuts)
+        fitted = [found for entry in entries if (found := fit(entry, cuts)[0]) is not None]
         is_own = (cluster_medians["study_accession"] == study) & (cluster_medians["panel_id"] == panel_id)
         medians = cluster_medians[is_own]
         for index, number in rows["metacluster"].items():
@@ -78,13 +80,13 @@ def label(
                 raise TableError(msg)
             values = dict(zip(own["marker"], own["median"].astype(float), strict=True))
             signs = phenotype(values, cuts, margins)
-            name, gates, cl_id = _name(signs, cuts, entries)
+            named = _name(signs, fitted)
             text = gates_text(tuple(signs.items()))
             result.loc[index, ["phenotype", "population", "definition", "cl_id"]] = [
                 text,
-                name or text or UNNAMED,
-                gates_text(gates),
-                cl_id,
+                named.population if named else text or UNNAMED,
+                named.definition if named else "",
+                named.cl_id if named else "",
             ]
     return result
 
@@ -116,12 +118,10 @@ def _margins(cutoffs: "pd.DataFrame") -> dict[str, float]:
     return {m: MARGIN * float(d) for m, d in zip(cutoffs["marker"], high - low, strict=True) if d == d}
 
 
-def _name(signs: dict[str, str], cuts: Cuts, entries: list[Wanted]) -> tuple[str, Gates, str]:
-    best: tuple[str, Gates, str] = ("", (), "")
-    for entry in entries:
-        for own in entry.gates:
-            for parent in entry.parents or ((),):
-                gates, missing, _ = on_panel(union(parent, own), cuts)
-                if not missing and len(gates) > len(best[1]) and meets_all(signs, gates):
-                    best = (entry.population, gates, entry.cl_id)
+def _name(signs: dict[str, str], fitted: list[Fitted]) -> Fitted | None:
+    """The population with the most gates, all of them met."""
+    best = None
+    for population in fitted:
+        if meets_all(signs, population.gates) and (best is None or len(population.gates) > len(best.gates)):
+            best = population
     return best
