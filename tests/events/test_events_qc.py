@@ -196,6 +196,31 @@ class TestFlow:
         low = qc.Channels(channels.names, channels.labels, channels.roles, (1023.0,) * 8, "flow")
         assert qc.check(made.values, low).counts["margin"] == 0
 
+    def test_a_few_saturated_events_are_dropped_and_bright_cells_are_kept(self) -> None:
+        made = sim.flow(1, 5000)
+        channels = described(made)
+        before = qc.check(made.values, channels).counts["margin"]
+        column = channels.with_role("marker")[0]
+        for share, dropped in ((20, before + 20), (500, before)):
+            values = made.values.copy()
+            values[:share, column] = channels.limits[column]
+            quality = qc.check(values, channels)
+            assert quality.counts["margin"] == pytest.approx(dropped, abs=before)
+            assert any("detector limit were kept" in text for text in quality.warnings) == (share == 500)
+
+    def test_the_limit_is_judged_before_compensation(self) -> None:
+        made = sim.flow(1, 5000)
+        channels = described(made)
+        column = channels.with_role("marker")[0]
+        raw = made.values.copy()
+        raw[:20, column] = channels.limits[column]
+        compensated = raw.copy()
+        compensated[:, column] *= 0.9
+        bad = qc.at_limit(raw, channels).bad
+        assert bad[:20].all()
+        quality = qc.check(compensated, channels, margin=qc.at_limit(raw, channels))
+        assert quality.counts["margin"] == int(bad.sum())
+
     @pytest.mark.parametrize("n", [1, 2, 150])
     def test_few_events_pass(self, n: int) -> None:
         made = sim.flow(1, 300)

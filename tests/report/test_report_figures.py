@@ -1,5 +1,7 @@
 """Figures show the numbers of the tables."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -65,6 +67,17 @@ def test_saved_figures_repeat_to_the_byte(tmp_path, ending):
     for name in "ab":
         figures.save(figures.qc_bars(make()["qc"]), tmp_path / f"{name}.{ending}")
     assert (tmp_path / f"a.{ending}").read_bytes() == (tmp_path / f"b.{ending}").read_bytes()
+
+
+def test_a_figure_repeats_to_the_byte_however_often_it_is_drawn():
+    tables = make()
+    drawn = {figures.svg(figures.cluster_heatmap(tables["cluster_medians"], tables["clusters"])) for _ in range(6)}
+    assert len(drawn) == 1
+    (text,) = drawn
+    names = set(re.findall(r' id="([^"]+)"', text))
+    used = set(re.findall(r"url\(#([^)]+)\)", text)) | set(re.findall(r'href="#([^"]+)"', text))
+    assert used
+    assert used <= names
 
 
 def test_unknown_ending_is_refused(tmp_path):

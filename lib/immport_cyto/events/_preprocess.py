@@ -21,6 +21,7 @@ from immport_cyto.files import sha256
 if TYPE_CHECKING:
     import pandas as pd
 
+    from immport_cyto.events.gates import Gate
     from immport_cyto.fcs import FCSFile
 
 _UNTRANSFORMED = frozenset({"scatter", "time", "event", "derived", "empty"})
@@ -139,10 +140,11 @@ def preprocess(
     values, time = _finite(opened, described, file_name, warnings)
     n_in, n_nonfinite = opened.n_events, opened.n_events - len(values)
     warnings += _findings(opened)
+    channels = _channels(opened, described)
+    margin = checks.at_limit(values, channels) if qc != "none" else None
     if matrix is not None:
         comp.apply(values, matrix)
-    channels = _channels(opened, described)
-    quality = _quality(values, channels, time, qc)
+    quality = _quality(values, channels, time, margin)
     warnings += quality.warnings
     digest = sha256(source)
     chosen, n_unsampled = _subset(quality.reason, max_events, seed, digest)
@@ -336,11 +338,13 @@ def _channels(opened: "FCSFile", described: _Panel) -> checks.Channels:
     return checks.Channels(names, described.labels, described.roles, tuple(limits), described.technique)
 
 
-def _quality(values: np.ndarray, channels: checks.Channels, time: np.ndarray | None, option: str) -> checks.Quality:
-    if option == "none":
+def _quality(
+    values: np.ndarray, channels: checks.Channels, time: np.ndarray | None, margin: "Gate | None"
+) -> checks.Quality:
+    if margin is None:
         nothing = dict.fromkeys(checks.REASONS, 0)
         return checks.Quality(np.zeros(len(values), np.int8), nothing, {"all": "quality control was switched off"})
-    return checks.check(values, channels, time)
+    return checks.check(values, channels, time, margin)
 
 
 def _transforms(

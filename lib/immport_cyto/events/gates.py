@@ -4,6 +4,7 @@ A gate that finds no clear reason drops nothing and says so. Thresholds are cons
 """
 
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 
@@ -49,6 +50,13 @@ class Gate:
     warning: str = ""
 
 
+class Columns(Protocol):
+    """Gives ``columns[:, i]``, the values of one channel."""
+
+    def __getitem__(self, key: tuple[slice, int]) -> np.ndarray:
+        """Values of channel ``key[1]``, shape (n,)."""
+
+
 def none(n: int, rule: str) -> Gate:
     """A gate that drops nothing."""
     return Gate(np.zeros(n, dtype=bool), rule)
@@ -59,32 +67,40 @@ def _number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
-def margin(scatter: np.ndarray, limits: np.ndarray, names: tuple[str, ...]) -> Gate:
-    """Scatter at the upper limit of the detector.
+def limit_share(values: np.ndarray, limit: float) -> float:
+    """Share of the values at the upper limit of their detector; 0 where the limit does not bound them."""
+    if not np.isfinite(limit) or not len(values) or float(values.max()) > 1.01 * limit:
+        return 0.0
+    return float((values >= limit * _AT_LIMIT).mean())
+
+
+def margin(columns: Columns, limits: np.ndarray, names: tuple[str, ...], n: int) -> Gate:
+    """Events at the upper limit of a detector.
 
     A channel with values more than 1 % above its limit is not bounded by it and is left out, and so is one
     without a limit.
 
     Parameters
     ----------
-    scatter
-        Events x scatter channels.
+    columns
+        The channels to look at, each with n values.
     limits
         Highest value that each channel can hold ($PnR - 1 on the scale of the values); NaN for unknown.
     names
         $PnN of the channels.
+    n
+        Number of events.
     """
-    n = len(scatter)
     bad = np.zeros(n, dtype=bool)
     used: list[str] = []
     for column, (limit, name) in enumerate(zip(limits, names, strict=True)):
-        values = scatter[:, column]
+        values = columns[:, column]
         if not np.isfinite(limit) or not n or float(values.max()) > 1.01 * limit:
             continue
         used.append(name)
         bad |= values >= limit * _AT_LIMIT
     if not used:
-        return none(n, "not checked: no scatter channel with a limit that bounds its values")
+        return none(n, "not checked: no channel with a limit that bounds its values")
     return Gate(bad, f"{', '.join(used)} at the top of $PnR")
 
 

@@ -8,7 +8,7 @@ states the share. Everything is deterministic.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -27,6 +27,7 @@ LIMIT = {"margin": 0.50, "time": 0.50, "bead": 0.90, "debris": 0.90, "doublet": 
 
 _STAINS_LIVING = re.compile(r"calcein|cfda|fluorescein.?diacetate|\bfda\b|rhodamine.?123|rh.?103|tmrm", re.IGNORECASE)
 _SATURATED = 0.01
+_LIGHTS = frozenset({"marker", "dump", "viability", "tetramer", "isotype", "proliferation", "detector", "unknown"})
 _CONFIRM = 50_000
 
 
@@ -95,7 +96,9 @@ class Quality:
     stability: Stability | None = None
 
 
-def check(values: np.ndarray, channels: Channels, time: np.ndarray | None = None) -> Quality:
+def check(
+    values: np.ndarray, channels: Channels, time: np.ndarray | None = None, margin: gates.Gate | None = None
+) -> Quality:
     """Decide which events to drop.
 
     Parameters
@@ -106,6 +109,8 @@ def check(values: np.ndarray, channels: Channels, time: np.ndarray | None = None
         What the columns are.
     time
         Time of each event at full precision; by default the first column of role time.
+    margin
+        `at_limit` of the values before compensation; by default of `values`.
 
     Returns
     -------
@@ -124,9 +129,12 @@ def check(values: np.ndarray, channels: Channels, time: np.ndarray | None = None
         kept = np.flatnonzero(reason == 0)
         # while nothing is dropped, no copy of the matrix is made
         part = values if len(kept) == n else _Rows(values, kept)
-        gate = _GATES[name](part, channels, len(kept)) if name != "time" else None
-        if gate is None:
+        if name == "margin":  # the first gate: it sees every event
+            gate = margin if margin is not None else at_limit(values, channels)
+        elif name == "time":
             gate, stable = _time(part, channels, None if time is None else time[kept])
+        else:
+            gate = _GATES[name](part, channels, len(kept))
         share = float(gate.bad.mean()) if len(kept) else 0.0
         rules[name] = gate.rule
         if gate.warning:
@@ -141,7 +149,6 @@ def check(values: np.ndarray, channels: Channels, time: np.ndarray | None = None
         if gate.cuts:
             cuts[name] = gate.cuts
     counts = {name: int((reason == code).sum()) for code, name in enumerate(REASONS, 1)}
-    warnings += _saturated(values, channels)
     return Quality(reason, counts, rules, cuts, tuple(warnings), stable)
 
 
@@ -178,12 +185,36 @@ def _scaled(values: Values, columns: list[int], channels: Channels) -> np.ndarra
     return np.arcsinh(values[:, columns].astype(np.float64) / COFACTOR[channels.technique])
 
 
-def _margin(values: Values, channels: Channels, n: int) -> gates.Gate:
-    columns = channels.with_role("scatter")
-    if channels.technique == "cytof" or not columns:
-        return gates.none(n, "not checked: no scatter channel")
+def at_limit(values: np.ndarray, channels: Channels) -> gates.Gate:
+    """Events at the upper limit of a detector, to be found before compensation moves them.
+
+    A value at the limit is not measured, and compensation spreads what is missing over the other channels. Scatter
+    at the limit is always dropped. Fluorescence is where at most 1 % of the events are; more are bright cells,
+    kept with a warning.
+
+    Parameters
+    ----------
+    values
+        Events x channels, not compensated.
+    channels
+        What the columns are.
+    """
+    scatter = channels.with_role("scatter")
+    if channels.technique == "cytof":
+        return gates.none(len(values), "not checked: no scatter channel")
+    lights = [i for i, role in enumerate(channels.roles) if role in _LIGHTS]
+    rare, bright = [], []
+    for i in lights:
+        share = gates.limit_share(values[:, i], channels.limits[i])
+        if share > _SATURATED:
+            bright.append(f"{channels.labels[i].strip() or channels.names[i]} {share:.0%}")
+        elif share > 0:
+            rare.append(i)
+    columns = [*scatter, *rare]
     limits = np.array([channels.limits[i] for i in columns])
-    return gates.margin(values[:, columns], limits, tuple(channels.names[i] for i in columns))
+    gate = gates.margin(_Columns(values, columns), limits, tuple(channels.names[i] for i in columns), len(values))
+    warning = f"events at the detector limit were kept: {', '.join(bright)}" if bright else ""
+    return replace(gate, warning=warning)
 
 
 def _time(values: Values, channels: Channels, time: np.ndarray | None) -> tuple[gates.Gate, Stability | None]:
@@ -262,22 +293,8 @@ def _dead(values: Values, channels: Channels, n: int) -> gates.Gate:
     return gates.Gate(bad, "; ".join(rules), cuts)
 
 
-_GATES = {"margin": _margin, "bead": _beads, "debris": _debris, "doublet": _doublets, "dead": _dead}
+_GATES = {"bead": _beads, "debris": _debris, "doublet": _doublets, "dead": _dead}
 
 
 def _names(channels: Channels, columns: Sequence[int]) -> str:
     return " + ".join(channels.labels[i].strip() or channels.names[i] for i in columns)
-
-
-def _saturated(values: np.ndarray, channels: Channels) -> list[str]:
-    """Fluorescence at the top of its detector: bright cells, kept, but worth a word."""
-    if channels.technique != "flow" or not len(values):
-        return []
-    found = []
-    for i in channels.with_role("marker"):
-        limit = channels.limits[i]
-        if np.isfinite(limit):
-            share = float((values[:, i] >= limit).mean())
-            if share > _SATURATED:
-                found.append(f"{channels.labels[i].strip() or channels.names[i]} {share:.0%}")
-    return [f"events at or above the detector limit were kept: {', '.join(found)}"] if found else []

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from immport_cyto.exceptions import OptionError
-from immport_cyto.files import atomic_path
+from immport_cyto.files import atomic_path, write_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -36,6 +36,8 @@ _RC = {
     "figure.dpi": 100,
     "savefig.dpi": 150,
 }
+_ID = re.compile(r'(?<= id=")[^"]+(?=")')
+_REFERENCE = re.compile(r"""( id="|"#|url\(#)([^")]+)([")])""")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 
 
@@ -73,7 +75,13 @@ def svg(figure: "Figure") -> str:
     stream = io.StringIO()
     with style():
         figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
-    return stream.getvalue()
+    return _renumber(stream.getvalue())
+
+
+def _renumber(text: str) -> str:
+    """Name the parts of an SVG by their order: matplotlib's names are hashes that rounding noise can change."""
+    names = {old: f"i{number}" for number, old in enumerate(dict.fromkeys(_ID.findall(text)), start=1)}
+    return _REFERENCE.sub(lambda match: f"{match[1]}{names.get(match[2], match[2])}{match[3]}", text)
 
 
 def save(figure: "Figure", path: Path | str) -> None:
@@ -87,10 +95,12 @@ def save(figure: "Figure", path: Path | str) -> None:
     path = Path(path)
     kind = path.suffix.lower().lstrip(".")
     metadata: dict[str, dict[str, None]] = {
-        "svg": {"Date": None, "Creator": None},
         "png": {"Software": None},
         "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
     }
+    if kind == "svg":
+        write_text(path, svg(figure))
+        return
     if kind not in metadata:
         msg = f"{path}: figures are written as .svg, .png or .pdf; change the ending"
         raise OptionError(msg)
