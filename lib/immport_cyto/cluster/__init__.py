@@ -1,4 +1,4 @@
-"""Clustering: FlowSOM over one file or a collection, and mapping of files onto a model.
+"""Clustering: FlowSOM and FLOCK over one file or a collection, and mapping of files onto a model.
 
 ``FlowSOM``
     The estimator, and the model it becomes; ``save`` writes it.
@@ -12,6 +12,8 @@
     The model that belongs to a file, where there are several.
 ``summarize``
     Counts and medians per metacluster over labelled files.
+``FLOCK``
+    Populations without their number being given: an estimator and model too. Its parts: `immport_cyto.cluster.flock`.
 
 Names are imported on first use; numba is imported by the first fit or predict.
 """
@@ -22,11 +24,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from immport_cyto.cluster.choosing import choose_model
     from immport_cyto.cluster.files import MappedFile, flowsom_files, map_file
+    from immport_cyto.cluster.flock.model import FLOCK
     from immport_cyto.cluster.model import FlowSOM
     from immport_cyto.cluster.storage import load
     from immport_cyto.cluster.summary import summarize
 
 _HOME = {
+    "FLOCK": "flock.model",
     "FlowSOM": "model",
     "MappedFile": "files",
     "choose_model": "choosing",
@@ -36,7 +40,7 @@ _HOME = {
     "summarize": "summary",
 }
 
-__all__ = ["FlowSOM", "MappedFile", "choose_model", "flowsom_files", "load", "map_file", "summarize"]
+__all__ = ["FLOCK", "FlowSOM", "MappedFile", "choose_model", "flowsom_files", "load", "map_file", "summarize"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,27 +1,23 @@
-"""Models on disk: one ``.npz`` without pickle, checked on reading, the same bytes for the same model.
+"""FlowSOM models on disk, in the form of `immport_cyto.cluster.npz`.
 
-Entries: ``meta.npy`` (UTF-8 JSON as bytes: format, version, parameters, markers, training files, group) and the
-arrays ``codes``, ``metaclusters``, ``node_counts``, ``offset``, ``scale``, ``explained_variance``. They are stored
-uncompressed with a fixed time stamp.
+Entries: ``meta`` (format, version, parameters, markers, training files, group) and the arrays ``codes``,
+``metaclusters``, ``node_counts``, ``offset``, ``scale``, ``explained_variance``.
 """
 
-import io
-import json
-import zipfile
-import zlib
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from immport_cyto.cluster import npz
 from immport_cyto.cluster.model import MAX_NODES, FlowSOM
 from immport_cyto.cluster.som import Scaling
 from immport_cyto.exceptions import ImmportCytoError, ModelError
-from immport_cyto.files import atomic_path
 
 FORMAT = "immport-cyto/flowsom"
 FORMAT_VERSION = 1
+_WORDS = ("FlowSOM", "cluster flowsom")
 
 _ARRAYS = {
     "codes": "<f4",
@@ -31,8 +27,6 @@ _ARRAYS = {
     "scale": "<f8",
     "explained_variance": "<f8",
 }
-_LARGEST_ENTRY = 256 * 2**20
-_EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 def save(model: FlowSOM, path: Path | str) -> None:
@@ -48,9 +42,7 @@ def save(model: FlowSOM, path: Path | str) -> None:
         "quantization_error": model.quantization_error_,
         "warnings": model.warnings_,
     }
-    text = json.dumps(meta, sort_keys=True, ensure_ascii=False).encode("utf-8", "surrogatepass")
-    arrays: dict[str, NDArray[Any]] = {
-        "meta": np.frombuffer(text, np.uint8),
+    arrays = {
         "codes": model.codes_,
         "metaclusters": model.metaclusters_,
         "node_counts": model.node_counts_,
@@ -58,16 +50,7 @@ def save(model: FlowSOM, path: Path | str) -> None:
         "scale": model.scaling_.scale,
         "explained_variance": model.explained_variance_,
     }
-    with atomic_path(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
-        for name, array in arrays.items():
-            buffer = io.BytesIO()
-            np.lib.format.write_array(
-                buffer, np.ascontiguousarray(array, _ARRAYS.get(name, "|u1")), version=(1, 0), allow_pickle=False
-            )
-            entry = zipfile.ZipInfo(f"{name}.npy", _EPOCH)
-            entry.external_attr = 0o644 << 16
-            entry.create_system = 3
-            archive.writestr(entry, buffer.getvalue())
+    npz.write(path, meta, arrays, _ARRAYS)
 
 
 def load(path: Path | str) -> FlowSOM:
@@ -78,80 +61,28 @@ def load(path: Path | str) -> FlowSOM:
     ModelError
         The file is missing, damaged, of a newer version, or not a model of this package.
     """
-    path = Path(path)
+    meta, arrays = npz.read(
+        path, _ARRAYS, format_name=FORMAT, version=FORMAT_VERSION, what=_WORDS[0], command=_WORDS[1]
+    )
     try:
-        with zipfile.ZipFile(path) as archive:
-            arrays = {name: _read(archive, name, path) for name in ("meta", *_ARRAYS)}
+        return _build(meta, arrays)
     except ModelError:
         raise
-    except FileNotFoundError as error:
-        msg = f"{path}: no such model file; check the path"
-        raise ModelError(msg) from error
-    except (OSError, zipfile.BadZipFile, zlib.error, EOFError, KeyError, ValueError, RuntimeError) as error:
-        # RuntimeError: encrypted entries, and NotImplementedError for unknown compression
-        _damaged(path, error)
-    try:
-        return _build(arrays, path)
-    except ImmportCytoError as error:
-        if isinstance(error, ModelError):
-            raise
-        _damaged(path, error)
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError, OverflowError) as error:
-        _damaged(path, error)
+    except (
+        ImmportCytoError, KeyError, TypeError, ValueError, AttributeError, RecursionError, OverflowError
+    ) as error:  # fmt: skip
+        raise npz.damaged(path, error, *_WORDS) from error
 
 
-def _damaged(path: Path, reason: object) -> NoReturn:
-    text = " ".join(str(reason).split())[:120] or type(reason).__name__
-    msg = f"{path}: not a usable FlowSOM model ({text}); write it again with 'cluster flowsom'"
-    raise ModelError(msg) from (reason if isinstance(reason, BaseException) else None)
-
-
-def _read(archive: zipfile.ZipFile, name: str, path: Path) -> NDArray[Any]:
-    """One array. The declared shape must fill the entry exactly before anything is allocated for it."""
-    entry = archive.getinfo(f"{name}.npy")
-    if entry.file_size > _LARGEST_ENTRY or entry.compress_type != zipfile.ZIP_STORED:
-        _damaged(path, f"entry {name} is compressed or too large")
-    with archive.open(entry) as stream:
-        if np.lib.format.read_magic(stream) != (1, 0):
-            _damaged(path, f"entry {name} has an unknown array format")
-        shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
-        body = stream.read()
-    expected = np.dtype(_ARRAYS.get(name, "|u1"))
-    count = 1
-    for side in shape:
-        count *= side
-    if (
-        dtype != expected
-        or fortran
-        or len(shape) > 2
-        or min(shape, default=0) < 0
-        or count * dtype.itemsize != len(body)
-    ):
-        _damaged(path, f"entry {name} has an unexpected type or size")
-    return np.frombuffer(body, expected).reshape(shape)
-
-
-def _build(arrays: dict[str, NDArray[Any]], path: Path) -> FlowSOM:
-    meta = json.loads(arrays["meta"].tobytes().decode("utf-8"))
-    if not isinstance(meta, dict) or meta.get("format") != FORMAT:
-        _damaged(path, "it has another format")
-    version = meta.get("version")
-    if not isinstance(version, int) or version < 1:
-        _damaged(path, f"version {version!r}")
-    if version > FORMAT_VERSION:
-        msg = (
-            f"{path}: the model has format version {version}, this immport-cyto reads up to {FORMAT_VERSION}; "
-            "update immport-cyto"
-        )
-        raise ModelError(msg)
+def _build(meta: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> FlowSOM:
     parameters = dict(meta["parameters"])
     parameters["grid"] = tuple(parameters["grid"])
     model = FlowSOM(**parameters)
     model.check_parameters()
-    model.markers = _texts(meta["markers"])
+    model.markers = npz.texts(meta["markers"])
     model.training = [(str(name), int(n)) for name, n in meta["training"]]
-    model.study_accession, model.panel_id = _texts([meta["study_accession"], meta["panel_id"]])
-    model.warnings_ = _texts(meta["warnings"])
+    model.study_accession, model.panel_id = npz.texts([meta["study_accession"], meta["panel_id"]])
+    model.warnings_ = npz.texts(meta["warnings"])
     model.quantization_error_ = float(meta["quantization_error"])
     model.codes_ = arrays["codes"].copy()
     model.metaclusters_ = arrays["metaclusters"].copy()
@@ -159,11 +90,11 @@ def _build(arrays: dict[str, NDArray[Any]], path: Path) -> FlowSOM:
     model.explained_variance_ = arrays["explained_variance"].copy()
     model.scaling_ = Scaling(arrays["offset"].copy(), arrays["scale"].copy())
     model.n_metaclusters_ = int(model.metaclusters_.max(initial=0))
-    _check(model, path)
+    _check(model)
     return model
 
 
-def _check(model: FlowSOM, path: Path) -> None:
+def _check(model: FlowSOM) -> None:
     n, d = model.grid[0] * model.grid[1], len(model.markers)
     shapes = [
         model.codes_.shape == (n, d) and d >= 2,
@@ -174,9 +105,11 @@ def _check(model: FlowSOM, path: Path) -> None:
         model.explained_variance_.ndim == 1,
     ]
     if n > MAX_NODES or not all(shapes):
-        _damaged(path, "its arrays do not fit together")
+        msg = "its arrays do not fit together"
+        raise npz.DamagedError(msg)
     if len(set(model.markers)) < d:
-        _damaged(path, "a marker is named twice")
+        msg = "a marker is named twice"
+        raise npz.DamagedError(msg)
     present = np.unique(model.metaclusters_)
     usable = (
         np.isfinite(model.codes_).all()
@@ -189,11 +122,5 @@ def _check(model: FlowSOM, path: Path) -> None:
         and np.array_equal(present, np.arange(1, len(present) + 1))
     )
     if not usable:
-        _damaged(path, "it holds values that no training gives")
-
-
-def _texts(values: Any) -> list[str]:
-    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
-        msg = "a text is expected"
-        raise TypeError(msg)
-    return values
+        msg = "it holds values that no training gives"
+        raise npz.DamagedError(msg)
