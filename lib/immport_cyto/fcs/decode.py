@@ -12,6 +12,7 @@ from immport_cyto.fcs.source import Bytes
 
 # Bytes of DATA decoded at once where a copy is needed anyway; keeps the memory beside the result small.
 CHUNK_BYTES = 1 << 24
+_CACHED_BYTES = 1 << 19
 
 
 def result_dtype(fields: Sequence[Field]) -> np.dtype:
@@ -54,9 +55,13 @@ def decode(events: Bytes, layout: Layout, indices: Sequence[int], report: Report
 
 
 def _columns(matrix: npt.NDArray[Any], indices: Sequence[int]) -> npt.NDArray[Any]:
+    """Some columns of an interleaved matrix, by blocks of rows that stay in the cache while each column is taken."""
     out = np.empty((len(matrix), len(indices)), matrix.dtype.newbyteorder("="))
-    for column, index in enumerate(indices):
-        out[:, column] = matrix[:, index]
+    rows = max(_CACHED_BYTES // (matrix.shape[1] * matrix.dtype.itemsize), 1)
+    for start in range(0, len(matrix), rows):
+        block, target = matrix[start : start + rows], out[start : start + rows]
+        for column, index in enumerate(indices):
+            target[:, column] = block[:, index]
     return out
 
 

@@ -1,7 +1,7 @@
 """Open an FCS file: keywords at once, events when they are asked for."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -13,7 +13,7 @@ import numpy.typing as npt
 from immport_cyto.exceptions import FCSError
 from immport_cyto.fcs.check import CheckWord
 from immport_cyto.fcs.decode import CHUNK_BYTES, decode, decode_delimited, scale
-from immport_cyto.fcs.header import HEADER_BYTES, Header, parse_header
+from immport_cyto.fcs.header import HEADER_BYTES, Header, other_places, parse_header
 from immport_cyto.fcs.layout import Layout, parse_layout
 from immport_cyto.fcs.model import Channel, Finding, Report, quoted
 from immport_cyto.fcs.numbers import real, whole
@@ -48,6 +48,8 @@ class FCSFile:
         Events that can be read.
     declared_events
         $TOT; more than `n_events` in a truncated file that was opened with ``partial=True``.
+    size, start
+        Bytes of the whole file (decompressed), and the first byte of this data set in it.
     """
 
     path: Path
@@ -65,6 +67,7 @@ class FCSFile:
     _data_set: Bytes = field(repr=False)
     _header: Header = field(repr=False)
     _report: Report = field(repr=False)
+    start: int = 0
 
     @property
     def findings(self) -> list[Finding]:
@@ -190,20 +193,40 @@ class FCSFile:
 
     def analysis(self) -> dict[str, str]:
         """Keywords of the ANALYSIS segment; empty where there is none or it cannot be read."""
-        begin, end = self._header.analysis
-        if not begin or not end:
-            begin, end = whole(self.keywords.get("$BEGINANALYSIS")), whole(self.keywords.get("$ENDANALYSIS"))
-        if not begin or not end or not HEADER_BYTES <= begin < end or end > len(self._data_set):
+        place = self._analysis_place()
+        if place is None:
             return {}
         try:
-            return parse_text(self._data_set[begin : end + 1].tobytes(), Report(self.path), "ANALYSIS")
+            return parse_text(self._data_set[slice(*place)].tobytes(), Report(self.path), "ANALYSIS")
         except FCSError:
             return {}
 
+    def other(self) -> list[bytes]:
+        """OTHER segments, whose offsets stand in HEADER after the six standard ones (FCS 3.1, section 3.1).
+
+        One that is the supplemental TEXT, as MACSQuant writes it, counts as that and not as OTHER.
+        """
+        supplemental = _supplemental(self._data_set, self._header, self.keywords, Report(self.path))
+        places = other_places(self._data_set, self._header)
+        return [self._data_set[slice(*place)].tobytes() for place in places if place != supplemental]
+
+    def segments(self) -> list[tuple[str, int, int]]:
+        """Name, first byte and end (exclusive) in the file of each segment that holds keywords."""
+        begin, end = self._header.text
+        places: list[tuple[str, tuple[int, int] | None]] = [
+            ("TEXT", (begin, min(end + 1, len(self._data_set)))),
+            ("supplemental TEXT", _supplemental(self._data_set, self._header, self.keywords, Report(self.path))),
+            ("ANALYSIS", self._analysis_place()),
+        ]
+        return [(name, place[0] + self.start, place[1] + self.start) for name, place in places if place is not None]
+
+    def data_place(self) -> tuple[int, int]:
+        """First byte and end (exclusive) in the file of the events that are read."""
+        return self.start + self._data_end - len(self._data), self.start + self._data_end
+
     def check_word(self) -> bool | None:
         """Whether the CRC after the data set is right; None where the writer computed none. Reads the whole file."""
-        ends = [self._header.text[1], self._header.analysis[1] or 0, whole(self.keywords.get("$ENDSTEXT")) or 0]
-        last = max(*ends, self._data_end - 1)
+        last = self._last_byte()
         stored = whole(self._data_set[last + 1 : last + 9].tobytes().decode("latin-1"))
         if not stored:
             return None
@@ -211,6 +234,23 @@ class FCSFile:
         for start in range(0, last + 1, CHUNK_BYTES):
             check.update(self._data_set[start : min(start + CHUNK_BYTES, last + 1)])
         return stored == check.value()
+
+    def check_place(self) -> tuple[int, int]:
+        """First byte and end (exclusive) in the file of what the CRC covers; its eight digits follow."""
+        return self.start, self.start + self._last_byte() + 1
+
+    def _last_byte(self) -> int:
+        ends = [self._header.text[1], self._header.analysis[1] or 0, whole(self.keywords.get("$ENDSTEXT")) or 0]
+        ends += [end - 1 for _, end in other_places(self._data_set, self._header)]
+        return max(*ends, self._data_end - 1)
+
+    def _analysis_place(self) -> tuple[int, int] | None:
+        begin, end = self._header.analysis
+        if not begin or not end:
+            begin, end = whole(self.keywords.get("$BEGINANALYSIS")), whole(self.keywords.get("$ENDANALYSIS"))
+        if not begin or not end or not HEADER_BYTES <= begin < end or end > len(self._data_set):
+            return None
+        return begin, min(end + 1, len(self._data_set))
 
     def _indices(self, channels: Channels) -> list[int]:
         if channels is None:
@@ -286,7 +326,7 @@ def open_fcs(path: str | os.PathLike[str], dataset: int = 0, *, partial: bool = 
         n_events = len(decode_delimited(data, len(channels), -1, report))
     return FCSFile(
         path, header.version, dataset, len(starts), keywords, channels, n_events, _known(segment, n_events),
-        len(content), layout, data, segment.begin + segment.length, data_set, header, report,
+        len(content), layout, data, segment.begin + segment.length, data_set, header, report, start,
     )  # fmt: skip
 
 
@@ -297,22 +337,33 @@ def _known(segment: DataSegment, n_events: int) -> int:
 def _keywords(data_set: Bytes, header: Header, report: Report) -> dict[str, str]:
     begin, end = header.text
     keywords = parse_text(data_set[begin : end + 1].tobytes(), report)
+    place = _supplemental(data_set, header, keywords, report)
+    if place is None:
+        return keywords
+    # the standard keeps the required keywords in the primary segment, so that one wins
+    return {**parse_text(data_set[slice(*place)].tobytes(), report, "supplemental TEXT"), **keywords}
+
+
+def _supplemental(
+    data_set: Bytes, header: Header, keywords: Mapping[str, str], report: Report
+) -> tuple[int, int] | None:
+    """Bytes of supplemental TEXT, end exclusive; None where there is none that can be used."""
+    begin, end = header.text
     first, last = whole(keywords.get("$BEGINSTEXT")), whole(keywords.get("$ENDSTEXT"))
     if not first or not last or last <= first:
-        return keywords
+        return None
     place = f"bytes {first} to {last}"
     if first <= end and last >= begin:
         if (first, last) != (begin, end):
             report.note("stext", f"supplemental TEXT ({place}) overlaps TEXT", "ignored")
-        return keywords
+        return None
     if last >= len(data_set) + 1 or first < HEADER_BYTES:
         report.note("stext", f"supplemental TEXT ({place}) lies outside the file", "ignored")
-        return keywords
+        return None
     if data_set[first] != data_set[begin]:
         report.note("stext", f"supplemental TEXT ({place}) does not start with the delimiter of TEXT", "ignored")
-        return keywords
-    # the standard keeps the required keywords in the primary segment, so that one wins
-    return {**parse_text(data_set[first : last + 1].tobytes(), report, "supplemental TEXT"), **keywords}
+        return None
+    return first, min(last + 1, len(data_set))
 
 
 def _data_sets(content: Bytes, path: Path) -> list[int]:

@@ -57,6 +57,25 @@ def parse_header(data_set: Bytes, report: Report) -> Header:
     return Header(version, (begin, end), (fields[2], fields[3]), (fields[4], fields[5]))
 
 
+def other_places(data_set: Bytes, header: Header) -> list[tuple[int, int]]:
+    """First byte and end (exclusive) of OTHER segments: pairs of offsets between HEADER and TEXT.
+
+    What is no pair of offsets of eight digits inside the file, which is all that most files have there, is none.
+    """
+    places: list[tuple[int, int]] = []
+    for at in range(HEADER_BYTES, header.text[0] - 15, 16):
+        pair = [data_set[i : i + 8].tobytes().strip(b" ") for i in (at, at + 8)]
+        if not all(number.isdigit() for number in pair):
+            break
+        begin, end = int(pair[0]), int(pair[1])
+        if (begin, end) == (0, 0):
+            continue
+        if not HEADER_BYTES <= begin <= end < len(data_set):
+            break
+        places.append((begin, end + 1))
+    return places
+
+
 def _offset(field: bytes, report: Report) -> int | None:
     text = field.strip(b" \0")
     if not text:

@@ -8,6 +8,7 @@ itself less is kept.
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from immport_cyto.fcs.model import Report, quoted
 
@@ -23,6 +24,27 @@ _KEYWORD = re.compile(
 _MAX_CHANNELS_CHECKED = 10_000
 
 Tokens = list[bytes]
+Spans = list[tuple[int, int]]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One keyword as it stands in a segment: its place in the bytes, and what it says.
+
+    Attributes
+    ----------
+    key
+        In upper case, without blanks around it.
+    begin, end
+        Bytes of the value in the segment, escaped as they are; `end` is exclusive.
+    value
+        Decoded, delimiters no longer escaped.
+    """
+
+    key: str
+    begin: int
+    end: int
+    value: str
 
 
 def parse_text(segment: bytes, report: Report, name: str = "TEXT") -> dict[str, str]:
@@ -35,6 +57,19 @@ def parse_text(segment: bytes, report: Report, name: str = "TEXT") -> dict[str, 
     name
         Name of the segment in messages.
     """
+    keywords: dict[str, str] = {}
+    for entry in parse_entries(segment, report, name):
+        if not entry.key:
+            report.note("blank_keyword", f"a keyword of {name} is blank", "left out")
+            continue
+        if keywords.get(entry.key, entry.value) != entry.value:
+            report.note("duplicate_keyword", f"{name} gives {quoted(entry.key)} twice", "the last one kept")
+        keywords[entry.key] = entry.value
+    return keywords
+
+
+def parse_entries(segment: bytes, report: Report, name: str = "TEXT") -> list[Entry]:
+    """All keywords of one segment in order, also blank and repeated ones, with the places of their values."""
     padded = len(segment)
     segment = segment.lstrip(b" \0")
     if not segment:
@@ -49,15 +84,12 @@ def parse_text(segment: bytes, report: Report, name: str = "TEXT") -> dict[str, 
     if body.count(delimiter) > 2 * MAX_TOKENS:
         report.fail(f"{name} holds more than {MAX_TOKENS} keywords; it is damaged, export the file again")
     body = _trim(body, delimiter, report, name)
-    tokens = _choose(body, delimiter, report, name)
-    if len(tokens) % 2:
-        report.note(
-            "odd_tokens",
-            f"the last keyword of {name}, {quoted(_decode(tokens[-1], 'latin-1'))}, has no value",
-            "left out",
-        )
-        tokens.pop()
-    return _pairs(tokens, encoding_of(tokens, report, name), report, name)
+    spans = _choose(body, delimiter, report, name)
+    if len(spans) % 2:
+        shown = quoted(_decode(_token(body, spans[-1], delimiter), "latin-1"))
+        report.note("odd_tokens", f"the last keyword of {name}, {shown}, has no value", "left out")
+        spans.pop()
+    return _entries(body, spans, delimiter, padded - len(segment) + 1, report, name)
 
 
 def _trim(body: bytes, delimiter: bytes, report: Report, name: str) -> bytes:
@@ -71,51 +103,63 @@ def _trim(body: bytes, delimiter: bytes, report: Report, name: str) -> bytes:
     return body
 
 
-def _choose(body: bytes, delimiter: bytes, report: Report, name: str) -> Tokens:
-    standard = split_tokens(body, delimiter, empty_values=False)
+def _choose(body: bytes, delimiter: bytes, report: Report, name: str) -> Spans:
+    standard = split_spans(body, delimiter, empty_values=False)
     if delimiter * 2 not in body:
         return standard
-    empties = split_tokens(body, delimiter, empty_values=True)
-    if empties == standard:
-        report.note("escaped_delimiter", f"{name} holds doubled delimiters", "read as one delimiter inside a value")
-        return standard
-    # the supplemental segment needs no required keywords, but lacking them counts the same for both readings
-    if contradictions(empties, delimiter) < contradictions(standard, delimiter):
+    empties = split_spans(body, delimiter, empty_values=True)
+    if empties != standard and contradictions(_tokens(body, empties, delimiter), delimiter) < contradictions(
+        _tokens(body, standard, delimiter), delimiter
+    ):
+        # the supplemental segment needs no required keywords, but lacking them counts the same for both readings
         report.note("empty_values", f"{name} holds doubled delimiters", "read as empty values, which fits the keywords")
         return empties
     report.note("escaped_delimiter", f"{name} holds doubled delimiters", "read as one delimiter inside a value")
     return standard
 
 
-def split_tokens(body: bytes, delimiter: bytes, *, empty_values: bool) -> Tokens:
-    """Split the text after the first delimiter into keywords and values, in turn.
+def split_spans(body: bytes, delimiter: bytes, *, empty_values: bool) -> Spans:
+    """Where keywords and values, in turn, lie in the text after the first delimiter.
 
     With `empty_values` two delimiters after a keyword are an empty value; inside a value they are an escaped
     delimiter in either case.
     """
-    parts = re.split(b"(" + re.escape(delimiter) + b"+)", body)
-    tokens: Tokens = []
-    current = parts[0]
-    for run, text in zip(parts[1::2], parts[2::2], strict=True):
-        count = len(run)
-        at_key = len(tokens) % 2 == 0
-        if at_key and not current:
+    spans: Spans = []
+    begin = 0
+    for match in re.finditer(re.escape(delimiter) + b"+", body):
+        first, last = match.span()
+        count = last - first
+        at_key = len(spans) % 2 == 0
+        if at_key and begin == first:
             # stray delimiters where a keyword should start
-            current = text
+            begin = last
         elif at_key and empty_values and count % 2 == 0:
-            tokens += [current, delimiter * ((count - 2) // 2)]
-            current = text
+            spans += [(begin, first), (first + 1, last - 1)]
+            begin = last
         elif count % 2 == 0:
-            current += delimiter * (count // 2) + text
+            continue
         elif at_key:
-            tokens.append(current)
-            current = delimiter * (count // 2) + text
+            spans.append((begin, first))
+            begin = first + 1
         else:
-            tokens.append(current + delimiter * (count // 2))
-            current = text
-    if current.strip(_PADDING) or len(tokens) % 2:
-        tokens.append(current)
-    return tokens
+            spans.append((begin, last - 1))
+            begin = last
+    if body[begin:].strip(_PADDING) or len(spans) % 2:
+        spans.append((begin, len(body)))
+    return spans
+
+
+def split_tokens(body: bytes, delimiter: bytes, *, empty_values: bool) -> Tokens:
+    """Keywords and values, in turn, of the text after the first delimiter; see `split_spans`."""
+    return _tokens(body, split_spans(body, delimiter, empty_values=empty_values), delimiter)
+
+
+def _tokens(body: bytes, spans: Spans, delimiter: bytes) -> Tokens:
+    return [_token(body, span, delimiter) for span in spans]
+
+
+def _token(body: bytes, span: tuple[int, int], delimiter: bytes) -> bytes:
+    return body[span[0] : span[1]].replace(delimiter * 2, delimiter)
 
 
 def contradictions(tokens: Sequence[bytes], delimiter: bytes) -> int:
@@ -161,18 +205,14 @@ def _decode(token: bytes, encoding: str) -> str:
     return token.decode(encoding, "replace")
 
 
-def _pairs(tokens: Sequence[bytes], encoding: str, report: Report, name: str) -> dict[str, str]:
-    keywords: dict[str, str] = {}
-    for raw_key, raw_value in zip(tokens[0::2], tokens[1::2], strict=True):
+def _entries(body: bytes, spans: Spans, delimiter: bytes, shift: int, report: Report, name: str) -> list[Entry]:
+    tokens = _tokens(body, spans, delimiter)
+    encoding = encoding_of(tokens, report, name)
+    entries = []
+    for raw_key, raw_value, (begin, end) in zip(tokens[0::2], tokens[1::2], spans[1::2], strict=True):
         key = _decode(raw_key, encoding)
         stripped = key.strip(" \0\r\n\t").upper()
         if stripped != key.upper():
             report.note("key_blanks", f"keywords of {name} have blanks around them", "blanks taken away")
-        value = _decode(raw_value, encoding).strip("\0")
-        if not stripped:
-            report.note("blank_keyword", f"a keyword of {name} is blank", "left out")
-            continue
-        if stripped in keywords and keywords[stripped] != value:
-            report.note("duplicate_keyword", f"{name} gives {quoted(stripped)} twice", "the last one kept")
-        keywords[stripped] = value
-    return keywords
+        entries.append(Entry(stripped, begin + shift, end + shift, _decode(raw_value, encoding).strip("\0")))
+    return entries
