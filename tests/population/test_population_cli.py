@@ -56,7 +56,7 @@ def test_cutoffs_search_and_summary(study):
         "--population", "T=CD3+", "--population", "Naive=CD3+ CCR7+", "--json", study / "s.json",
         "--medians", study / "m.tsv",
     )  # fmt: skip
-    assert "Naive: not possible on SDY2 flow-6m-abc123 (not on the panel: CCR7)" in told.output
+    assert "not possible on SDY2 flow-6m-abc123: Naive (not on the panel: CCR7)" in told.output
     assert len(json.loads((study / "s.json").read_text())["warnings"]) == 2
     again = study / "again.tsv"
     run("search", study / "in", "--samples", study / "samples.tsv", "--out", again, "--quiet",

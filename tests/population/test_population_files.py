@@ -154,9 +154,10 @@ def test_what_a_panel_cannot_answer_is_told(made, cuts):
     )
     assert counts["population"].unique().tolist() == ["T"]
     assert notes == [
-        "Naive: not possible on SDY1 flow-6m-abc123 (not on the panel: CCR7, CD45RA)",
-        "NK: not possible on SDY1 flow-6m-abc123 (without a cut-off: CD56)",
-        "bright: not possible on SDY1 flow-6m-abc123 (without a second cut-off: CD19 (for CD19++))",
+        (
+            "not possible on SDY1 flow-6m-abc123: Naive (not on the panel: CCR7, CD45RA), NK (without a cut-off: "
+            "CD56), bright (without a second cut-off: CD19 (for CD19++))"
+        ),
     ]
 
 

@@ -41,7 +41,7 @@ def test_every_option_arrives(folder):
         "  - CD19+\n"
         "preprocess: {compensation: none, transform: logicle, qc: none, max_events: 500, seed: 7}\n"
         "cluster: {grid: [7, 5], metaclusters: auto, markers: [CD3, CD4], rlen: 5, seed: 3}\n"
-        "model: {formula: arm_name, term: arm_name, scale: arcsine}\n"
+        "model: {formula: arm_name, term: arm_name, scale: arcsine, baseline: {arm_name: A}, min_samples: 4}\n"
         "pool: {method: DL, test: z}\n"
     )
     config = study.read(write(folder, text))
@@ -56,6 +56,7 @@ def test_every_option_arrives(folder):
         "auto",
         ("CD3", "CD4"),
     )
+    assert (config.model.baseline, config.model.min_samples) == ({"arm_name": "A"}, 4)
     assert (config.pool.method, config.pool.test) == ("DL", "z")
 
 
@@ -74,6 +75,7 @@ def test_every_option_arrives(folder):
         (STUDIES + "preprocess: {transform: biex}\n", "preprocess.transform is 'biex'; choose one of"),
         (STUDIES + "preprocess: {max_events: 0}\n", "preprocess.max_events is 0; give a whole number of at least 1"),
         (STUDIES + "populations: [{population: T}]\n", r"populations\[1\].definition is missing; give gates"),
+        (STUDIES + "model: {baseline: Female}\n", "model.baseline is 'Female'; give columns with their reference"),
         (STUDIES + "model: [1]\n", "model must hold keys and values"),
     ],
 )

@@ -56,8 +56,9 @@ def test_no_event_is_lost_uncounted(demo):
     true = truth(demo, "qc").set_index("file_name").loc[qc["file_name"]]
     assert qc["n_events_in"].tolist() == true["n_events"].tolist()
     kept = qc["n_events_out"].to_numpy(dtype=float) / true["n_cells"].to_numpy(dtype=float)
-    assert np.median(kept) > 0.93
-    assert (kept < 1.05).all()
+    assert np.median(kept) > 0.98
+    assert (kept > 0.9).all()
+    assert (kept < 1.02).all()
 
 
 def test_pooled_effects_of_age_hold_the_truth_in_their_intervals(demo):
@@ -113,11 +114,16 @@ def test_clusters_agree_with_the_true_labels(demo):
     values = fcs.open(demo / "results" / "fcs" / name)
     raw = fcs.open(next((demo / "studies").rglob(name)))
     labels = np.load(demo / "studies" / "truth" / "labels" / f"{name.removesuffix('.fcs')}.npz")["labels"]
-    time = raw.events(["Time"])[:, 0]
-    kept = np.isin(time, values.events(["Time"])[:, 0])
-    assert len(np.unique(time)) == len(time)
-    found = values.events(["FlowSOM_metacluster"])[:, 0]
-    assert adjusted_rand_score(labels[kept], found) > 0.8
+    times, counts = np.unique(raw.events(["Time"])[:, 0], return_counts=True)
+    identified = set(times[counts == 1].tolist())  # events that their time identifies
+    true = dict(zip(raw.events(["Time"])[:, 0].tolist(), labels.tolist(), strict=True))
+    found = [
+        (true[time], cluster)
+        for time, cluster in values.events(["Time", "FlowSOM_metacluster"]).tolist()
+        if time in identified
+    ]
+    assert len(found) > 1500
+    assert adjusted_rand_score(*zip(*found, strict=True)) > 0.9
 
 
 def test_models_map_their_own_files_to_the_same_clusters(demo):

@@ -35,7 +35,8 @@ def count_clusters(files: Mapping[str, Path], clusters: "pd.DataFrame") -> tuple
     Returns
     -------
     (DataFrame, DataFrame)
-        COUNTS with ``method`` "flowsom" and MEDIANS. Every population has a row for every file, also with 0 events.
+        COUNTS with ``method`` "flowsom" and MEDIANS. Every population has a row for every file, also with 0 events;
+        metaclusters without a sign are left out where no event is in them.
 
     Raises
     ------
@@ -87,6 +88,9 @@ def count_clusters(files: Mapping[str, Path], clusters: "pd.DataFrame") -> tuple
             for population, mask in masks.items()
         ]
         medians += median_rows(source, name, channels[name], "flowsom", masks)
+    if not any(row["n_events"] for row in counts if row["population"] == UNNAMED):
+        counts = [row for row in counts if row["population"] != UNNAMED]
+        medians = [row for row in medians if row["population"] != UNNAMED]
     return (
         tables.concat([pd.DataFrame(counts)] if counts else [], tables.COUNTS),
         tables.concat([pd.DataFrame(medians)] if medians else [], tables.MEDIANS),

@@ -59,8 +59,8 @@ def search(
     medians : DataFrame
         MEDIANS of every marker; empty cells for a population without events.
     notes : list of str
-        One sentence per population that the panel cannot answer, with the markers that are missing or have no
-        cut-off, and per population that was searched with other markers than its definition names.
+        One sentence that lists the populations that the panel cannot answer, each with the markers that are missing
+        or have no cut-off, and one per population that was searched with other markers than its definition names.
 
     Raises
     ------
@@ -113,16 +113,18 @@ def search(
 
 
 def fit_all(entries: Iterable[Wanted], cuts: Cuts, label: str) -> tuple[list[Fitted], list[str]]:
-    """What a panel can answer, and a note for all else; `label` names the group in the notes."""
-    found, notes = [], []
+    """What a panel can answer, and notes on all else; `label` names the group in the notes."""
+    found, impossible, notes = [], [], []
     for entry in entries:
         population, note = fit(entry, cuts)
         if population is None:
-            notes.append(f"{entry.population}: not possible on {label or 'this panel'} ({note})")
+            impossible.append(f"{entry.population} ({note})")
             continue
         found.append(population)
         if note:
             notes.append(f"{entry.population}: on {label or 'this panel'} {note}")
+    if impossible:
+        notes.insert(0, f"not possible on {label or 'this panel'}: {', '.join(impossible)}")
     return found, notes
 
 

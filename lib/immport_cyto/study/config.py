@@ -48,6 +48,8 @@ class ModelOptions:
     formula: str = "age_years + sex"
     term: str | None = None
     scale: str = "logit"
+    baseline: dict[str, str] | None = None
+    min_samples: int | None = None
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ EXAMPLE = """\
       - metadata: SDY736-DR40_Tab.zip
         fcs: SDY736/ResultFiles
     populations: definitions.tsv          # population, definition, parent; default: standard populations
-    model: {formula: age_years + sex, term: age_years, scale: logit}
+    model: {formula: age_years + sex, term: age_years, scale: logit, baseline: {sex: Female}}
     panels: {corrections: corrections.tsv}
     preprocess: {compensation: auto, transform: auto, qc: auto, max_events: 50000}
     cluster: {grid: [10, 10], metaclusters: 10, seed: 42}
@@ -270,15 +272,19 @@ class _Reader:
         return tuple(rows)
 
     def model(self, value: object) -> ModelOptions:
-        given = self.mapping(value, "model", ("formula", "term", "scale"))
+        given = self.mapping(value, "model", ("formula", "term", "scale", "baseline", "min_samples"))
         default = ModelOptions()
-        term = given.get("term", default.term)
+        term, baseline, least = given.get("term"), given.get("baseline"), given.get("min_samples")
+        if baseline is not None and not isinstance(baseline, Mapping):
+            self.fail("model.baseline", f"is {baseline!r}; give columns with their reference level, as in sex: Male")
         return ModelOptions(
             formula=str(given.get("formula", default.formula)),
             term=None if term is None else str(term),
             scale=self.choice(
                 given.get("scale", default.scale), "model.scale", ("logit", "arcsine", "zscore", "fraction")
             ),
+            baseline=None if baseline is None else {str(name): str(level) for name, level in baseline.items()},
+            min_samples=None if least is None else self.whole(least, "model.min_samples", 1),
         )
 
     def pool(self, value: object) -> PoolOptions:

@@ -26,7 +26,8 @@ def definitions(config: StudyConfig) -> "pd.DataFrame":
         frame = tables.read(given, tables.DEFINITIONS)
     else:
         frame = tables.conform(pd.DataFrame(list(given)), tables.DEFINITIONS)
-    for text in [*frame["definition"], *frame["parent"]]:
+    names = set(frame["population"])
+    for text in [*frame["definition"], *(parent for parent in frame["parent"] if parent not in names)]:
         if text:
             panel.parse_gates(text)
     return tables.conform(frame, tables.DEFINITIONS)

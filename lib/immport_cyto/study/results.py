@@ -46,7 +46,13 @@ def finish(
     state.say("effects per study")
     model = config.model
     found["effects.tsv"] = meta.effects(
-        found["populations.tsv"], samples, model.formula, term=model.term, scale=model.scale
+        found["populations.tsv"],
+        samples,
+        model.formula,
+        term=model.term,
+        scale=model.scale,
+        baseline=model.baseline,
+        min_samples=model.min_samples,
     )
     found["meta.tsv"] = meta.pool_effects(found["effects.tsv"], method=config.pool.method, test=config.pool.test)
     found["failures.tsv"] = tables.concat([pd.DataFrame(state.failures)] if state.failures else [], tables.FAILURES)

@@ -185,8 +185,7 @@ def _analyse(
     events: Mapping[str, Path],
     definitions: "pd.DataFrame",
 ) -> dict[tuple[str, str], Path]:
-    names = tables.DEFINITIONS.column_names
-    records = tuple({name: str(row[name]) for name in names} for _, row in definitions.iterrows())
+    records = tuple({str(name): str(value) for name, value in row.items()} for _, row in definitions.iterrows())
     described = {"cluster": asdict(state.config.cluster), "definitions": records}
     jobs = []
     for (study, panel_id), files in groups.items():
