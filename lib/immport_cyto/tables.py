@@ -270,6 +270,22 @@ POPULATIONS = Table(
     ("file_name", "method", "population"),
 )
 
+RESULTS = Table(
+    "results.tsv",
+    "ImmPort's own population results: a populations.tsv with the values that are neither shares nor counts of events",
+    (
+        *POPULATIONS.columns,
+        _float("value", "amount in the unit, such as cells per microlitre; empty for shares and counts", False),
+        _text("unit", "cells/uL, or the unit as reported", False),
+        _text("name_reported", "name of the population as reported", False),
+        _text("definition_reported", "definition as reported", False),
+        _text("value_reported", "value as reported; several are joined by '; '", False),
+        _text("unit_reported", "unit as reported; several are joined by '; '", False),
+        _text("comment", "comment on the value", False),
+    ),
+    ("file_name", "method", "population"),
+)
+
 EFFECTS = Table(
     "effects.tsv",
     "one row per population, study and term",
@@ -289,7 +305,7 @@ EFFECTS = Table(
         _float("ci_high", "95 % interval", False),
         _float("p_value", "two-sided", False),
         _float("df", "residual degrees of freedom", False),
-        _text("scale", "scale of the outcome: logit, arcsine, zscore, fraction"),
+        _text("scale", "scale of the outcome: logit, arcsine, zscore, fraction, log10"),
         _text("model", "formula and estimator"),
         _text("note", "why there is no estimate, or a warning", False),
     ),
@@ -340,7 +356,7 @@ FAILURES = Table(
 
 ALL = (
     SAMPLES, PANEL, PANELS, QC, CLUSTERS, CLUSTER_MEDIANS, CUTOFFS, DEFINITIONS,
-    COUNTS, MEDIANS, POPULATIONS, EFFECTS, META, FAILURES,
+    COUNTS, MEDIANS, POPULATIONS, RESULTS, EFFECTS, META, FAILURES,
 )  # fmt: skip
 
 

@@ -38,10 +38,10 @@ def group() -> None:
 @click.option("--term", help="Write only this term, such as age_years or 'sex[Male vs Female]'.  [default: all]")
 @click.option(
     "--scale",
-    type=click.Choice(["logit", "arcsine", "zscore", "fraction"]),
+    type=click.Choice(["logit", "arcsine", "zscore", "fraction", "log10"]),
     default="logit",
     show_default=True,
-    help="Scale of the outcome.",
+    help="Scale of the outcome; log10 of the column value, such as cells per microlitre.",
 )
 @click.option(
     "--baseline",

@@ -1,11 +1,11 @@
-"""The outcome of a model: the share of a population in its parent, on a scale that suits a linear model."""
+"""The outcome of a model: the share or amount of a population, on a scale that suits a linear model."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-SCALES = ("logit", "arcsine", "zscore", "fraction")
+SCALES = ("logit", "arcsine", "zscore", "fraction", "log10")
 
 
 def outcome(n_events: Array, n_parent: Array, fraction: Array, scale: str) -> Array:
@@ -27,6 +27,10 @@ def outcome(n_events: Array, n_parent: Array, fraction: Array, scale: str) -> Ar
             the scale of MetaCyto.
         ``fraction``
             As it is.
+
+    See Also
+    --------
+    immport_cyto.meta.amounts.amount_outcome : the scale ``log10``.
     """
     counted = (n_parent > 0) & np.isfinite(n_events)
     with np.errstate(divide="ignore", invalid="ignore"):

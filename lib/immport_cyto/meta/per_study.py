@@ -11,6 +11,7 @@ from scipy.special import stdtr, stdtrit
 from immport_cyto import tables
 from immport_cyto.exceptions import LinkError, OptionError, TableError
 from immport_cyto.meta import covariates as cov
+from immport_cyto.meta.amounts import AMOUNT, amount_outcome, check_amounts
 from immport_cyto.meta.formula import Formula, base_name, parse
 from immport_cyto.meta.models import Fit, least_squares, random_intercept
 from immport_cyto.meta.outcome import SCALES, outcome
@@ -41,7 +42,7 @@ def effects(
     Parameters
     ----------
     populations
-        A POPULATIONS table.
+        A POPULATIONS table; for the scale ``log10`` with the columns `value` and `unit` of RESULTS.
     samples
         A SAMPLES table with a row for each file of `populations`.
     formula
@@ -49,7 +50,7 @@ def effects(
     term
         Give only this term, by its name in the formula (``sex``) or in the result (``sex[Male vs Female]``).
     scale
-        Scale of the outcome, one of `SCALES`: see `immport_cyto.meta.outcome.outcome`.
+        Scale of the outcome, one of `SCALES`: see `immport_cyto.meta.outcome`.
     baseline
         Reference level per category; without one, the first in alphabetical order.
     min_samples
@@ -91,11 +92,14 @@ def effects(
     if min_samples is not None and min_samples < 1:
         msg = f"min_samples is {min_samples}; use 1 or more"
         raise OptionError(msg)
-    populations = tables.conform(populations, tables.POPULATIONS, source="populations.tsv")
+    contract = tables.RESULTS if scale == AMOUNT else tables.POPULATIONS
+    populations = tables.conform(populations, contract, source="populations.tsv")
     samples = tables.conform(samples, tables.SAMPLES, source="samples.tsv")
     if not len(populations):
         msg = "populations.tsv: there are no rows; count populations first"
         raise TableError(msg)
+    if scale == AMOUNT:
+        check_amounts(populations)
     model = parse(formula, cov.usable(samples))
     wanted = _wanted(model, term)
     data = _Data.join(populations, samples, model, baseline, scale, frozenset(exclude_flags))
@@ -152,6 +156,7 @@ class _Data:
     n_events: Array
     n_parent: Array
     fraction: Array
+    value: Array
     subject: Index
     panel: Index
     topcoded: NDArray[np.bool_]
@@ -192,6 +197,7 @@ class _Data:
             name: frame[name].to_numpy(dtype=np.float64, na_value=np.nan)
             for name in ("n_events", "n_parent", "fraction")
         }
+        numbers["value"] = frame["value"].to_numpy(dtype=np.float64) if scale == AMOUNT else np.full(len(frame), np.nan)
         return cls(
             frame, model, covariates, scale, exclude_flags, **numbers, subject=np.asarray(subject, dtype=np.intp),
             panel=np.asarray(pd.factorize(frame["panel_id"], sort=True)[0], dtype=np.intp),
@@ -203,6 +209,11 @@ class _Data:
         keys = ["method", "population", "study_accession"]
         found = self.frame.groupby(keys, sort=True).indices
         return [(key, np.asarray(rows, dtype=np.intp)) for key, rows in sorted(found.items())]
+
+    @property
+    def amount(self) -> Array:
+        """What is 0 where the population is absent: its events, or its value on the scale ``log10``."""
+        return self.value if self.scale == AMOUNT else self.n_events
 
     def words(self, column: str, rows: Index) -> list[str]:
         """Different values of a column, empty ones left out."""
@@ -288,10 +299,16 @@ def _used(data: _Data, group: Index) -> tuple[Index, Array, list[str]]:
         if missing.any():
             notes.append(f"{_samples(int(missing.sum()))} without {name} left out")
         rows = rows[~missing]
-    y = outcome(data.n_events[rows], data.n_parent[rows], data.fraction[rows], data.scale)
+    if data.scale == AMOUNT:
+        y, zeros = amount_outcome(data.value[rows])
+        if zeros:
+            notes.append(f"value 0 in {_samples(zeros)}, taken as half of the smallest above 0")
+    else:
+        y = outcome(data.n_events[rows], data.n_parent[rows], data.fraction[rows], data.scale)
     unknown = ~np.isfinite(y)
     if unknown.any():
-        notes.append(f"{_samples(int(unknown.sum()))} without a fraction left out")
+        what = "value" if data.scale == AMOUNT else "fraction"
+        notes.append(f"{_samples(int(unknown.sum()))} without a {what} left out")
     rows, y = rows[~unknown], y[~unknown]
     if "age_years" in data.covariates and data.topcoded[rows].any():
         notes.append(f"age is top-coded in {_samples(int(data.topcoded[rows].sum()))}")
@@ -307,7 +324,7 @@ def _used(data: _Data, group: Index) -> tuple[Index, Array, list[str]]:
 
 
 def _outcome_problem(data: _Data, rows: Index, y: Array) -> str:
-    counts = data.n_events[rows]
+    counts = data.amount[rows]
     if np.isfinite(counts).all() and not counts.any():
         return "no event in any sample"
     if float(np.ptp(y)) <= 1e-12 * max(1.0, float(np.abs(y).max())):
@@ -345,7 +362,7 @@ def _fit(
     else:
         fit = random_intercept(mean, X, owner)
         common["model"] += "; random intercept per subject, REML"
-    events = data.n_events[rows]
+    events = data.amount[rows]
     positive = len(np.unique(subject[~(events == 0)]))
     parameters = int(np.linalg.matrix_rank(X / np.maximum(np.abs(X).max(axis=0), 1e-300)))
     return fit, _Counts(subjects, positive, parameters, float(mean.var()))
