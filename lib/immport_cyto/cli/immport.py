@@ -6,37 +6,20 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from immport_cyto.cli._common import collect_fcs, files_option, json_option
+from immport_cyto.cli._immport_results import results
+from immport_cyto.cli._immport_store import SeveralValues
 from immport_cyto.exceptions import InputError, LinkError
 
 if TYPE_CHECKING:
     from immport_cyto.immport import LoadReport
 
 
-class _SeveralValues(click.Command):
-    """``--fcs a b c`` means ``--fcs a --fcs b --fcs c``, for the options named here."""
-
-    several = ("--fcs", "--metadata")
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        spread: list[str] = []
-        option, has_value = "", False
-        for arg in args:
-            if option and has_value and not arg.startswith("-"):
-                spread += [option, arg]
-                continue
-            if arg in self.several:
-                option, has_value = arg, False
-            elif option and not has_value:
-                has_value = True
-            else:
-                option = ""
-            spread.append(arg)
-        return super().parse_args(ctx, spread)
-
-
-@click.group(help="Load ImmPort packages and link FCS files to subjects.")
+@click.group(help="Load ImmPort packages, link FCS files to subjects, ask what there is.")
 def group() -> None:
     pass
+
+
+group.add_command(results)
 
 
 @group.command()
@@ -73,7 +56,7 @@ def load(packages: tuple[Path, ...], store_path: Path, json_path: Path | None) -
             provenance.write(json_path, entry)
 
 
-@group.command(cls=_SeveralValues)
+@group.command(cls=SeveralValues)
 @click.option(
     "--store", "store_path", type=click.Path(path_type=Path, dir_okay=False), help="Store made by 'immport load'."
 )

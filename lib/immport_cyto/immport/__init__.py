@@ -13,6 +13,7 @@ from typing import Any
 
 _OFFERED = {
     "Limits": "package",
+    "Results": "results",
     "find_sources": "package",
     "LoadReport": "loading",
     "LoadStatus": "loading",
@@ -30,6 +31,7 @@ __all__ = [
     "Limits",
     "LoadReport",
     "LoadStatus",
+    "Results",
     "Store",
     "age_years",
     "find_sources",

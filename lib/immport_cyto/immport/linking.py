@@ -59,7 +59,7 @@ def sample_rows(connection: sqlite3.Connection, matched: Mapping[int, tuple[str,
     for number, group in groupby(_rows(connection), key=lambda row: row["file_info_id"]):
         seen.add(number)
         file_name, rule = matched[number]
-        row, differs = _one_row(list(group))
+        row, differs = one_row(list(group))
         row |= {"file_name": file_name, "link_rule": rule, "treatment": ";".join(treatments.get(number, []))}
         linked.rows.append(row)
         if differs:
@@ -80,7 +80,7 @@ def _rows(connection: sqlite3.Connection) -> Iterator[dict[str, Any]]:
             yield dict(zip(names, values, strict=True))
 
 
-def _one_row(rows: list[dict[str, Any]]) -> tuple[dict[str, Any], tuple[str, ...]]:
+def one_row(rows: list[dict[str, Any]]) -> tuple[dict[str, Any], tuple[str, ...]]:
     """All (expsample x biosample x arm) rows of a file as one, and the fields on which they differ."""
     samples = sorted({row["sample_id"] for row in rows}, key=accession_order)
     result: dict[str, Any] = {"sample_id": samples[0]}

@@ -18,6 +18,8 @@ from immport_cyto.tables import SAMPLES, Column, Table, conform
 if TYPE_CHECKING:
     import pandas as pd
 
+    from immport_cyto.immport.results import Results
+
 FILE_WITHOUT_METADATA = "file without metadata"
 METADATA_WITHOUT_FILE = "metadata without file"
 
@@ -207,6 +209,42 @@ class Store:
             msg = f"{n_files} files became {len(linked.rows)} samples and {len(self._unlinked)} orphans"
             raise AssertionError(msg)
         return conform(pd.DataFrame(linked.rows, columns=SAMPLES.column_names), SAMPLES)
+
+    def results(
+        self,
+        studies: Iterable[str] | None = None,
+        *,
+        days: tuple[float, float] | None = None,
+        visits: Iterable[str] = (),
+    ) -> "Results":
+        """Population results that ImmPort shares (``fcs_analyzed_result``), ready for ``meta.effects``.
+
+        Parameters
+        ----------
+        studies
+            Accessions; None takes all studies of the store.
+        days
+            Only samples collected from the first to the second day after the study's time zero, both included;
+            ``(0, 0)`` is the baseline of most studies.
+        visits
+            Only samples of planned visits of these names or accessions.
+
+        Returns
+        -------
+        Results
+            ``populations`` (``tables.RESULTS``) and ``samples`` (``tables.SAMPLES``), both with the expsample's
+            accession as ``file_name``, and ``findings``.
+
+        Raises
+        ------
+        OptionError
+            A study that is not in the store, or an empty range of days.
+        LinkError
+            No results, or none of the days or visits asked for.
+        """
+        from immport_cyto.immport.results import read_results
+
+        return read_results(self.connection, studies, days=days, visits=visits)
 
     @property
     def orphans(self) -> "pd.DataFrame":
