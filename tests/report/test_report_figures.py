@@ -3,6 +3,7 @@
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from immport_cyto.exceptions import OptionError
@@ -42,6 +43,18 @@ def test_forest_all_is_ordered_by_estimate():
     at = [float(points.get_offsets()[0][0]) for points in axes.collections]
     assert at == sorted(at)
     assert -0.02 in at
+
+
+def test_forest_all_names_the_method_where_there_are_several():
+    meta = make()["meta"]
+    one = [label.get_text() for label in figures.forest_all(meta, "age_years").axes[0].get_yticklabels()]
+    assert not any("search" in text for text in one)
+    both = pd.concat([meta, meta.assign(method="flowsom")])
+    labels = [label.get_text() for label in figures.forest_all(both, "age_years").axes[0].get_yticklabels()]
+    assert len(labels) == 2 * len(one)
+    assert (
+        sum("(flowsom, k = " in text for text in labels) == sum("(search, k = " in text for text in labels) == len(one)
+    )
 
 
 def test_heatmap_scales_each_marker_and_shows_sizes():

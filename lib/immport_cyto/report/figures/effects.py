@@ -138,7 +138,7 @@ def forest_all(meta: "pd.DataFrame", term: str, truth: "dict[str, float] | None"
     Parameters
     ----------
     meta
-        Table ``meta.tsv``, rows of one method.
+        Table ``meta.tsv``; where it holds several methods, the method stands behind the population.
     term
         Term of the model.
     truth
@@ -146,6 +146,7 @@ def forest_all(meta: "pd.DataFrame", term: str, truth: "dict[str, float] | None"
     """
     rows = meta[(meta["term"] == term) & (meta["omitted"] == "") & meta["estimate"].notna()]
     rows = rows.sort_values(["estimate", "population"], ignore_index=True)
+    several = rows["method"].nunique() > 1
     with style():
         figure = new_figure(8, 1.4 + 0.26 * max(len(rows), 3))
         axes = figure.add_subplot()
@@ -162,7 +163,8 @@ def forest_all(meta: "pd.DataFrame", term: str, truth: "dict[str, float] | None"
             true = (truth or {}).get(str(row.population))
             if true is not None:
                 axes.scatter(true, position, marker="|", s=130, color=PALETTE[1], zorder=4, linewidths=2)
-            ticks.append((position, f"{label(row.population, 40)}  (k = {row.k})"))
+            method = f"{row.method}, " if several else ""
+            ticks.append((position, f"{label(row.population, 40)}  ({method}k = {row.k})"))
             q = f"   q = {row.q_value:.2g}" if row.q_value == row.q_value else ""
             texts.append((position, _interval(row) + q))
         _limits(axes, rows, truth)
