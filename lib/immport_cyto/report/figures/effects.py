@@ -146,7 +146,7 @@ def forest_all(meta: "pd.DataFrame", term: str, truth: "dict[str, float] | None"
     """
     rows = meta[(meta["term"] == term) & (meta["omitted"] == "") & meta["estimate"].notna()]
     rows = rows.sort_values(["estimate", "population"], ignore_index=True)
-    several = rows["method"].nunique() > 1
+    several = len(set(rows["method"])) > 1
     with style():
         figure = new_figure(8, 1.4 + 0.26 * max(len(rows), 3))
         axes = figure.add_subplot()
