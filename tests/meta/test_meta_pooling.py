@@ -196,3 +196,10 @@ def test_q_values_leave_out_what_was_not_tested() -> None:
     q = benjamini_hochberg([0.01, float("nan"), 0.04])
     assert q[[0, 2]].tolist() == [0.02, 0.04]
     assert np.isnan(q[1])
+
+
+def test_an_interval_narrower_than_that_of_z_is_said():
+    alike = meta.pool([0.100, 0.101, 0.0995], [0.05, 0.05, 0.05])
+    assert "z interval would be wider" in alike.note
+    assert meta.pool([0.1, 0.2, 0.02], [0.05, 0.05, 0.05]).note == ""
+    assert meta.pool([0.100, 0.101, 0.0995], [0.05, 0.05, 0.05], test="z").note == ""

@@ -168,6 +168,8 @@ def pool_at(y: between.Array, v: between.Array, tau2: float, method: str, test: 
             spread = float(df)
             se = z_se * float(np.sqrt(max(ratio, 1.0) if test == "hartung-knapp-adhoc" else ratio))
     quantile = float(ndtri(0.975) if np.isinf(spread) else stdtrit(spread, 0.975))
+    if test == "hartung-knapp" and quantile * se < float(ndtri(0.975)) * z_se:
+        note = "the studies agree more than their errors let expect: the z interval would be wider"
     statistic = mean / se
     tail = ndtr(-abs(statistic)) if np.isinf(spread) else stdtr(spread, -abs(statistic))
     q = between.cochran_q(y, v)
