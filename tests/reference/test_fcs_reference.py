@@ -112,3 +112,27 @@ def test_written_files_hold_the_same_events(manifest, tmp_path):
         assert [c.pns for c in again.channels] == [c.pns for c in file.channels]
         lost = {k for k in file.keywords if k not in again.keywords and not k.startswith("$")}
         assert {key for key in lost if not key[1:2].isdigit()} == set(), row["file"]
+
+
+def test_deidentified_files_are_clean_and_hold_the_same_events(manifest, tmp_path):
+    """Every file: nothing more is found in keywords and names, no keyword moved, DATA and check words stay right."""
+    from immport_cyto.fcs.deidentify import apply, plan
+
+    files = {}
+    for row in manifest:
+        if has_truth(row) and row["full_path"].stat().st_size < 2_000_000:
+            files[row["file"]] = row["full_path"]
+    plans = plan(files)
+    apply(plans, tmp_path)
+    again = plan({one.new_name: tmp_path / one.new_name for one in plans})
+    kept = [(one.name, c.keyword, c.value) for one in again for c in one.changes if c.action != "left"]
+    assert kept == []
+    assert sum(len(one.changes) for one in plans) > 1000
+    for one in plans:
+        old, new = (fcs.open(path, partial=True) for path in (one.path, tmp_path / one.new_name))
+        assert checksum(new) == checksum(old), one.name
+        assert list(new.keywords) == list(old.keywords), one.name
+        assert new.size == old.size
+        assert new.check_word() == old.check_word()
+        changed = {c.keyword for c in one.changes}
+        assert {k for k in old.keywords if old.keywords[k] != new.keywords[k]} <= changed, one.name

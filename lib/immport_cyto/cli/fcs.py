@@ -5,11 +5,15 @@ from pathlib import Path
 import click
 
 from immport_cyto.cli._common import collect_fcs, files_option, json_option
+from immport_cyto.cli._fcs_deidentify import deidentify
 
 
 @click.group("fcs")
 def group() -> None:
-    """Look into FCS files."""
+    """Look into FCS files, change and de-identify them."""
+
+
+group.add_command(deidentify)
 
 
 @group.command("info")
