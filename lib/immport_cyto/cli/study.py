@@ -66,11 +66,12 @@ def demo_command(out: Path, *, seed: int, resume: bool, jobs: int | None, quiet:
 def _tell(result: "study.RunResult") -> None:  # type: ignore[name-defined]  # noqa: F821
     counts = result.counts
     click.echo(
-        f"{counts['files_used']} of {counts['files']} files of {counts['studies']} studies, "
+        f"{counts['files_used']} of {counts['files']} files of {counts['studies']} {'study' if counts['studies'] == 1 else 'studies'}, "
         f"{counts['events_used']:,} of {counts['events_in']:,} events, {counts['populations']} populations"
     )
     for row in result.failures.itertuples():
         click.echo(f"not used: {row.file_name} ({row.stage}): {row.message}", err=True)
     if result.warnings:
-        click.echo(f"{len(result.warnings)} warnings, listed in the report", err=True)
+        n = len(result.warnings)
+        click.echo(f"{n} {'warning' if n == 1 else 'warnings'}, listed in the report", err=True)
     click.echo(f"report: {result.report.resolve()}")
