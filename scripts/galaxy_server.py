@@ -187,6 +187,16 @@ class Galaxy:
                 )
         self._wait()
         self._make_user()
+        (self.state / "port").write_text(str(self.port))
+
+    @classmethod
+    def attach(cls, state: Path) -> "Galaxy":
+        """A server that ``serve`` started and that still runs, with the tool files as they are now."""
+        galaxy = cls(state, int((state / "port").read_text()))
+        galaxy.user_key = (state / "user.key").read_text()
+        configure(state, galaxy.admin_key)
+        galaxy.call("PUT", f"/api/configuration/toolbox?key={galaxy.admin_key}")
+        return galaxy
 
     def _wait(self) -> None:
         deadline = time.monotonic() + START_SECONDS
