@@ -65,8 +65,9 @@ def demo_command(out: Path, *, seed: int, resume: bool, jobs: int | None, quiet:
 
 def _tell(result: "study.RunResult") -> None:  # type: ignore[name-defined]  # noqa: F821
     counts = result.counts
+    studies = "study" if counts["studies"] == 1 else "studies"
     click.echo(
-        f"{counts['files_used']} of {counts['files']} files of {counts['studies']} {'study' if counts['studies'] == 1 else 'studies'}, "
+        f"{counts['files_used']} of {counts['files']} files of {counts['studies']} {studies}, "
         f"{counts['events_used']:,} of {counts['events_in']:,} events, {counts['populations']} populations"
     )
     for row in result.failures.itertuples():
