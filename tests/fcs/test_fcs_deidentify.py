@@ -133,7 +133,7 @@ def test_list_of_keywords():
     allowed = personal.BLANKED | set(personal.CALENDARS) | {personal.FILE}
     assert {rule.kind for rule in rules} <= allowed
     # what ImmPort blanks in the files that it shares
-    blanked = "$SRC $DATE $BTIM $ETIM $OP $INST $COM".split()
+    blanked = ["$SRC", "$DATE", "$BTIM", "$ETIM", "$OP", "$INST", "$COM"]
     blanked += ["TUBE NAME", "EXPERIMENT NAME", "EXPORT USER NAME", "EXPORT TIME", "SAMPLE ID", "PATIENT ID"]
     for key in blanked:
         assert personal.kind_of(key), key

@@ -127,7 +127,7 @@ def test_nothing_is_left_after_an_error(tmp_path, monkeypatch):
     def fail(*_args, **_options):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(writer, "_stream", fail)
+    monkeypatch.setattr(writer, "_put", fail)
     with pytest.raises(OSError, match="No space left"):
         fcs.write(path, [[1.0]], [("A", "")])
     assert path.read_bytes() == b"before"
@@ -254,3 +254,50 @@ def test_check_word_of_a_file(tmp_path):
     fcs.write(path, [[1.0]], [("A", "")], crc=False)
     assert fcs.open(path).check_word() is None
     assert fcs.open(maker.write(path, maker.make([[1.0]], tail=b""))).check_word() is None
+
+
+def test_analysis_and_other_segments(tmp_path):
+    path = tmp_path / "x.fcs"
+    values = np.arange(6, dtype=np.float32).reshape(3, 2)
+    other = [b"PK\x03\x04 a", b"/second/"]
+    fcs.write(path, values, [("A", ""), ("B", "")], {"K": "v"}, analysis={"GATE|1": "a/b", "N": ""}, other=other)
+    f = fcs.open(path)
+    assert f.findings == []
+    np.testing.assert_array_equal(f.events(), values)
+    assert f.analysis() == {"GATE|1": "a/b", "N": " "}
+    assert f.other() == other
+    assert f.check_word() is True
+    content = path.read_bytes()
+    pairs = [int(content[i : i + 8]) for i in range(10, 90, 8)]
+    assert [content[pairs[i] : pairs[i + 1] + 1] for i in (6, 8)] == other
+    assert (pairs[0], int(f.keywords["$BEGINANALYSIS"])) == (90, pairs[4])
+    theirs = flowio.FlowData(str(path))
+    np.testing.assert_array_equal(theirs.as_array(preprocess=False), values)
+    assert theirs.analysis["n"] == " "
+
+
+def test_keywords_of_fcs_3_2_go_with_their_channels(tmp_path):
+    keywords = {
+        "$P1N": "A", "$P2N": "B", "$P1TAG": "FITC", "$P2TAG": "PE", "$P2ANALYTE": "CD4", "$P1TYPE": "Raw Fluorescence",
+        "$P2FEATURE": "Area", "$P2DET": "B530", "$P2DATATYPE": "D", "$BEGINDATETIME": "2020-05-06T07:08:09Z",
+        "$CARRIERID": "7", "$CYT": "made",
+    }  # fmt: skip
+    fcs.write(tmp_path / "x.fcs", [[1.0, 2.0]], [("B", ""), ("A", "")], keywords, version="3.2")
+    found = fcs.open(tmp_path / "x.fcs").keywords
+    expected = {
+        "$P2TAG": "FITC", "$P1TAG": "PE", "$P1ANALYTE": "CD4", "$P2TYPE": "Raw Fluorescence", "$P1FEATURE": "Area",
+        "$P1DET": "B530", "$BEGINDATETIME": "2020-05-06T07:08:09Z", "$CARRIERID": "7", "$CYT": "made",
+    }  # fmt: skip
+    assert {key: found.get(key) for key in expected} == expected
+    assert "$P1DATATYPE" not in found
+
+
+def test_blocks_give_the_same_bytes_as_one_matrix(tmp_path):
+    values = np.random.default_rng(1).normal(size=(1000, 3)).astype(np.float32)
+    channels = [("A", ""), ("B", "x"), ("C", "")]
+    fcs.write(tmp_path / "a.fcs", values, channels)
+    fcs.write_blocks(tmp_path / "b.fcs", lambda: iter(np.array_split(values, 7)), 1000, channels)
+    assert (tmp_path / "a.fcs").read_bytes() == (tmp_path / "b.fcs").read_bytes()
+    with pytest.raises(ValueError, match="the blocks hold 1000 events instead of 1001"):
+        fcs.write_blocks(tmp_path / "c.fcs", lambda: [values], 1001, channels)
+    assert not (tmp_path / "c.fcs").exists()

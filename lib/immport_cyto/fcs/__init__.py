@@ -16,6 +16,6 @@ from immport_cyto.fcs.file import open_fcs as open  # noqa: A004 - fcs.open, as 
 from immport_cyto.fcs.model import Channel, Finding
 from immport_cyto.fcs.overview import info
 from immport_cyto.fcs.spillover import Spillover
-from immport_cyto.fcs.writer import write
+from immport_cyto.fcs.writer import write, write_blocks
 
-__all__ = ["Channel", "FCSFile", "Finding", "Spillover", "info", "open", "write"]
+__all__ = ["Channel", "FCSFile", "Finding", "Spillover", "info", "open", "write", "write_blocks"]

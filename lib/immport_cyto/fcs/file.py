@@ -241,7 +241,8 @@ class FCSFile:
 
     def _last_byte(self) -> int:
         ends = [self._header.text[1], self._header.analysis[1] or 0, whole(self.keywords.get("$ENDSTEXT")) or 0]
-        ends += [end - 1 for _, end in other_places(self._data_set, self._header)]
+        places = [*other_places(self._data_set, self._header), self._analysis_place() or (0, 0)]
+        ends += [end - 1 for _, end in places]
         return max(*ends, self._data_end - 1)
 
     def _analysis_place(self) -> tuple[int, int] | None:

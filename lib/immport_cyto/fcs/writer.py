@@ -3,7 +3,7 @@
 import math
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -16,14 +16,16 @@ from immport_cyto.fcs.header import HEADER_BYTES, MAX_HEADER_OFFSET
 from immport_cyto.fcs.model import Channel
 from immport_cyto.files import atomic_path
 
+Blocks = Callable[[], Iterable[npt.NDArray[Any]]]
+
 # DATA starts at a multiple of this, so that a memory map of it is aligned.
 _ALIGNMENT = 64
 _CHUNK_VALUES = 1 << 20
 
+_OFFSETS = ("$BEGINANALYSIS", "$ENDANALYSIS", "$BEGINSTEXT", "$ENDSTEXT", "$BEGINDATA", "$ENDDATA")
 _COMPUTED = frozenset(
     (
-        "$BEGINANALYSIS", "$ENDANALYSIS", "$BEGINSTEXT", "$ENDSTEXT", "$BEGINDATA", "$ENDDATA",
-        "$BYTEORD", "$DATATYPE", "$MODE", "$NEXTDATA", "$PAR", "$TOT", "$UNICODE",
+        *_OFFSETS, "$BYTEORD", "$DATATYPE", "$MODE", "$NEXTDATA", "$PAR", "$TOT", "$UNICODE",
     )
 )  # fmt: skip
 # true of the values as they are written: linear float32, so no log, gain or type of their own
@@ -42,6 +44,8 @@ def write(
     version: str = "3.1",
     *,
     crc: bool = True,
+    analysis: Mapping[str, str] | None = None,
+    other: Sequence[bytes] = (),
 ) -> None:
     """Write events as float32; the file appears whole or not at all.
 
@@ -63,31 +67,94 @@ def write(
         ``"3.1"`` or ``"3.2"``.
     crc
         Compute the check word; else it is 0, which stands for none.
+    analysis
+        Keywords of an ANALYSIS segment.
+    other
+        OTHER segments, as `FCSFile.other` gives them.
 
     Raises
     ------
     FCSError
-        TEXT would not fit into the first 99,999,999 bytes, or a channel has no name.
+        TEXT and OTHER would not fit into the first 99,999,999 bytes, or a channel has no name.
     ValueError
         `values` and `channels` do not fit together, or the version is unknown.
+    """
+    matrix = np.asarray(values)
+    if matrix.ndim != 2 or matrix.shape[1] != len(channels):
+        msg = f"values of shape {matrix.shape} do not fit {len(channels)} channels"
+        raise ValueError(msg)
+    rows = max(_CHUNK_VALUES // max(matrix.shape[1], 1), 1)
+
+    def blocks() -> Iterator[npt.NDArray[Any]]:
+        for start in range(0, len(matrix), rows):
+            yield matrix[start : start + rows]
+
+    write_blocks(path, blocks, len(matrix), channels, keywords, version, crc=crc, analysis=analysis, other=other)
+
+
+def write_blocks(
+    path: str | os.PathLike[str],
+    blocks: Blocks,
+    n_events: int,
+    channels: Sequence[Channel | tuple[str, str]],
+    keywords: Mapping[str, str] | None = None,
+    version: str = "3.1",
+    *,
+    crc: bool = True,
+    analysis: Mapping[str, str] | None = None,
+    other: Sequence[bytes] = (),
+) -> None:
+    """`write` in bounded memory: the events come in blocks.
+
+    Parameters
+    ----------
+    blocks
+        Function that starts the sequence of blocks, each events x channels; called twice where a $PnR is not known.
+    n_events
+        Events in all blocks together.
+    path, channels, keywords, version, crc, analysis, other
+        As for `write`.
+
+    Raises
+    ------
+    ValueError
+        The blocks do not hold `n_events` events.
     """
     path = Path(path)
     if version not in ("3.1", "3.2"):
         msg = f"version {version!r} cannot be written; use '3.1' or '3.2'"
-        raise ValueError(msg)
-    matrix = np.asarray(values)
-    if matrix.ndim != 2 or matrix.shape[1] != len(channels):
-        msg = f"values of shape {matrix.shape} do not fit {len(channels)} channels"
         raise ValueError(msg)
     described = [_channel(number, entry) for number, entry in enumerate(channels, 1)]
     for channel in described:
         if not channel.pnn.strip():
             msg = f"{path}: channel {channel.number} has no name; every channel needs a $PnN"
             raise FCSError(msg)
-    text = _keywords(matrix, described, keywords or {}, version)
-    header, body, begin = _head(path, text, matrix.size * 4, version)
+    text = _keywords(blocks, n_events, described, keywords or {}, version)
+    results = _cleaned(analysis or {})
+    delimiter = _delimiter(text, results)
+    segment = _segment(results, delimiter) if results else b""
+    head, end = _head(path, text, delimiter, 4 * n_events * len(described), version, other, len(segment))
     with atomic_path(path) as temporary, temporary.open("wb") as stream:
-        _stream(stream, header + body, begin, matrix, crc=crc)
+        check = CheckWord(end + len(segment)) if crc else None
+        _put(stream, head, check)
+        written = 0
+        for block in blocks():
+            with np.errstate(over="ignore"):
+                content = np.ascontiguousarray(block, dtype="<f4").reshape(-1).view(np.uint8)
+            _put(stream, content, check)
+            written += len(block)
+        if written != n_events:
+            msg = f"the blocks hold {written} events instead of {n_events}"
+            raise ValueError(msg)
+        _put(stream, segment, check)
+        stream.write(b"00000000" if check is None else f"{check.value():08d}".encode())
+
+
+def _put(stream: IO[bytes], content: bytes | npt.NDArray[np.uint8], check: CheckWord | None) -> None:
+    array = np.frombuffer(content, np.uint8) if isinstance(content, bytes) else content
+    if check is not None:
+        check.update(array)
+    stream.write(array.data)
 
 
 def _channel(number: int, entry: Channel | tuple[str, str]) -> Channel:
@@ -99,7 +166,7 @@ def _channel(number: int, entry: Channel | tuple[str, str]) -> Channel:
 
 
 def _keywords(
-    matrix: npt.NDArray[Any], channels: Sequence[Channel], keywords: Mapping[str, str], version: str
+    blocks: Blocks, n_events: int, channels: Sequence[Channel], keywords: Mapping[str, str], version: str
 ) -> dict[str, str]:
     """All keywords but the offsets, in a fixed order: structure, channels, the others as given."""
     text = {
@@ -107,10 +174,10 @@ def _keywords(
         "$DATATYPE": "F",
         "$MODE": "L",
         "$NEXTDATA": "0",
-        "$PAR": str(matrix.shape[1]),
-        "$TOT": str(matrix.shape[0]),
+        "$PAR": str(len(channels)),
+        "$TOT": str(n_events),
     }
-    limits = _upper_limits(matrix) if any(channel.range is None for channel in channels) else []
+    limits = _upper_limits(blocks, len(channels)) if any(channel.range is None for channel in channels) else []
     for column, channel in enumerate(channels):
         prefix = f"$P{channel.number}"
         limit = channel.range if channel.range is not None else limits[column]
@@ -130,15 +197,19 @@ def _keywords(
             text.setdefault(upper, str(value))
     if version == "3.2":
         text.setdefault("$CYT", "unknown")
+    return _cleaned(text)
+
+
+def _cleaned(text: Mapping[str, str]) -> dict[str, str]:
     return {key.translate(_CLEANED): value.translate(_CLEANED) or " " for key, value in text.items()}
 
 
-def _upper_limits(matrix: npt.NDArray[Any]) -> list[float]:
+def _upper_limits(blocks: Blocks, n_channels: int) -> list[float]:
     """The next whole number above the largest finite value of each channel, at least 1."""
-    largest = np.zeros(matrix.shape[1])
-    rows = max(_CHUNK_VALUES // max(matrix.shape[1], 1), 1)
-    for start in range(0, len(matrix), rows):
-        block = matrix[start : start + rows]
+    largest = np.zeros(n_channels)
+    for block in blocks():
+        if not len(block):
+            continue
         top = block.max(axis=0).astype(np.float64)
         if not np.isfinite(top).all():
             top = np.where(np.isfinite(block), block, 0).max(axis=0).astype(np.float64)
@@ -166,37 +237,48 @@ def _moved_channels(keywords: Mapping[str, str], channels: Sequence[Channel]) ->
     return moved
 
 
-def _head(path: Path, text: Mapping[str, str], data_bytes: int, version: str) -> tuple[bytes, bytes, int]:
-    """HEADER, TEXT and the first byte of DATA."""
-    delimiter = _delimiter(text)
+def _head(
+    path: Path,
+    text: Mapping[str, str],
+    delimiter: str,
+    data_bytes: int,
+    version: str,
+    other: Sequence[bytes],
+    analysis_bytes: int,
+) -> tuple[bytes, int]:
+    """All before DATA (HEADER, TEXT, OTHER), and where DATA ends (exclusive).
+
+    HEADER has room for offsets of OTHER segments of eight digits only, so these stand before DATA.
+    """
+    text_begin = HEADER_BYTES + 16 * len(other)
     begin = end = 0
     while True:
-        offsets = {
-            "$BEGINANALYSIS": "0", "$ENDANALYSIS": "0", "$BEGINSTEXT": "0", "$ENDSTEXT": "0",
-            "$BEGINDATA": str(begin), "$ENDDATA": str(end),
-        }  # fmt: skip
+        place = (begin, end - 1) if data_bytes else (0, 0)
+        after = (end, end + analysis_bytes - 1) if analysis_bytes else (0, 0)
+        offsets = dict(zip(_OFFSETS, map(str, (*after, 0, 0, *place)), strict=True))
         body = _segment({**offsets, **text}, delimiter)
-        text_end = HEADER_BYTES + len(body) - 1
-        new_begin = -(-(text_end + 1) // _ALIGNMENT) * _ALIGNMENT
-        new_end = new_begin + data_bytes - 1
-        if not data_bytes:
-            # no event, no segment
-            new_begin = new_end = 0
-        if (new_begin, new_end) == (begin, end):
+        other_begin = text_begin + len(body)
+        new_begin = -(-(other_begin + sum(map(len, other))) // _ALIGNMENT) * _ALIGNMENT
+        if (new_begin, new_begin + data_bytes) == (begin, end):
             break
         # the offsets only grow, so the length of TEXT settles
-        begin, end = new_begin, new_end
-    if text_end > MAX_HEADER_OFFSET:
+        begin, end = new_begin, new_begin + data_bytes
+    if begin > MAX_HEADER_OFFSET:
         msg = f"{path}: TEXT would have {len(body)} bytes, more than FCS can hold; give fewer or shorter keywords"
         raise FCSError(msg)
-    placed = (begin, end) if end <= MAX_HEADER_OFFSET else (0, 0)
-    fields = (HEADER_BYTES, text_end, *placed, 0, 0)
-    return f"FCS{version}    ".encode() + "".join(f"{value:>8}" for value in fields).encode(), body, begin
+    pairs = [(text_begin, other_begin - 1), place, after]
+    for content in other:
+        pairs.append((other_begin, other_begin + len(content) - 1))
+        other_begin += len(content)
+    # beyond eight digits HEADER says 0, and TEXT alone has the offsets
+    fields = [offset for pair in pairs for offset in (pair if pair[1] <= MAX_HEADER_OFFSET else (0, 0))]
+    header = f"FCS{version}    ".encode() + "".join(f"{value:>8}" for value in fields).encode()
+    return b"".join((header, body, *other)).ljust(begin, b" "), end
 
 
-def _delimiter(text: Mapping[str, str]) -> str:
+def _delimiter(*texts: Mapping[str, str]) -> str:
     """One that needs no escaping, because readers differ in how they take a doubled delimiter."""
-    used = set("".join(text)) | set("".join(text.values()))
+    used = {character for text in texts for pair in text.items() for part in pair for character in part}
     return next(candidate for candidate in _DELIMITERS if candidate not in used)
 
 
@@ -205,20 +287,3 @@ def _segment(text: Mapping[str, str], delimiter: str) -> bytes:
     for key, value in text.items():
         parts += [key, delimiter, value, delimiter]
     return "".join(parts).encode("utf-8", "replace")
-
-
-def _stream(stream: IO[bytes], head: bytes, begin: int, matrix: npt.NDArray[Any], *, crc: bool) -> None:
-    head = head.ljust(begin, b" ")
-    check = CheckWord(len(head) + 4 * matrix.size) if crc else None
-    stream.write(head)
-    if check is not None:
-        check.update(np.frombuffer(head, np.uint8))
-    rows = max(_CHUNK_VALUES // max(matrix.shape[1], 1), 1)
-    for start in range(0, len(matrix), rows):
-        with np.errstate(over="ignore"):
-            block = np.ascontiguousarray(matrix[start : start + rows], dtype="<f4")
-        content = block.reshape(-1).view(np.uint8)
-        if check is not None:
-            check.update(content)
-        stream.write(content.data)
-    stream.write(b"00000000" if check is None else f"{check.value():08d}".encode())
