@@ -1,4 +1,4 @@
-"""``immport-cyto cluster``: FlowSOM, and mapping of files onto a model."""
+"""``immport-cyto cluster``: FlowSOM, and mapping of files onto a model; FLOCK is in `_flock`."""
 
 import contextlib
 from collections.abc import Mapping, Sequence
@@ -17,8 +17,9 @@ from immport_cyto.cli._common import (
     quiet_option,
     seed_option,
 )
-from immport_cyto.exceptions import ImmportCytoError, OutputExistsError
-from immport_cyto.files import safe_name
+from immport_cyto.cli._flock import flock, flock_map
+from immport_cyto.cli._targets import group_stem, targets
+from immport_cyto.exceptions import ImmportCytoError
 
 if TYPE_CHECKING:
     from immport_cyto.cluster import FlowSOM
@@ -36,7 +37,11 @@ figures_option = click.option(
 
 @click.group("cluster")
 def group() -> None:
-    """Cluster events with FlowSOM, map files onto a model."""
+    """Cluster events with FlowSOM or FLOCK, map files onto a model."""
+
+
+group.add_command(flock)
+group.add_command(flock_map)
 
 
 class _Grid(click.ParamType):
@@ -117,7 +122,7 @@ def flowsom(
     warnings: list[str] = []
     with contextlib.ExitStack() as stack:
         folder = out_dir or Path(stack.enter_context(TemporaryDirectory(prefix="flowsom-")))
-        targets = _targets(files, folder)
+        into = targets(files, folder)
         for group in population.groups(files, samples):
             if not quiet:
                 click.echo(f"{group}: training FlowSOM on {len(group.files)} files", err=True)
@@ -132,7 +137,7 @@ def flowsom(
                 warnings.append(f"{group}: not clustered: {error}")
                 continue
             warnings += [f"{group}: {warning}" for warning in model.warnings_]
-            mapped = {name: targets[name] for name in group.files}
+            mapped = {name: into[name] for name in group.files}
             _map_all(dict.fromkeys(mapped, model), group.files, mapped, threads, quiet)
             done.append((model, mapped))
         if not done:
@@ -176,19 +181,19 @@ def map_command(
     from immport_cyto import cluster, fcs
 
     files = collect_fcs(paths, files_json)
-    targets = _targets(files, out_dir)
+    into = targets(files, out_dir)
     models = [cluster.load(path) for path in model_paths]
     chosen = {}
     for name, path in files.items():
         with fcs.open(path) as file:
             chosen[name] = cluster.choose_model(models, name, file.keywords.get("ICYTO_PANEL", "").strip())
-    events = _map_all(chosen, files, targets, n_jobs(jobs), quiet)
+    events = _map_all(chosen, files, into, n_jobs(jobs), quiet)
     counts = {"files": len(files), "events": events}
     if clusters_path or medians_path or figures_dir:
         by_model = [
             (model, mapped)
             for model in models
-            if (mapped := {name: targets[name] for name in files if chosen[name] is model})
+            if (mapped := {name: into[name] for name in files if chosen[name] is model})
         ]
         counts = _write_tables(by_model, clusters_path, medians_path, figures_dir)
     _record("cluster map", json_path, models, [*model_paths, *files.values()], counts, [])
@@ -197,23 +202,7 @@ def map_command(
 
 def _stem(model: "FlowSOM") -> str:
     """Name of a model's files."""
-    return safe_name("-".join(word for word in (model.study_accession, model.panel_id) if word) or "model")
-
-
-def _targets(files: Mapping[str, Path], out_dir: Path) -> dict[str, Path]:
-    """Where each file goes: its own name, with the ending .fcs."""
-    targets: dict[str, Path] = {}
-    for name, source in files.items():
-        stem = name[:-3] if name.lower().endswith(".gz") else name
-        target = out_dir / safe_name(stem if stem.lower().endswith(".fcs") else f"{stem}.fcs")
-        if target in targets.values():
-            msg = f"{target}: two input files would be written to this name; rename one"
-            raise OutputExistsError(msg)
-        if target.exists() and any(target.samefile(path) for path in files.values()):
-            msg = f"{source}: would be overwritten by its own result; choose another --out-dir"
-            raise OutputExistsError(msg)
-        targets[name] = target
-    return targets
+    return group_stem(model.study_accession, model.panel_id)
 
 
 def _map_all(

@@ -1,15 +1,23 @@
 """The model that belongs to a file, where there are models of several studies and panels."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import Protocol, TypeVar
 
 from immport_cyto.exceptions import ModelError
 
-if TYPE_CHECKING:
-    from immport_cyto.cluster.model import FlowSOM
+
+class Grouped(Protocol):
+    """What a model says about where it comes from: FlowSOM and FLOCK do."""
+
+    training: list[tuple[str, int]]
+    study_accession: str
+    panel_id: str
 
 
-def choose_model(models: "Sequence[FlowSOM]", file_name: str, panel_id: str = "") -> "FlowSOM":
+M = TypeVar("M", bound=Grouped)
+
+
+def choose_model(models: Sequence[M], file_name: str, panel_id: str = "") -> M:
     """Model to map a file onto.
 
     A single model is taken as it is. Of several it is the one that was trained on the file, else the only one of the
@@ -30,7 +38,7 @@ def choose_model(models: "Sequence[FlowSOM]", file_name: str, panel_id: str = ""
         None of the models, or more than one, could be meant.
     """
     if not models:
-        msg = f"{file_name}: no model was given; train one with 'cluster flowsom'"
+        msg = f"{file_name}: no model was given; train one with 'cluster flowsom' or 'cluster flock'"
         raise ModelError(msg)
     if len(models) == 1:
         return models[0]
@@ -48,5 +56,5 @@ def choose_model(models: "Sequence[FlowSOM]", file_name: str, panel_id: str = ""
     raise ModelError(msg)
 
 
-def _title(model: "FlowSOM") -> str:
+def _title(model: Grouped) -> str:
     return " ".join(word for word in (model.study_accession, model.panel_id) if word) or "without a group"

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immport_cyto import events, fcs
+from immport_cyto.cluster.labels import write_labelled
 from immport_cyto.cluster.model import FlowSOM
 from immport_cyto.cluster.source import Float32, Part, Reader, array_part, gather
 from immport_cyto.exceptions import OptionError, PanelError
@@ -146,36 +147,17 @@ def map_file(model: FlowSOM, source: Path, target: Path, *, n_jobs: int = 1) -> 
         )
         raise PanelError(msg)
     nodes, distances = model.assign(opened.part(model.markers), jobs=n_jobs)
-    added = {NODE_CHANNEL: nodes + 1, METACLUSTER_CHANNEL: model.metaclusters_[nodes]}
-    with fcs.open(source) as file:
-        described: list[tuple[str, str] | fcs.Channel] = list(file.channels)
-        position = {channel.pnn: index for index, channel in enumerate(file.channels)}
-        for name in added:
-            if name not in position:
-                position[name] = len(described)
-                described.append((name, ""))
-        values = np.empty((file.n_events, len(described)), np.float32)
-        values[:, : file.n_channels] = file.events()
-        keywords = dict(file.keywords)
-    for name, column in added.items():
-        index = position[name]
-        values[:, index] = column
-        # $PnR holds for every file of the model, not only for the numbers that occur in this one
-        largest = len(model.codes_) if name == NODE_CHANNEL else model.n_metaclusters_
-        described[index] = fcs.Channel(index + 1, name, "", range=float(largest + 1))
-        keywords[f"ICYTO_P{index + 1}ROLE"] = "derived"
-        keywords[f"ICYTO_P{index + 1}CLASS"] = "none"
-        keywords[f"ICYTO_P{index + 1}TRANSFORM"] = "linear"
-    keywords[MODEL_KEYWORD] = json.dumps(
-        {
-            "model": digest(model),
-            "seed": int(model.seed),
-            "grid": list(model.grid),
-            "metaclusters": model.n_metaclusters_,
-        },
-        separators=(",", ":"),
-    )
-    fcs.write(target, values, described, keywords)
+    content = {
+        "model": digest(model),
+        "seed": int(model.seed),
+        "grid": list(model.grid),
+        "metaclusters": model.n_metaclusters_,
+    }
+    added = {
+        NODE_CHANNEL: (nodes + 1, len(model.codes_)),
+        METACLUSTER_CHANNEL: (model.metaclusters_[nodes], model.n_metaclusters_),
+    }
+    write_labelled(source, target, added, (MODEL_KEYWORD, content))
     error = float(distances.mean(dtype=np.float64)) if len(distances) else float("nan")
     return MappedFile(len(nodes), np.bincount(nodes, minlength=len(model.codes_)), error)
 

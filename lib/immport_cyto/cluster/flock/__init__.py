@@ -4,8 +4,16 @@
     The estimator (versions 1 and 2), and the model it becomes; ``save`` writes it.
 ``load``
     A saved model.
+``flock_files``
+    One model over the files of a group, each with the same number of events.
+``label_file``, ``LabelledFile``
+    Find the populations of a model in a file, and write it with the population of each event.
 ``adjust``, ``Adjusted``
     Known populations moved to another sample (``cent_adjust``).
+``Centres``, ``read_centres``
+    Known populations without a model.
+``outputs``
+    The tables: profiles, counts, medians.
 
 An independent implementation of Qian et al. 2010, Cytometry B 78B:S69, doi:10.1002/cyto.b.20554. It gives every event
 the population that the original programs give it.
@@ -16,15 +24,31 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from immport_cyto.cluster.flock.adjusting import Adjusted, adjust
+    from immport_cyto.cluster.flock.files import Centres, LabelledFile, flock_files, label_file
     from immport_cyto.cluster.flock.model import FLOCK
+    from immport_cyto.cluster.flock.outputs import read_centres
     from immport_cyto.cluster.flock.storage import load
 
-_HOME = {"Adjusted": "adjusting", "FLOCK": "model", "adjust": "adjusting", "load": "storage"}
+_HOME = {
+    "Adjusted": "adjusting",
+    "Centres": "files",
+    "FLOCK": "model",
+    "LabelledFile": "files",
+    "adjust": "adjusting",
+    "flock_files": "files",
+    "label_file": "files",
+    "load": "storage",
+    "read_centres": "outputs",
+}
 
-__all__ = ["FLOCK", "Adjusted", "adjust", "load"]
+__all__ = [
+    "FLOCK", "Adjusted", "Centres", "LabelledFile", "adjust", "flock_files", "label_file", "load", "read_centres",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
+    if name == "outputs":
+        return import_module(f"{__name__}.outputs")
     if name in _HOME:
         return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
     msg = f"module {__name__!r} has no attribute {name!r}"

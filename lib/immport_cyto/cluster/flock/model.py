@@ -165,7 +165,8 @@ class FLOCK:
 
         Events of the training get the population that they had there, all of them. `name` is the file that errors name.
         """
-        return self.rule_.assign(self._checked(X, name), self.n_jobs)
+        events = self._checked(X, name)
+        return self.rule_.assign(events, self.n_jobs)
 
     def adjust(self, X: object, *, name: str = "") -> Adjusted:
         """Populations of another sample, whose centres may move to where they are there; see `adjust`."""
