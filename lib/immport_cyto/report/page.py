@@ -82,12 +82,17 @@ def sheet(frame: "pd.DataFrame", name: str, caption: str, *, hide: Sequence[str]
         identifier=name.replace(".", "-").replace("_", "-"),
         name=name,
         caption=caption,
-        columns=[(str(column), "number" if numeric[column] else "text") for column in shown],
+        columns=[(str(column), "number" if numeric[column] else _kind(str(column))) for column in shown],
         rows=rows,
         total=len(frame),
         download=f"data:{kind};base64,{base64.b64encode(content).decode()}",
         file_name=file_name,
     )
+
+
+def _kind(column: str) -> str:
+    """Identifiers are not broken over lines."""
+    return "id" if column == "file_name" or column.endswith(("_id", "_accession")) else "text"
 
 
 def _short(value: Any) -> str:

@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 from immport_cyto.report.figures._style import GRID, INK, MUTED, PALETTE, label, new_figure, style, term_label
 
+_NARROW = "z interval would be wider"  # in the note of a pooled effect
+
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
@@ -125,7 +127,8 @@ def forest(
             texts.append((last - 0.3, _interval(row)))
         _finish_forest(axes, ticks, texts, truth)
         scale = str(rows["scale"].iloc[0]) if len(rows) else ""
-        axes.set_xlabel(f"effect of {term_label(term)} on the {scale} scale, with 95 % interval")
+        narrow = "\n†: the z interval would be wider" if any("†" in text for _, text in texts) else ""
+        axes.set_xlabel(f"effect of {term_label(term)} on the {scale} scale, with 95 % interval{narrow}")
         axes.set_title(label(population, 60))
     return figure
 
@@ -133,7 +136,7 @@ def forest(
 def forest_all(meta: "pd.DataFrame", term: str, truth: "dict[str, float] | None" = None) -> "Figure":
     """Pooled effect of one term on every population, from the lowest to the highest.
 
-    Filled symbols have q < 0.05. The thin dotted line is the prediction interval.
+    Filled symbols have q < 0.05. A dagger marks an interval that is narrower than that of a z test.
 
     Parameters
     ----------
@@ -170,8 +173,12 @@ def forest_all(meta: "pd.DataFrame", term: str, truth: "dict[str, float] | None"
         _limits(axes, rows, truth)
         _finish_forest(axes, ticks, texts, None)
         scale = str(rows["scale"].iloc[0]) if len(rows) else ""
-        note = "; orange: simulated truth" if truth else ""
-        axes.set_xlabel(f"pooled effect of {term_label(term)} on the {scale} scale; filled: q < 0.05{note}")
+        legend = ["filled: q < 0.05"]
+        if truth:
+            legend.append("orange: simulated truth")
+        if any(_NARROW in str(note) for note in rows["note"]):
+            legend.append("†: the z interval would be wider")
+        axes.set_xlabel(f"pooled effect of {term_label(term)} on the {scale} scale\n{'; '.join(legend)}")
     return figure
 
 
@@ -192,7 +199,8 @@ def _interval(row: Any) -> str:
     estimate = f"{row.estimate + 0.0:.3g}"
     if row.ci_low != row.ci_low:
         return estimate
-    return f"{estimate} [{row.ci_low + 0.0:.3g}, {row.ci_high + 0.0:.3g}]"
+    mark = " †" if _NARROW in str(getattr(row, "note", "")) else ""
+    return f"{estimate} [{row.ci_low + 0.0:.3g}, {row.ci_high + 0.0:.3g}]{mark}"
 
 
 def _finish_forest(
