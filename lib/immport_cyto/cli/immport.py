@@ -7,6 +7,7 @@ import click
 
 from immport_cyto.cli._common import collect_fcs, files_option, json_option
 from immport_cyto.cli._immport_results import results
+from immport_cyto.cli._immport_search import reagents, search
 from immport_cyto.cli._immport_store import SeveralValues
 from immport_cyto.exceptions import InputError, LinkError
 
@@ -19,7 +20,8 @@ def group() -> None:
     pass
 
 
-group.add_command(results)
+for _command in (results, search, reagents):
+    group.add_command(_command)
 
 
 @group.command()

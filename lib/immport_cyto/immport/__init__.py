@@ -1,9 +1,11 @@
 """ImmPort packages of any release, and the link from FCS files to subjects.
 
 ``open_store``
-    A store of packages, in a file or in memory: ``load``, ``link``, ``studies``, ``orphans``.
+    A store of packages, in a file or in memory: ``load``, ``link``, ``results``, ``search``, ``reagents``.
 ``find_sources``
     The Tab packages and Subject_2 tables at a path.
+``Results``, ``Query``
+    What ``Store.results`` gives and what ``Store.search`` takes.
 ``age_years``, ``study_days``, ``technique``
     Values of ImmPort in the units and words of ``samples.tsv``.
 """
@@ -12,7 +14,10 @@ from importlib import import_module
 from typing import Any
 
 _OFFERED = {
+    "LEVELS": "searching",
     "Limits": "package",
+    "Query": "searching",
+    "REAGENTS": "reagents",
     "Results": "results",
     "find_sources": "package",
     "LoadReport": "loading",
@@ -27,10 +32,13 @@ _OFFERED = {
 }
 
 __all__ = [
+    "LEVELS",
     "ORPHANS",
+    "REAGENTS",
     "Limits",
     "LoadReport",
     "LoadStatus",
+    "Query",
     "Results",
     "Store",
     "age_years",

@@ -16,6 +16,7 @@ from immport_cyto.exceptions import InputError, PackageError
 from immport_cyto.immport import schema, transform, values
 from immport_cyto.immport.aliases import SUBJECT_2, TABLES, Source
 from immport_cyto.immport.package import PackageSource
+from immport_cyto.immport.panels import index_panels
 
 _BATCH = 5000
 
@@ -175,6 +176,7 @@ def _load(connection: sqlite3.Connection, source: PackageSource, sha256: str) ->
         _run(connection, "unused")
         _write(connection, source, sha256, rank, reports)
         findings += [f"{source.name}: {text}" for text in _repair(connection, everywhere=bool(replaced))]
+        index_panels(connection)
         _run(connection, "unused")
         for report in reports:
             if report.status is LoadStatus.REPLACED:

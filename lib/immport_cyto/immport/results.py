@@ -100,7 +100,9 @@ def read_results(
         owner.get(name) == study
         for name, study in zip(populations["file_name"], populations["study_accession"], strict=True)
     ]
-    populations = populations[pd.Series(kept, dtype=bool)].sort_values(["study_accession", "file_name", "population"], ignore_index=True)
+    populations = populations[pd.Series(kept, dtype=bool)].sort_values(
+        ["study_accession", "file_name", "population"], ignore_index=True
+    )
     if not len(populations):
         among = f" among {', '.join(asked)}" if studies is not None else ""
         raise LinkError(_nothing(among, days, visits))

@@ -4,7 +4,7 @@ from functools import cache
 from importlib.resources import files
 
 APPLICATION_ID = 0x49435954  # "ICYT"
-VERSION = 1
+VERSION = 2
 
 
 @cache

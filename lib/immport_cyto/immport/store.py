@@ -246,6 +246,73 @@ class Store:
 
         return read_results(self.connection, studies, days=days, visits=visits)
 
+    def search(self, level: str = "studies", **conditions: Any) -> "pd.DataFrame":
+        """Find what fits: ``store.search("files", markers=["CD3", "CCR7"], biosample_type="PBMC", age_min=60)``.
+
+        Parameters
+        ----------
+        level
+            What to list: ``studies``, ``samples``, ``files`` (the contract ``tables.SAMPLES`` with `panel_id`, ready
+            for the next stages) or ``panels`` (``tables.PANELS``).
+        conditions
+            Attributes of :class:`immport_cyto.immport.Query`.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A table of :data:`immport_cyto.immport.LEVELS`, in order of accessions; empty where nothing fits.
+
+        Raises
+        ------
+        OptionError
+            An unknown marker, technique or study, or a word that no sample of the store has.
+        """
+        from immport_cyto.immport.searching import Query, find
+
+        for name in ("markers", "studies"):
+            if isinstance(conditions.get(name), str):
+                conditions[name] = (conditions[name],)
+        return find(self.connection, Query(**conditions), level)
+
+    def reagents(
+        self,
+        target: str = "",
+        *,
+        reporter: str = "",
+        clone: str = "",
+        manufacturer: str = "",
+        catalog_number: str = "",
+        studies: Iterable[str] = (),
+    ) -> "pd.DataFrame":
+        """Antibodies and other reagents that samples were stained or treated with, and where: all PE anti-CD25.
+
+        Parameters
+        ----------
+        target, reporter
+            Antigen and fluorochrome or isotope, in any spelling.
+        clone, catalog_number
+            In any case and punctuation.
+        manufacturer
+            A part of the name.
+        studies
+            Used in one of these.
+
+        Returns
+        -------
+        pandas.DataFrame
+            :data:`immport_cyto.immport.REAGENTS`: one row per reagent, sets expanded, with the studies, expsamples,
+            FCS result files and panels that used it.
+
+        Raises
+        ------
+        OptionError
+            An unknown target, or a study that is not in the store.
+        """
+        from immport_cyto.immport.reagents import Wanted, list_reagents
+
+        wanted = Wanted(target, reporter, clone, manufacturer, catalog_number, tuple(studies))
+        return list_reagents(self.connection, wanted)
+
     @property
     def orphans(self) -> "pd.DataFrame":
         """After :meth:`link`: files without metadata, and result files of the store without a given file.

@@ -1,5 +1,6 @@
 -- All rows of one study (:study), children first.
 
+DELETE FROM file_panel WHERE file_info_id IN (SELECT file_info_id FROM file WHERE study_accession = :study);
 DELETE FROM fcs_param WHERE file_info_id IN (SELECT file_info_id FROM file WHERE study_accession = :study);
 DELETE FROM fcs WHERE file_info_id IN (SELECT file_info_id FROM file WHERE study_accession = :study);
 

@@ -77,6 +77,15 @@ CREATE TABLE fcs (
 CREATE TABLE fcs_param (
     file_info_id INTEGER NOT NULL REFERENCES file DEFERRABLE INITIALLY DEFERRED, n INTEGER NOT NULL,
     pnn TEXT, pns TEXT, pnn_preferred TEXT, pns_preferred TEXT, PRIMARY KEY (file_info_id, n)) WITHOUT ROWID;
+CREATE TABLE panel (  -- harmonised on loading, by immport_cyto.immport.panels
+    panel_id TEXT PRIMARY KEY, technique TEXT NOT NULL, n_markers INTEGER NOT NULL, markers TEXT NOT NULL);
+CREATE TABLE panel_marker (
+    marker TEXT NOT NULL, panel_id TEXT NOT NULL REFERENCES panel DEFERRABLE INITIALLY DEFERRED,
+    PRIMARY KEY (marker, panel_id)) WITHOUT ROWID;
+CREATE TABLE file_panel (
+    file_info_id INTEGER PRIMARY KEY REFERENCES file DEFERRABLE INITIALLY DEFERRED,
+    panel_id TEXT NOT NULL REFERENCES panel DEFERRABLE INITIALLY DEFERRED,
+    origin TEXT NOT NULL);  -- channels or reagents
 CREATE TABLE population_result (
     result_id INTEGER PRIMARY KEY, study_accession TEXT REFERENCES study DEFERRABLE INITIALLY DEFERRED,
     expsample_accession TEXT, biosample_accession TEXT, subject_accession TEXT, arm_accession TEXT,
@@ -103,5 +112,7 @@ CREATE INDEX file_name_key ON file (name_key);
 CREATE INDEX file_original_key ON file (original_key);
 CREATE INDEX fcs_guid ON fcs (guid);
 CREATE INDEX fcs_fil ON fcs (fil_key);
+CREATE INDEX file_panel_panel ON file_panel (panel_id);
+CREATE INDEX panel_marker_panel ON panel_marker (panel_id);
 CREATE INDEX population_result_study ON population_result (study_accession);
 CREATE INDEX population_result_expsample ON population_result (expsample_accession);
