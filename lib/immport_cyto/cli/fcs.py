@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from immport_cyto.cli._common import collect_fcs, files_option, json_option
+from immport_cyto.cli._fcs_convert import convert
 from immport_cyto.cli._fcs_deidentify import deidentify
 
 
@@ -13,6 +14,7 @@ def group() -> None:
     """Look into FCS files, change and de-identify them."""
 
 
+group.add_command(convert)
 group.add_command(deidentify)
 
 
