@@ -223,12 +223,16 @@ class Galaxy:
 
     def call(self, method: str, path: str, body: object = None) -> object:
         """One request to the API; JSON in, JSON out."""
+        return json.loads(self.text(method, path, body))
+
+    def text(self, method: str, path: str, body: object = None) -> str:
+        """One request to the API; JSON in, text out."""
         data = json.dumps(body).encode() if body is not None else None
         request = urllib.request.Request(
             self.url + path, data=data, method=method, headers={"Content-Type": "application/json"}
         )
         with urllib.request.urlopen(request, timeout=60) as answer:
-            return json.load(answer)
+            return str(answer.read(), "utf-8")
 
     def planemo(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
         """Run ``planemo test`` against this server."""

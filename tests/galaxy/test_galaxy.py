@@ -3,9 +3,13 @@
 import json
 import re
 import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+
+from support.same_tables import difference
 
 pytestmark = pytest.mark.galaxy
 ROOT = Path(__file__).parents[2]
@@ -34,10 +38,10 @@ def test_lint_of_the_workflow_is_clean(planemo):
     assert not re.search("WARNING|ERROR", report), report
 
 
-def planemo_test(galaxy, target: Path, folder: Path) -> list[dict]:
-    """Results of ``planemo test`` on one target."""
+def planemo_test(galaxy, targets: list[Path], folder: Path) -> list[dict]:
+    """Results of ``planemo test`` on some targets."""
     out = folder / "tests.json"
-    done = galaxy.planemo("--test_output_json", out, "--test_output", folder / "tests.html", target)
+    done = galaxy.planemo("--test_output_json", out, "--test_output", folder / "tests.html", *targets)
     assert out.is_file(), f"planemo made no results\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
     return json.loads(out.read_text())["tests"]
 
@@ -54,11 +58,13 @@ def details(result: dict) -> str:
 
 @pytest.fixture(scope="session")
 def tool_results(galaxy, tmp_path_factory) -> dict[str, list[dict]]:
-    """Results of all tool tests, by the tool's name."""
+    """Results of all tool tests, by the tool's name; two runs side by side, each on every other tool."""
     found: dict[str, list[dict]] = {path.stem: [] for path in TOOLS}
-    for result in planemo_test(galaxy, ROOT / "tools", tmp_path_factory.mktemp("planemo")):
-        name = re.sub(r"^immport_cyto_|-\d+$", "", result["id"])
-        found[name].append(result)
+    folders = [tmp_path_factory.mktemp(f"planemo{number}") for number in range(2)]
+    with ThreadPoolExecutor(2) as pool:
+        runs = [pool.submit(planemo_test, galaxy, TOOLS[number::2], folder) for number, folder in enumerate(folders)]
+    for result in [one for run in runs for one in run.result()]:
+        found[re.sub(r"^immport_cyto_|-\d+$", "", result["id"])].append(result)
     return found
 
 
@@ -70,8 +76,42 @@ def test_tool(tool_results, name):
     assert len(results) >= 3
 
 
-def test_workflow(galaxy, tmp_path):
-    results = planemo_test(galaxy, WORKFLOW / "cross-study-meta-analysis.gxwf.yml", tmp_path)
-    failed = [result for result in results if result["data"].get("status") != "success"]
+@pytest.fixture(scope="session")
+def workflow_results(galaxy, tmp_path_factory) -> list[dict]:
+    """Results of the test of the workflow."""
+    return planemo_test(galaxy, [WORKFLOW / "cross-study-meta-analysis.gxwf.yml"], tmp_path_factory.mktemp("workflow"))
+
+
+def test_workflow(workflow_results):
+    failed = [result for result in workflow_results if result["data"].get("status") != "success"]
     assert not failed, "\n\n".join(map(details, failed))
-    assert len(results) == 1
+    assert len(workflow_results) == 1
+
+
+def test_workflow_gives_the_tables_of_study_run(galaxy, workflow_results, tmp_path):
+    """One way in the shell, in Galaxy the stages one by one: the same numbers."""
+    key = f"key={galaxy.user_key}"
+    latest = galaxy.call("GET", f"/api/invocations?limit=1&sort_by=create_time&sort_desc=true&{key}")[0]
+    outputs = galaxy.call("GET", f"/api/invocations/{latest['id']}?{key}")["outputs"]
+    studies = [
+        {"metadata": str(ROOT / f"test-data/{name}/{name}-DR99_Tab.zip"), "fcs": str(ROOT / f"test-data/{name}")}
+        for name in ("SDY9901", "SDY9903")
+    ]
+    config = {
+        "title": "The same by study run",
+        "studies": studies,
+        "populations": str(ROOT / "test-data/definitions.tsv"),
+        "cluster": {"metaclusters": 15},
+        "model": {"formula": "age_years"},
+    }
+    (tmp_path / "study.yaml").write_text(json.dumps(config))
+    command = ["study", "run", str(tmp_path / "study.yaml"), "--out", str(tmp_path / "out"), "--quiet"]
+    subprocess.run([sys.executable, "-m", "immport_cyto", *command], check=True, capture_output=True)
+    pairs = {
+        "Panels": "panels", "Named metaclusters": "clusters", "Populations per sample": "populations",
+        "Effects": "effects", "Pooled effects": "meta",
+    }  # fmt: skip
+    for label, table in pairs.items():
+        there = galaxy.text("GET", f"/api/datasets/{outputs[label]['id']}/display?{key}")
+        here = (tmp_path / "out" / f"{table}.tsv").read_text()
+        assert not difference(there, here), f"{label}: {difference(there, here)}"

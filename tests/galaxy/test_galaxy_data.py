@@ -4,7 +4,6 @@ On one machine that is to the byte. Between processors the last digits of estima
 differ (order of sums in BLAS, mathematics library), so numbers are compared to a relative 1e-6, all else exactly.
 """
 
-import math
 import os
 import subprocess
 import sys
@@ -14,6 +13,7 @@ import numpy as np
 import pytest
 
 from immport_cyto import fcs
+from support.same_tables import difference
 
 ROOT = Path(__file__).parents[2]
 KEPT = ROOT / "test-data" / "galaxy"
@@ -33,27 +33,13 @@ def names(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
-def same(one: str, other: str) -> bool:
-    """Equal text, or numbers that are equal but for rounding."""
-    if one == other:
-        return True
-    try:
-        return math.isclose(float(one), float(other), rel_tol=1e-6, abs_tol=1e-9)
-    except ValueError:
-        return False
-
-
 def test_same_files(made):
     assert names(made) == names(KEPT), REMAKE
 
 
 @pytest.mark.parametrize("name", [name for name in names(KEPT) if name.endswith((".tsv", ".csv"))])
 def test_same_table(made, name):
-    new, old = ((folder / name).read_text().splitlines() for folder in (made, KEPT))
-    assert len(new) == len(old), REMAKE
-    for one, other in zip(new, old, strict=True):
-        cells = list(zip(one.split("\t"), other.split("\t"), strict=True))
-        assert all(same(*pair) for pair in cells), f"{name}: {one!r} was {other!r}; {REMAKE}"
+    assert not difference((made / name).read_text(), (KEPT / name).read_text()), REMAKE
 
 
 @pytest.mark.parametrize("name", [name for name in names(KEPT) if name.endswith(".fcs")])

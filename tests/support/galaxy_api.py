@@ -18,11 +18,21 @@ class Session:
         return self.server.call(method, f"{path}?key={self.server.user_key}", body)
 
     def upload(self, path: Path) -> str:
-        """Put a table into the history; gives the id of the dataset."""
-        element = {"src": "pasted", "paste_content": path.read_text(), "ext": "tabular", "name": path.name}
-        target = {"destination": {"type": "hdas"}, "elements": [element]}
-        made = self._call("POST", "/api/tools/fetch", {"history_id": self.history, "targets": [target]})
-        return self.finished(made["outputs"][0]["id"])
+        """Put a table of this machine into the history; gives the id of the dataset."""
+        target = {"destination": {"type": "hdas"}, "elements": [_element(path, "tabular")]}
+        return self.finished(self._fetch(target)["outputs"][0]["id"])
+
+    def upload_list(self, name: str, paths: list[Path]) -> None:
+        """Put FCS files of this machine into the history as a list."""
+        elements = [_element(path, "fcs") for path in paths]
+        made = self._fetch(
+            {"destination": {"type": "hdca"}, "collection_type": "list", "name": name, "elements": elements}
+        )
+        for output in made["outputs"]:
+            self.finished(output["id"])
+
+    def _fetch(self, target: dict[str, Any]) -> Any:
+        return self._call("POST", "/api/tools/fetch", {"history_id": self.history, "targets": [target]})
 
     def run(self, tool: str, inputs: dict[str, Any]) -> str:
         """Run a tool; gives the id of its first output."""
@@ -40,3 +50,7 @@ class Session:
             time.sleep(0.5)
         msg = f"dataset {dataset} was not ready in {seconds} s"
         raise TimeoutError(msg)
+
+
+def _element(path: Path, ext: str) -> dict[str, str]:
+    return {"src": "path", "path": str(path), "ext": ext, "name": path.name}
