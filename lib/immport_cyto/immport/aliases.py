@@ -108,15 +108,20 @@ TABLES: tuple[Source, ...] = (
     ),
 )
 
+POPULATION_RESULT = next(source for source in TABLES if source.name == "fcs_analyzed_result")
+
 SUBJECT_2 = _source(
     "subject_2",
-    "file_name! study_accession! subject_accession! expsample_accession! sex|gender subject_age|age age_unit age_event "
-    "age_event_specify race ethnicity species strain phenotype biosample_accession "
+    "file_name! study_accession! subject_accession! expsample_accession!|source_accession sex|gender "
+    "subject_age|age|min_subject_age max_subject_age age_unit age_event "
+    "age_event_specify race ethnicity species strain phenotype|subject_phenotype biosample_accession "
     "biosample_type|biosample_type_name biosample_subtype biosample_treatment|biosample_treatment_name "
     "study_time_collected study_time_collected_unit study_time_t0_event study_time_t0_event_specify "
     "planned_visit_accession planned_visit_name arm_accession arm_name study_title experiment_accession "
     "result_schema|expsample_result_schema "
     "expsample_treatment|expsample_treatement|expsample_treatment_name file_info_id original_file_name "
-    "file_purpose file_detail filesize_bytes",
+    "file_purpose file_detail filesize_bytes measurement_technique",
 )
-"""The ready file-to-subject table; one real copy spells ``Expsample Treatement``."""
+"""The ready file-to-subject table; one real copy spells ``Expsample Treatement``.
+
+A row of a saved query-API response (filePath) has the same columns."""

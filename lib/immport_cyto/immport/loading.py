@@ -14,7 +14,7 @@ from typing import Any
 
 from immport_cyto.exceptions import InputError, PackageError
 from immport_cyto.immport import schema, transform, values
-from immport_cyto.immport.aliases import SUBJECT_2, TABLES, Source
+from immport_cyto.immport.aliases import POPULATION_RESULT, SUBJECT_2, TABLES
 from immport_cyto.immport.package import PackageSource
 from immport_cyto.immport.panels import index_panels
 
@@ -105,6 +105,7 @@ def add_functions(connection: sqlite3.Connection) -> None:
         ("word", 1): values.word,
         ("technique", 1): values.technique,
         ("technique", 2): values.technique,
+        ("technique", 3): values.technique,
         ("study_days", 2): values.study_days,
         ("age_between", 3): age_between,
         ("topcoded", 1): topcoded,
@@ -199,13 +200,13 @@ def _stage(connection: sqlite3.Connection, source: PackageSource, findings: list
     _drop_staging(connection)
     for name, columns in transform.STAGED.items():
         connection.execute(f"CREATE TEMP TABLE s_{name} ({', '.join(f'{column} TEXT' for column in columns)})")
-    tables: tuple[Source, ...] = (SUBJECT_2,) if source.kind == "subject_2" else TABLES
+    tables = {"subject_2": (SUBJECT_2,), "api": (SUBJECT_2, POPULATION_RESULT)}.get(source.kind, TABLES)
     for table in tables:
         marks = ", ".join("?" * len(table.columns))
         rows = source.rows(table, findings)
         for batch in _batches(rows):
             connection.executemany(f"INSERT INTO s_{table.name} VALUES ({marks})", batch)  # noqa: S608
-    if source.kind == "subject_2":
+    if source.kind != "tab":
         has_unit = "age_unit" not in source.absent.get(SUBJECT_2.name, frozenset())
         if not has_unit:
             findings.append(f"{source.name}: no column AGE_UNIT; ages are taken as years")
@@ -270,8 +271,8 @@ def _compare(
         return LoadStatus.UNCHANGED
     if rank < present_rank:
         return LoadStatus.OLDER
-    if rank == present_rank and kind == "subject_2":
-        return LoadStatus.ADDED if present_kind == "subject_2" else LoadStatus.COVERED
+    if rank == present_rank and kind != "tab":
+        return LoadStatus.COVERED if present_kind == "tab" else LoadStatus.ADDED
     return LoadStatus.REPLACED
 
 

@@ -8,7 +8,7 @@ import hashlib
 import re
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -64,7 +64,7 @@ class PackageSource:
     name
         File name of the package, without its folder.
     kind
-        ``tab`` or ``subject_2``.
+        ``tab``, ``subject_2`` or ``api``.
     release
         ``DR28``, or ``""`` where no name tells it.
     tables
@@ -239,8 +239,10 @@ def _decode(line: bytes) -> str:
         return line.decode("cp1252", errors="replace")
 
 
-def find_sources(path: Path | str, *, limits: Limits | None = None) -> list[PackageSource]:
+def find_sources(path: Path | str, *, limits: Limits | None = None) -> Sequence[PackageSource]:
     """Tab packages and Subject_2 tables at `path`: a zip, a folder (also of zips), or one Subject_2 table.
+
+    Saved responses of the query API are found, too: see :mod:`immport_cyto.immport.api`.
 
     Parameters
     ----------
@@ -254,15 +256,19 @@ def find_sources(path: Path | str, *, limits: Limits | None = None) -> list[Pack
     PackageError
         Nothing there, nothing of ImmPort in it, or an archive that must not be trusted.
     """
+    from immport_cyto.immport import api  # it extends this module
+
     path = Path(path)
     limits = limits or Limits()
     if path.is_dir():
-        found = _in_folder(path, limits)
+        found: Sequence[PackageSource] = _in_folder(path, limits)
     elif not path.is_file():
         msg = f"{path}: no such file or folder; check the path"
         raise PackageError(msg)
     elif zipfile.is_zipfile(path):
         found = _in_zip(path, limits)
+    elif (response := api.find_response(path, limits)) is not None:
+        found = [response]
     else:
         with path.open("rb") as stream:
             start = stream.read(4)

@@ -15,7 +15,8 @@ FROM s_subject_2 GROUP BY subject_accession;
 INSERT INTO s_arm_2_subject (
     arm_accession, subject_accession, min_subject_age, max_subject_age, age_unit, age_event, age_event_specify,
     subject_phenotype)
-SELECT DISTINCT arm_key(study_accession, arm_accession, arm_name), subject_accession, subject_age, subject_age,
+SELECT DISTINCT arm_key(study_accession, arm_accession, arm_name), subject_accession, subject_age,
+    CASE WHEN max_subject_age <> '' THEN max_subject_age ELSE subject_age END,
     CASE WHEN :has_age_unit THEN age_unit ELSE 'Years' END, age_event, age_event_specify, phenotype
 FROM s_subject_2;
 
@@ -32,7 +33,7 @@ SELECT DISTINCT biosample_accession, study_accession, subject_accession, planned
 FROM s_subject_2 WHERE biosample_accession <> '';
 
 INSERT INTO s_experiment (experiment_accession, study_accession, measurement_technique)
-SELECT experiment_accession, study_accession, max(technique(file_detail, :technique))
+SELECT experiment_accession, study_accession, max(technique(measurement_technique, file_detail, :technique))
 FROM s_subject_2 WHERE experiment_accession <> '' GROUP BY experiment_accession, study_accession;
 
 INSERT INTO s_expsample (expsample_accession, experiment_accession, result_schema)

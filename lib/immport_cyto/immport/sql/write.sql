@@ -78,7 +78,7 @@ INSERT INTO experiment
 SELECT experiment_accession, study_accession, name, technique(measurement_technique), measurement_technique
 FROM s_experiment
 WHERE study_accession IN (SELECT study_accession FROM chosen)
-ON CONFLICT DO NOTHING;
+ON CONFLICT DO UPDATE SET technique = coalesce(nullif(technique, ''), excluded.technique);
 
 INSERT INTO expsample
 SELECT expsample_accession, nullif(experiment_accession, ''), result_schema
