@@ -50,6 +50,7 @@ def convert(
     from immport_cyto import provenance
     from immport_cyto.exceptions import OptionError, OutputExistsError
     from immport_cyto.fcs.convert import format_of, from_fcs, to_fcs
+    from immport_cyto.fcs.outputs import output_path
 
     if (out is None) == (out_dir is None):
         msg = "give either --out or --out-dir"
@@ -67,7 +68,7 @@ def convert(
     for name, path in files.items():
         # the name, not the path, has the suffix in Galaxy; instruments name FCS files in many ways
         source = of or _suffix_format(name)
-        target = out if out is not None else out_dir / f"{_stem(name)}.{to}"  # type: ignore[operator]
+        target = out or output_path(out_dir or Path(), f"{_stem(name)}.{to}", files.values())
         goal = to or format_of(target)
         if (source == "fcs") == (goal == "fcs"):
             msg = f"{name}: converting {source} to {goal} is not possible; one of the two must be fcs (--from, --to)"

@@ -7,15 +7,18 @@ import click
 from immport_cyto.cli._common import collect_fcs, files_option, json_option
 from immport_cyto.cli._fcs_convert import convert
 from immport_cyto.cli._fcs_deidentify import deidentify
+from immport_cyto.cli._fcs_merge import merge
+from immport_cyto.cli._fcs_sample import sample
+from immport_cyto.cli._fcs_split import split
 
 
 @click.group("fcs")
 def group() -> None:
-    """Look into FCS files, change and de-identify them."""
+    """Look into FCS files, convert, merge, split, sample and de-identify them."""
 
 
-group.add_command(convert)
-group.add_command(deidentify)
+for command in (convert, deidentify, merge, sample, split):
+    group.add_command(command)
 
 
 @group.command("info")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from immport_cyto.exceptions import FCSError, OutputExistsError
+from immport_cyto.exceptions import FCSError
 from immport_cyto.fcs import personal
 from immport_cyto.fcs.batches import BATCHES, CHANGES, KEY, Days, label_days, run_order
 from immport_cyto.fcs.check import CheckWord
@@ -20,6 +20,7 @@ from immport_cyto.fcs.file import open_fcs
 from immport_cyto.fcs.leftover import leftovers
 from immport_cyto.fcs.model import Report
 from immport_cyto.fcs.numbers import real
+from immport_cyto.fcs.outputs import file_part, output_path, plain_name
 from immport_cyto.fcs.source import Bytes, map_file
 from immport_cyto.fcs.text import Entry, parse_entries
 from immport_cyto.files import atomic_path
@@ -125,7 +126,7 @@ def plan(files: Mapping[str, Path], *, keep: Iterable[str] = (), blank: Iterable
         left = leftovers(map_file(s.path), s.outside, private)
         changes += [Change(0, "outside keywords", "", kind, "left", text) for kind, text in left]
         new_name = _new_name(s.name, days[s.name], labels["acquired"], words, initials, taken)
-        if new_name != s.name.removesuffix(".gz"):
+        if new_name != file_part(plain_name(s.name)):
             changes.insert(0, Change(0, "file name", "", "file", "renamed", s.name))
         of = days[s.name].of
         own = {kind: labels[kind][day] for kind, day in of.items()}
@@ -141,14 +142,10 @@ def apply(plans: Sequence[FilePlan], folder: Path) -> None:
     OutputExistsError
         A file to be written is one of the files that are read.
     """
-    sources = {plan.path.resolve() for plan in plans}
-    for one in plans:
-        if (folder / one.new_name).resolve() in sources:
-            msg = f"{folder / one.new_name}: is one of the files to read; give another folder to write to"
-            raise OutputExistsError(msg)
-    for one in plans:
+    targets = [output_path(folder, one.new_name, [other.path for other in plans]) for one in plans]
+    for one, path in zip(plans, targets, strict=True):
         content = map_file(one.path)
-        with atomic_path(folder / one.new_name) as temporary:
+        with atomic_path(path) as temporary:
             content.tofile(temporary)
             target = np.memmap(temporary, np.uint8, "r+")
             for change in one.changes:
@@ -311,7 +308,7 @@ def _new_name(
     initials: frozenset[str],
     taken: set[str],
 ) -> str:
-    name = old.removesuffix(".gz")
+    name = plain_name(old)
     in_name = [personal.Day(begin, end, (("", day),)) for (begin, end), day in days.in_name.items()]
     parts = {(day.begin, day.end): labels[day.readings[0]] for day in in_name}
     for begin, end in personal.persons_in(name, in_name, words, initials):
@@ -321,6 +318,7 @@ def _new_name(
         before = "_" if begin and name[begin - 1].isalnum() and label != "x" else ""
         after = "_" if end < len(name) and name[end].isalnum() and label != "x" else ""
         name = name[:begin] + before + label + after + name[end:]
+    name = file_part(name)
     stem, dot, suffix = name.rpartition(".")
     if not dot:
         stem, suffix = name, ""

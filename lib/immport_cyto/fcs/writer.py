@@ -30,7 +30,9 @@ _COMPUTED = frozenset(
 )  # fmt: skip
 # true of the values as they are written: linear float32, so no log, gain or type of their own
 _COMPUTED_PER_CHANNEL = frozenset(("B", "E", "G", "N", "R", "S", "DATATYPE"))
-_PER_CHANNEL = re.compile(r"(\$?)P(\d+)([A-Z]+)")
+_PER_CHANNEL = re.compile(r"(\$|ICYTO_|FLOWCORE_\$|FJ_\$|)P(\d+)([A-Z]+)")
+# these name channels by number without being of one channel, so they hold only while all keep their numbers
+_BY_NUMBER = re.compile(r"\$COMP|\$DFC\d+TO\d+|\$R\d+[IW]|\$GATE|\$GATING|\$G\d+[A-Z]")
 # in the order of preference; the last cannot occur in a cleaned value
 _DELIMITERS = ("|", "/", "\\", "!", "#", "~", "\x0c", "\x1e")
 _CLEANED = str.maketrans({"\0": " ", "\x1e": " "})
@@ -185,15 +187,16 @@ def _keywords(
         if channel.pns.strip():
             text[prefix + "S"] = channel.pns
     moved = _moved_channels({key.upper(): value for key, value in keywords.items()}, channels)
+    renumbered = any(f"$P{n}N" in keywords and moved.get(n) != n for n in range(1, len(keywords) + 1))
     for key, value in keywords.items():
         upper = key.strip().upper()
         match = _PER_CHANNEL.fullmatch(upper)
         if match:
             number = moved.get(int(match[2]))
-            if number is None or (match[1] and match[3] in _COMPUTED_PER_CHANNEL):
+            if number is None or (match[1] == "$" and match[3] in _COMPUTED_PER_CHANNEL):
                 continue
             upper = f"{match[1]}P{number}{match[3]}"
-        if upper and upper not in _COMPUTED:
+        if upper and upper not in _COMPUTED and not (renumbered and _BY_NUMBER.fullmatch(upper)):
             text.setdefault(upper, str(value))
     if version == "3.2":
         text.setdefault("$CYT", "unknown")
