@@ -7,7 +7,7 @@ from immport_cyto import tables
 HEAD = """\
 # File formats
 
-Made from `lib/immport_cyto/tables.py` by `scripts/make_docs.py`; do not edit by hand.
+Made from `lib/immport_cyto/tables/stages.py` by `scripts/make_docs.py`; do not edit by hand.
 
 All tables are UTF-8, tab-separated, with one header line. An empty cell means unknown. Columns that are not listed are
 kept and passed on. A text cell that a spreadsheet would take for a formula is written with a leading apostrophe, which
