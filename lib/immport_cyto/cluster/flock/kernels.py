@@ -113,47 +113,76 @@ def join_neighbours(dense, table, parent, lowest):  # type: ignore[no-untyped-de
 
 
 @njit
-def flood(centres, reach, component):  # type: ignore[no-untyped-def]
+def _is_near(one, other, reach):  # type: ignore[no-untyped-def]
+    for j in range(one.shape[0]):  # noqa: SIM110 - numba does not compile all() over a generator
+        if abs(one[j] - other[j]) > reach[j]:
+            return False
+    return True
+
+
+@njit
+def _sort_into_cells(centres, columns, low, side, n_cells, place, cell, left, where):  # type: ignore[no-untyped-def]
+    """Cell of each centre, and the centres cell by cell: ``left[begin[c]:begin[c + 1]]``; ``where`` inverts `left`."""
+    n = centres.shape[0]
+    begin = np.zeros(n_cells[0] * n_cells[1] * n_cells[2] + 1, np.int64)
+    for i in range(n):
+        for a in range(3):
+            place[i, a] = min(int((centres[i, columns[a]] - low[a]) / side[a]), n_cells[a] - 1)
+        cell[i] = (place[i, 0] * n_cells[1] + place[i, 1]) * n_cells[2] + place[i, 2]
+        begin[cell[i] + 1] += 1
+    begin = np.cumsum(begin)
+    end = begin[:-1].copy()
+    for i in range(n):
+        where[i] = end[cell[i]]
+        left[where[i]] = i
+        end[cell[i]] += 1
+    return begin
+
+
+@njit
+def flood(centres, reach, columns, low, side, n_cells, component):  # type: ignore[no-untyped-def]
     """Connect, transitively, centres that differ by at most `reach` in every column; returns the number of components.
 
-    `component` is numbered by the smallest centre in it. Each centre is compared only with those not yet reached.
+    `component` is numbered by the smallest centre in it. Three `columns` are cut into `n_cells` cells of width `side`,
+    which is not below the reach, from `low` on: centres that are near lie in the same cell or in neighbouring ones.
     """
-    n, d = centres.shape
+    n = centres.shape[0]
     component[:] = -1
-    left = np.arange(n)  # those not reached, in any order; `place` says where each is
-    place = np.arange(n)
-    n_left = n
+    place, cell = np.empty((n, 3), np.int64), np.empty(n, np.int64)
+    left, where = np.empty(n, np.int64), np.empty(n, np.int64)
+    begin = _sort_into_cells(centres, columns, low, side, n_cells, place, cell, left, where)
+    end = begin[1:].copy()  # those not reached yet are left[begin[c]:end[c]]
     stack = np.empty(n, np.int64)
     found = 0
     for start in range(n):
         if component[start] >= 0:
             continue
         component[start] = found
+        c = cell[start]
+        end[c] -= 1
+        left[where[start]] = left[end[c]]
+        where[left[end[c]]] = where[start]
         stack[0] = start
         depth = 1
-        n_left -= 1
-        left[place[start]] = left[n_left]
-        place[left[n_left]] = place[start]
         while depth > 0:
             depth -= 1
             here = stack[depth]
-            a = 0
-            while a < n_left:
-                there = left[a]
-                near = True
-                for j in range(d):
-                    if abs(centres[here, j] - centres[there, j]) > reach[j]:
-                        near = False
-                        break
-                if near:
-                    component[there] = found
-                    stack[depth] = there
-                    depth += 1
-                    n_left -= 1
-                    left[a] = left[n_left]
-                    place[left[n_left]] = a
-                else:
-                    a += 1
+            for c0 in range(max(place[here, 0] - 1, 0), min(place[here, 0] + 2, n_cells[0])):
+                for c1 in range(max(place[here, 1] - 1, 0), min(place[here, 1] + 2, n_cells[1])):
+                    for c2 in range(max(place[here, 2] - 1, 0), min(place[here, 2] + 2, n_cells[2])):
+                        c = (c0 * n_cells[1] + c1) * n_cells[2] + c2
+                        a = begin[c]
+                        while a < end[c]:
+                            there = left[a]
+                            if _is_near(centres[here], centres[there], reach):
+                                component[there] = found
+                                stack[depth] = there
+                                depth += 1
+                                end[c] -= 1
+                                left[a] = left[end[c]]
+                                where[left[a]] = a
+                            else:
+                                a += 1
         found += 1
     return found
 

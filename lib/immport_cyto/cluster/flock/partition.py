@@ -13,6 +13,7 @@ Float64 = NDArray[np.float64]
 Labels = NDArray[np.int32]
 
 STEP = 0.1
+_MOST_CELLS = 64
 
 
 @dataclass(frozen=True)
@@ -40,12 +41,11 @@ def join_groups(centres: Float64, width: Float64, most: int, limits: tuple[float
     The reach starts at 1 and grows by 0.1 while there are more than `most` populations; where there is only one it
     shrinks. It stays within `limits`. Populations are numbered by the smallest group in them.
     """
-    from immport_cyto.cluster.flock import kernels
-
     population = np.empty(len(centres), np.int64)
+    columns = np.resize(np.argsort(-centres.std(axis=0) / width, kind="stable")[:3], 3)
 
     def count(reach: float) -> int:
-        return int(kernels.flood(centres, reach * width, population))
+        return _flood(centres, reach * width, columns, population)
 
     reach = 1.0
     n = count(reach)
@@ -55,6 +55,19 @@ def join_groups(centres: Float64, width: Float64, most: int, limits: tuple[float
         reach = _shrink(count, most, limits[0])
     n = count(reach)
     return Joined(population, n, reach)
+
+
+def _flood(centres: Float64, reach: Float64, columns: NDArray[np.int64], population: NDArray[np.int64]) -> int:
+    """Populations at a reach, looked for in cells of three columns (one may come twice); returns their number."""
+    from immport_cyto.cluster.flock import kernels
+
+    low = centres[:, columns].min(axis=0)
+    extent = centres[:, columns].max(axis=0) - low
+    # a little wider than the reach, so that rounding cannot put near centres two cells apart
+    side = np.maximum(reach[columns] * (1 + 1e-9), extent / _MOST_CELLS)
+    side[side <= 0] = 1.0
+    n_cells = np.minimum(extent / side, _MOST_CELLS).astype(np.int64) + 1
+    return int(kernels.flood(centres, reach, columns, low, side, n_cells, population))
 
 
 def _grow(count: Callable[[float], int], most: int, limit: float) -> float:
