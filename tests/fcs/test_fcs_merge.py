@@ -169,6 +169,16 @@ def test_keywords_that_cannot_be_shared_are_reported(tmp_path):
     ]
 
 
+def test_roles_of_preprocessed_channels_go_with_them(tmp_path):
+    three, two = (("A", ""), ("B", ""), ("C", "")), (("C", ""), ("B", ""))
+    a = make(tmp_path, "a.fcs", 1, channels=three, keywords={"ICYTO_P2ROLE": "dna", "ICYTO_P3ROLE": "marker"})
+    b = make(tmp_path, "b.fcs", 1, channels=two, keywords={"ICYTO_P1ROLE": "marker", "ICYTO_P2ROLE": "time"})
+    merge({"a.fcs": a, "b.fcs": b}, tmp_path / "m.fcs", channels="common")
+    f = fcs.open(tmp_path / "m.fcs")
+    assert f.names == ["B", "C", "File"]
+    assert {key: value for key, value in f.keywords.items() if key.endswith("ROLE")} == {"ICYTO_P2ROLE": "marker"}
+
+
 def test_names_of_channels_that_stand_in_the_way(files, tmp_path):
     twice = tmp_path / "d.fcs"
     fcs.write(twice, [[1.0, 2.0]], [("A", ""), ("A", "")])

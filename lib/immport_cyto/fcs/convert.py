@@ -1,5 +1,6 @@
 """FCS to TSV, CSV, Parquet and h5ad, and back."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,7 @@ _SUFFIXES = {
 }
 _DELIMITERS = {"tsv": "\t", "csv": ","}
 _EVENTS = 200_000
+_OURS = re.compile(r"ICYTO_P\d+[A-Z]+")
 
 
 @dataclass(frozen=True)
@@ -157,7 +159,11 @@ def to_fcs(
         list(range(len(description.names))) if channels is None else [_column(source, description, c) for c in channels]
     )
     chosen = [description.channels[index] for index in indices]
-    write(target, values[:, indices], chosen, description.keywords)
+    keywords_kept = description.keywords
+    if channels is not None:
+        # roles and transforms by number, which no longer holds
+        keywords_kept = {key: text for key, text in keywords_kept.items() if not _OURS.fullmatch(key)}
+    write(target, values[:, indices], chosen, keywords_kept)
     return Converted(
         len(values), tuple(description.names[index] for index in indices), tuple(_doubts(values, description))
     )

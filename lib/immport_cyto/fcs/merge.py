@@ -74,7 +74,7 @@ def merge(
         raise PanelError(msg)
     described = [_channel(pnn, names, opened, warnings, ignore_stains=ignore_stains) for pnn in kept]
     wanted = plan.of({name: f.n_events for name, f in zip(names, opened, strict=True)})
-    keywords, lost = _shared_keywords(opened)
+    keywords, lost = _shared_keywords(opened, kept)
     if any(_SPILLOVER.fullmatch(key) for key in lost):
         warnings.append("the files have different spillover matrices; the merged file has none, so compensate before")
     if "$TIMESTEP" in lost and any(c.is_time for c in described):
@@ -159,7 +159,7 @@ def _folded(stain: str) -> str:
     return re.sub(r"[\s_-]+", "", stain).casefold()
 
 
-def _shared_keywords(opened: Sequence[FCSFile]) -> tuple[dict[str, str], set[str]]:
+def _shared_keywords(opened: Sequence[FCSFile], kept: Sequence[str]) -> tuple[dict[str, str], set[str]]:
     """Keywords of the first file that all have with the same value, those of channels by $PnN; and the other keys."""
     by_meaning = [_by_meaning(f) for f in opened]
     first = by_meaning[0]
@@ -168,7 +168,13 @@ def _shared_keywords(opened: Sequence[FCSFile]) -> tuple[dict[str, str], set[str
     numbers = {c.pnn: c.number for c in opened[0].channels}
     keywords = {f"$P{number}N": pnn for pnn, number in numbers.items()}
     for key, pnn in first:
-        if (key, pnn) in shared:
+        if (key, pnn) not in shared:
+            continue
+        if key.startswith("ICYTO_P#"):
+            # the writer moves the others from the numbers of the first file; ours must have the new ones
+            if pnn in kept:
+                keywords[key.replace("#", str(kept.index(pnn) + 1))] = first[key, pnn]
+        else:
             keywords[key.replace("#", str(numbers[pnn])) if pnn else key] = first[key, pnn]
     return keywords, lost
 

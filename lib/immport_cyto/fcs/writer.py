@@ -30,7 +30,7 @@ _COMPUTED = frozenset(
 )  # fmt: skip
 # true of the values as they are written: linear float32, so no log, gain or type of their own
 _COMPUTED_PER_CHANNEL = frozenset(("B", "E", "G", "N", "R", "S", "DATATYPE"))
-_PER_CHANNEL = re.compile(r"(\$|ICYTO_|FLOWCORE_\$|FJ_\$|)P(\d+)([A-Z]+)")
+_PER_CHANNEL = re.compile(r"(\$|FLOWCORE_\$|FJ_\$|)P(\d+)([A-Z]+)")
 # these name channels by number without being of one channel, so they hold only while all keep their numbers
 _BY_NUMBER = re.compile(r"\$COMP|\$DFC\d+TO\d+|\$R\d+[IW]|\$GATE|\$GATING|\$G\d+[A-Z]")
 # in the order of preference; the last cannot occur in a cleaned value
@@ -63,7 +63,8 @@ def write(
     keywords
         Other keywords. Those that describe the structure or the scale ($TOT, $PAR, $DATATYPE, offsets, $PnB, $PnE,
         $PnG, $PnN, $PnR, $PnS, ...) are computed. Those of one channel ($PnV, $PnF, PnDISPLAY, ...) go with it: by
-        $PnN where `keywords` has it, else by number; those of a channel that is no longer there are left out.
+        $PnN where `keywords` has it, else by number; those of a channel that is no longer there are left out. Ours
+        (``ICYTO_P<n>...``) are taken as they are: they speak of the numbers in the new file.
         All others are kept. An empty value, which the format does not know, becomes a blank.
     version
         ``"3.1"`` or ``"3.2"``.
