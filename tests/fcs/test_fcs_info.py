@@ -9,6 +9,7 @@ from click.testing import CliRunner
 from immport_cyto import fcs, tables
 from immport_cyto.cli.fcs import group
 from immport_cyto.exceptions import FCSError, InputError, LinkError
+from immport_cyto.fcs.compare import UNION, compare
 from immport_cyto.fcs.overview import CHANNELS, INFO
 from immport_cyto.fcs.page import render
 from support import fcs_maker as maker
@@ -83,7 +84,16 @@ def test_page_is_escaped_and_self_contained(files):
     assert page.links == []
     assert SCRIPT in page.text
     text = " ".join(page.text)
-    for expected in ("LSR & co", "Files that cannot be read", "declares 2 events", "Set 2", "1 of 2", "CD4"):
+    for expected in (
+        "LSR & co",
+        "Files that cannot be read",
+        "declares 2 events",
+        "Set 2",
+        "1 of 2",
+        "CD4",
+        "missing",
+        "a.fcs",
+    ):
         assert expected in text
 
 
@@ -113,7 +123,9 @@ def test_command_writes_what_is_asked_for(files, tmp_path):
     assert "'=1+2" in channels.read_text()  # no formula for a spreadsheet
     assert html.read_text().startswith("<!doctype html>")
     entry = json.loads(record.read_text())
-    assert entry["counts"] == {"files": 3, "files_failed": 1, "events": 3, "channels": 5}
+    assert entry["counts"] == {
+        "files": 3, "files_failed": 1, "events": 3, "channels": 5, "channel_names": 4, "channel_names_differing": 4,
+    }  # fmt: skip
     assert [row["n_events"] for row in entry["files"]] == [1, 2, None]
     assert str(tmp_path) not in record.read_text()
 
@@ -149,3 +161,34 @@ def test_command_with_wrong_names(files, tmp_path):
     assert 'files.json: is not a JSON list of {"name": ..., "path": ...}; correct it' in str(wrong)
     assert isinstance(run(tmp_path / "none.fcs").exception, InputError)
     assert run().exit_code == 2
+
+
+def test_union_of_channels(tmp_path):
+    def file(name, channels, **options):
+        names, stains = zip(*channels, strict=True)
+        content = maker.make([[1.0] * len(names)], names=names, stains=stains, **options)
+        return maker.write(tmp_path / name, content)
+
+    files = {
+        "a.fcs": file("a.fcs", [("FSC-A", ""), ("FL1", "CD4"), ("FL2", "CD8"), ("Time", "")], ranges=[1024] * 4),
+        "b.fcs": file("b.fcs", [("FSC-A", ""), ("FL2", "cd8"), ("FL1", "CD3")], ranges=[1024] * 3),
+        "c.fcs": file("c.fcs", [("FSC-A", ""), ("FL1", ""), ("FL2", "CD8")], ranges=[1024, 256, 1024]),
+    }
+    union = compare(fcs.info(files)[1]).set_index("fcs_colname")
+    assert list(union.index) == ["FSC-A", "FL1", "FL2", "Time"]
+    assert list(union["differences"]) == ["", "stain;position;range", "position", "missing"]
+    assert union.loc["FL1", "descriptions"] == "CD3 (1), CD4 (1), none (1)"
+    assert (union.loc["FL1", "ranges"], union.loc["FL1", "positions"]) == ("1024 (2), 256 (1)", "2 (2), 3 (1)")
+    assert (union.loc["Time", "n_missing"], union.loc["Time", "missing_from"]) == (2, "b.fcs;c.fcs")
+    result = run(*files.values())
+    assert "3 files: 4 channel names, 1 the same in all" in result.stdout
+    assert "  FL1: 3 of 3 files, stain, position, range: CD3 (1), CD4 (1), none (1)" in result.stdout
+    run(*files.values(), "--union", tmp_path / "u.tsv")
+    assert list(tables.read(tmp_path / "u.tsv", UNION)["n_files"]) == [3, 3, 3, 1]
+
+
+def test_union_of_no_readable_file_and_of_a_repeated_name(tmp_path):
+    bad = maker.write(tmp_path / "bad.fcs", b"no")
+    assert len(compare(fcs.info({"bad.fcs": bad})[1])) == 0
+    twice = maker.write(tmp_path / "twice.fcs", maker.make([[1.0, 2.0]], names=["A", "A"]))
+    assert list(compare(fcs.info({"twice.fcs": twice})[1])["differences"]) == ["repeated"]

@@ -4,6 +4,7 @@ from importlib.resources import files as resources
 from typing import TYPE_CHECKING, Any
 
 from immport_cyto import __version__
+from immport_cyto.fcs.compare import compare
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,7 +29,7 @@ def render(file_table: "pd.DataFrame", channel_table: "pd.DataFrame") -> str:
         n_events=int(readable["n_events"].sum()) if len(readable) else 0,
         odd=[row for row in readable.to_dict("records") if row["details"]],
         sets=sets,
-        differing=_differing(channel_table, len(readable)),
+        differing=[row for row in compare(channel_table).to_dict("records") if row["differences"]],
     )
 
 
@@ -46,15 +47,4 @@ def _channel_sets(table: "pd.DataFrame") -> list[dict[str, Any]]:
             "channels": table[table["file_name"] == names[0]].astype(object).to_dict("records"),
         }
         for number, (_, names) in enumerate(ordered, 1)
-    ]
-
-
-def _differing(table: "pd.DataFrame", n_files: int) -> list[dict[str, Any]]:
-    """Channel names that some files have and others lack."""
-    names = table.drop_duplicates(["file_name", "fcs_colname"])
-    counted = names.groupby("fcs_colname", sort=True)["file_name"].agg(["size", "first"])
-    return [
-        {"name": str(name), "n": int(row["size"]), "example": str(row["first"])}
-        for name, row in counted.iterrows()
-        if row["size"] < n_files
     ]
