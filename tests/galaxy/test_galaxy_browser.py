@@ -38,7 +38,7 @@ def page(galaxy, session, chromium):
         expect.set_options(timeout=90_000)
         page.goto(f"{galaxy.url}/history/set_as_current?id={session.history}")
         page.goto(galaxy.url, wait_until="domcontentloaded")
-        expect(page.locator("#current-history-panel, .history-index").get_by_text("Age and T cells")).to_be_visible()
+        expect(page.get_by_role("button", name="Age and T cells").first).to_be_visible()
         yield page
         browser.close()
 

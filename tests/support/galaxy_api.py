@@ -1,6 +1,7 @@
 """A few calls of Galaxy's API: what a user does by hand before the browser test looks."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +26,10 @@ class Session:
     def upload_list(self, name: str, paths: list[Path]) -> None:
         """Put FCS files of this machine into the history as a list."""
         elements = [_element(path, "fcs") for path in paths]
-        made = self._fetch(
-            {"destination": {"type": "hdca"}, "collection_type": "list", "name": name, "elements": elements}
-        )
-        for output in made["outputs"]:
-            self.finished(output["id"])
+        target = {"destination": {"type": "hdca"}, "collection_type": "list", "name": name, "elements": elements}
+        made = self._fetch(target)
+        path = f"/api/histories/{self.history}/contents/dataset_collections/{made['output_collections'][0]['id']}"
+        self._wait(lambda: self._call("GET", path)["populated_state"] == "ok", name)
 
     def _fetch(self, target: dict[str, Any]) -> Any:
         return self._call("POST", "/api/tools/fetch", {"history_id": self.history, "targets": [target]})
@@ -39,16 +39,25 @@ class Session:
         made = self._call("POST", "/api/tools", {"history_id": self.history, "tool_id": tool, "inputs": inputs})
         return self.finished(made["outputs"][0]["id"])
 
-    def finished(self, dataset: str, seconds: float = 180) -> str:
+    def finished(self, dataset: str) -> str:
         """Wait until a dataset is ready; anything but success is an error."""
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
+
+        def ready() -> bool:
             state = self._call("GET", f"/api/datasets/{dataset}")
             if state["state"] in DONE:
                 assert state["state"] == "ok", state.get("misc_info")
-                return dataset
+            return state["state"] in DONE
+
+        self._wait(ready, dataset)
+        return dataset
+
+    def _wait(self, ready: Callable[[], bool], what: str, seconds: float = 180) -> None:
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if ready():
+                return
             time.sleep(0.5)
-        msg = f"dataset {dataset} was not ready in {seconds} s"
+        msg = f"{what} was not ready in {seconds} s"
         raise TimeoutError(msg)
 
 
