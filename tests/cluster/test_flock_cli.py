@@ -122,6 +122,19 @@ def test_text_tables_and_the_options_of_the_original(tmp_path):
     assert counts["population"].tolist()[0] == "FLOCK 1"
 
 
+def test_names_can_come_in_a_list(tmp_path):
+    X, _ = blobs(T_CELLS, SIZES, seed=4)
+    path = write_text(tmp_path / "dataset_1.dat", X, MARKERS)
+    (tmp_path / "list.json").write_text(json.dumps([{"name": "first sample; rm -rf", "path": str(path)}]))
+    run(
+        "flock", "--files", tmp_path / "list.json", "--models-dir", tmp_path / "m", "--profiles", tmp_path / "p.tsv",
+        "--out-dir", tmp_path / "files", "--quiet",
+    )  # fmt: skip
+    assert flock.load(tmp_path / "m" / "model.npz").training == [("first sample; rm -rf", 1000)]
+    (written,) = (tmp_path / "files").iterdir()
+    assert written.name.startswith("first_sample_rm_-rf")
+
+
 def test_mapping_again_gives_the_files_of_the_training(folder, tmp_path):
     train(folder, tmp_path / "out", "--samples", tmp_path / "samples.tsv", "--quiet")
     models = [f"--model={path}" for path in (tmp_path / "out" / "models").iterdir()]
