@@ -8,11 +8,11 @@ from immport_cyto.exceptions import ImmportCytoError
 
 # noun -> one line of help; the module of that name holds `group`
 NOUNS = {
-    "fcs": "Look into FCS files.",
-    "immport": "Load ImmPort packages and link FCS files to subjects.",
+    "fcs": "Look into FCS files; convert, merge, split, sample, de-identify them.",
+    "immport": "Load ImmPort packages; link FCS files to subjects; search; published results.",
     "panel": "Name what each channel measures.",
     "events": "Compensate, transform and check events.",
-    "cluster": "Cluster events with FlowSOM, map files onto a model.",
+    "cluster": "Cluster events with FlowSOM or FLOCK, map files onto a model.",
     "population": "Find, name and count populations.",
     "meta": "Estimate effects per study and pool them.",
     "report": "Write the HTML report.",
