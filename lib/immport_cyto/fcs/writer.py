@@ -20,7 +20,8 @@ Blocks = Callable[[], Iterable[npt.NDArray[Any]]]
 
 # DATA starts at a multiple of this, so that a memory map of it is aligned.
 _ALIGNMENT = 64
-_CHUNK_VALUES = 1 << 20
+# events copied, checked and written at a time: small enough to stay in the cache between these
+_CHUNK_VALUES = 1 << 18
 
 _OFFSETS = ("$BEGINANALYSIS", "$ENDANALYSIS", "$BEGINSTEXT", "$ENDSTEXT", "$BEGINDATA", "$ENDDATA")
 _COMPUTED = frozenset(
