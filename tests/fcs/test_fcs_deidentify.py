@@ -151,6 +151,14 @@ def test_escaped_delimiters_and_other_encodings(tmp_path):
     assert fcs.open(tmp_path / "out" / "x.fcs").keywords["$CYT"] == "LSR II"
 
 
+def test_masked_text_stays_utf_8(tmp_path):
+    source = make(tmp_path, "x.fcs", {"NOTE": "Café © 2011-04-13", "KEPT": "µ"})
+    apply(plan({"x.fcs": source}), tmp_path / "out")
+    f = fcs.open(tmp_path / "out" / "x.fcs")
+    assert (f.keywords["NOTE"], f.keywords["KEPT"]) == ("xxxxx xx xxxx-xx-xx", "µ")
+    assert "encoding" not in {finding.code for finding in f.findings}
+
+
 def test_all_data_sets_and_segments(tmp_path):
     first = {"values": VALUES, "keywords": {"$OP": "Jane Roe"}, "analysis": b"/RUN BY/x/OPERATOR/Jane Roe/"}
     second = {"values": VALUES, "keywords": {"$OP": "John Doe"}}

@@ -295,8 +295,8 @@ def _in_bytes(entry: Entry, spans: Iterable[tuple[int, int]]) -> tuple[tuple[int
 
 
 def _masked(content: Bytes) -> Bytes:
-    """Letters and digits as x; what stands between them stays."""
-    is_word = np.array([chr(byte).isalnum() for byte in range(256)])
+    """Letters and digits as x, also each byte of other scripts; what stands between them stays."""
+    is_word = np.array([byte > 127 or chr(byte).isalnum() for byte in range(256)])
     return np.where(is_word[content], _MASK, content).astype(np.uint8)
 
 
