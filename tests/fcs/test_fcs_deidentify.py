@@ -186,13 +186,16 @@ def test_check_word_is_right_again(tmp_path):
 
 
 def test_what_stands_outside_of_keywords_is_reported_and_left(tmp_path):
-    source = make(tmp_path, "x.fcs", {"$OP": "Jane Roe"}, tail=b"00000000 by Jane Roe on 13-APR-2011")
+    source = make(tmp_path, "x.fcs", {"$OP": "Jane Roe"}, tail=b"00000000 by Jane Roe on 13-APR-2011, 2011-04-14")
     (one,) = plan({"x.fcs": source})
     assert [(c.kind, c.value) for c in one.changes if c.action == "left"] == [
-        ("date", "13-APR-2011"), ("person", "Jane Roe"),
+        ("date", "13-APR-2011"), ("date", "2011-04-14"), ("person", "Jane Roe"),
     ]  # fmt: skip
-    result = run(source, "--out-dir", tmp_path / "out")
-    assert result.exit_code == 0
+    result = run(source, "--out-dir", tmp_path / "out", "--changes", tmp_path / "c.tsv")
+    assert result.exit_code == 0, result.output
+    table = tables.read(tmp_path / "c.tsv", CHANGES)
+    assert list(table["n_values"]) == [1, 2, 1]
+    assert list(table["action"]) == ["blanked", "left", "left"]
     assert "warning: x.fcs: dates or names outside of keywords are left" in result.stderr
 
 

@@ -116,7 +116,9 @@ def test_written_files_hold_the_same_events(manifest, tmp_path):
 
 def test_deidentified_files_are_clean_and_hold_the_same_events(manifest, tmp_path):
     """Every file: nothing more is found in keywords and names, no keyword moved, DATA and check words stay right."""
-    from immport_cyto.fcs.deidentify import apply, plan
+    from immport_cyto import tables
+    from immport_cyto.fcs.batches import BATCHES, CHANGES
+    from immport_cyto.fcs.deidentify import apply, plan, tables_of
 
     files = {}
     for row in manifest:
@@ -124,6 +126,10 @@ def test_deidentified_files_are_clean_and_hold_the_same_events(manifest, tmp_pat
             files[row["file"]] = row["full_path"]
     plans = plan(files)
     apply(plans, tmp_path)
+    batches, changes, _ = tables_of(plans)
+    tables.write(batches, tmp_path / "batches.tsv", BATCHES)
+    tables.write(changes, tmp_path / "changes.tsv", CHANGES)
+    assert (batches["acquisition_batch"] != "").sum() > 130
     again = plan({one.new_name: tmp_path / one.new_name for one in plans})
     kept = [(one.name, c.keyword, c.value) for one in again for c in one.changes if c.action != "left"]
     assert kept == []

@@ -23,7 +23,7 @@ BATCHES = Table(
 
 CHANGES = Table(
     "changes.tsv",
-    "one row per value that was changed, without the value",
+    "one row per keyword that was changed, without the values",
     (
         Column("file_name", "text", "name of the de-identified file"),
         Column("dataset", "int", "data set, from 0"),
@@ -33,9 +33,10 @@ CHANGES = Table(
             "kind", "text", "person, subject, label, site, encoded, time, date, acquired, setup, baseline, config, file"
         ),
         Column("action", "text", "blanked, masked, renamed, or left (outside of keywords: look at it)"),
+        Column("n_values", "int", "values of this kind there"),
         Column("n_bytes", "int", "bytes overwritten"),
     ),
-    ("file_name", "dataset", "segment", "keyword"),
+    ("file_name", "dataset", "segment", "keyword", "kind", "action"),
 )
 
 KEY = Table(

@@ -168,13 +168,14 @@ def tables_of(plans: Sequence[FilePlan]) -> tuple["pd.DataFrame", "pd.DataFrame"
         | {f"{column}_batch": p.labels.get(kind, "") for kind, column in personal.CALENDARS.items()}
         for p in plans
     ]
-    changes = [
-        {
-            "file_name": p.new_name, "dataset": c.dataset, "segment": c.segment, "keyword": c.keyword, "kind": c.kind,
-            "action": c.action, "n_bytes": sum(end - begin for begin, end in c.places),
-        }
-        for p in plans for c in p.changes
-    ]  # fmt: skip
+    # a keyword can stand in a segment twice, and more than one find outside of keywords
+    changes: dict[tuple[str, int, str, str, str, str], list[int]] = {}
+    for p in plans:
+        for c in p.changes:
+            counts = changes.setdefault((p.new_name, c.dataset, c.segment, c.keyword, c.kind, c.action), [0, 0])
+            counts[0] += 1
+            counts[1] += sum(end - begin for begin, end in c.places)
+    change_rows = [(*what, *counts) for what, counts in changes.items()]
     key = [
         {"file_name": p.new_name, "original_name": p.name}
         | {f"{column}_day": str(p.days.get(kind, "")) for kind, column in personal.CALENDARS.items()}
@@ -182,7 +183,7 @@ def tables_of(plans: Sequence[FilePlan]) -> tuple["pd.DataFrame", "pd.DataFrame"
     ]
     return (
         conform(pd.DataFrame(batches, columns=BATCHES.column_names), BATCHES),
-        conform(pd.DataFrame(changes, columns=CHANGES.column_names), CHANGES),
+        conform(pd.DataFrame(change_rows, columns=CHANGES.column_names), CHANGES),
         conform(pd.DataFrame(key, columns=KEY.column_names), KEY),
     )
 
