@@ -11,7 +11,12 @@ if TYPE_CHECKING:
     from immport_cyto.report.page import Picture, Sheet
 
 _FORESTS_OPEN, _FORESTS_MOST, _SCATTERS_MOST = 6, 24, 12
-_METHODS = {"search": "populations by definition", "flowsom": "FlowSOM populations", "immport": "ImmPort's own results"}
+_METHODS = {
+    "search": "populations by definition",
+    "flowsom": "FlowSOM populations",
+    "flock": "FLOCK populations",
+    "immport": "ImmPort's own results",
+}
 
 
 @dataclass

@@ -178,7 +178,7 @@ COUNTS = Table(
     (
         _FILE,
         _PANEL_ID,
-        _text("method", "search or flowsom"),
+        _text("method", "search, flowsom or flock"),
         _POPULATION,
         _text("definition", "its gates; empty for a cluster without a name", False),
         _text("cl_id", "Cell Ontology class", False),
@@ -194,7 +194,7 @@ MEDIANS = Table(
     "median of each marker in each population of each file, on the transformed scale",
     (
         _FILE,
-        _text("method", "search or flowsom"),
+        _text("method", "search, flowsom or flock"),
         _POPULATION,
         _text("marker", "harmonised marker name"),
         _float("median", "on the transformed scale; empty without events", False),
@@ -210,7 +210,7 @@ POPULATIONS = Table(
         _PANEL_ID,
         _text("sample_id", "expsample accession, ESn"),
         _FILE,
-        _text("method", "search, flowsom or immport"),
+        _text("method", "search, flowsom, flock or immport"),
         _POPULATION,
         _text("definition", "its gates", False),
         _text("cl_id", "Cell Ontology class", False),
@@ -243,7 +243,7 @@ EFFECTS = Table(
     "effects.tsv",
     "one row per population, study and term",
     (
-        _text("method", "search, flowsom or immport"),
+        _text("method", "search, flowsom, flock or immport"),
         _POPULATION,
         _text("definition", "its gates", False),
         _text("parent", "definition of the parent; empty for all events", False),
@@ -269,7 +269,7 @@ META = Table(
     "meta.tsv",
     "one row per population and term, pooled over studies; leave-one-out rows name the omitted study",
     (
-        _text("method", "search, flowsom or immport"),
+        _text("method", "search, flowsom, flock or immport"),
         _POPULATION,
         _text("definition", "its gates", False),
         _text("term", "term of the model"),
