@@ -121,6 +121,27 @@ def test_a_file_that_is_no_table_is_named(tmp_path):
         tables.read(tmp_path / "none.tsv", tables.COUNTS)
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("population\tdefinition\nT\tCD3+\tx\nB\tCD19+\tx\n", "Expected 2 fields in line 2, saw 3"),
+        ("population\tdefinition\tdefinition\nT\tCD3+\tCD4+\n", "column 3 has the name 'definition' of another"),
+        ("population\tdefinition\t\nT\tCD3+\tx\n", "column 3 has no name; give each column a name of its own"),
+    ],
+)
+def test_cells_without_a_column_of_their_own_never_shift_the_others(tmp_path, text, message):
+    (tmp_path / "d.tsv").write_text(text)
+    with pytest.raises(TableError, match=message) as caught:
+        tables.read(tmp_path / "d.tsv", tables.DEFINITIONS)
+    assert str(caught.value).startswith(f"{tmp_path / 'd.tsv'}: ")
+
+
+def test_an_empty_column_at_the_end_a_byte_order_mark_and_windows_lines_are_harmless(tmp_path):
+    (tmp_path / "d.tsv").write_bytes("\ufeffpopulation\tdefinition\t\r\nT\tCD3+\t\r\n".encode())
+    frame = tables.read(tmp_path / "d.tsv", tables.DEFINITIONS)
+    assert frame.to_dict("records") == [{"population": "T", "definition": "CD3+", "parent": "", "cl_id": ""}]
+
+
 def test_unknown_columns_are_kept_behind_the_contract():
     frame = counts().assign(extra="kept")
     assert list(tables.conform(frame, tables.COUNTS).columns) == [*tables.COUNTS.column_names, "extra"]

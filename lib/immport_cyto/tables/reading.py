@@ -29,21 +29,37 @@ def read(path: Path | str, table: Table) -> "pd.DataFrame":
     Raises
     ------
     TableError
-        The file cannot be read, a required column is missing, or a cell is not of the column's kind.
+        The file cannot be read, a line has more cells than the header, a column has no name or the name of another, a
+        required column is missing, or a cell is not of the column's kind.
     """
     import pandas as pd
 
     path = Path(path)
     try:
+        # without header=None pandas takes the first column of too long lines as an index and shifts all names by one
         frame = pd.read_csv(
-            path, sep="\t", dtype=str, keep_default_na=False, na_filter=False, quoting=3, encoding="utf-8"
+            path, sep="\t", dtype=str, keep_default_na=False, na_filter=False, quoting=3, encoding="utf-8", header=None
         )
     except (OSError, UnicodeDecodeError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        reason = getattr(error, "strerror", None) or str(error).splitlines()[0].rpartition("C error: ")[2]
         msg = f"{path}: cannot be read as a table ({reason}); expected {table.name}, tab-separated with a header"
         raise TableError(msg) from error
+    frame = _with_header(frame, path)
     frame = frame.apply(lambda column: column.str.replace(_ESCAPED, "", regex=True)) if len(frame) else frame
     return conform(frame, table, source=str(path))
+
+
+def _with_header(frame: "pd.DataFrame", path: Path) -> "pd.DataFrame":
+    """Take the first line as the names of the columns; a nameless column without any cell is left out."""
+    names = [str(name) for name in frame.iloc[0]]
+    frame = frame.iloc[1:].reset_index(drop=True)
+    kept = [i for i, name in enumerate(names) if name or bool((frame[i] != "").any())]
+    for i in kept:
+        if not names[i] or names[i] in names[:i]:
+            problem = f"has the name {names[i]!r} of another" if names[i] else "has no name"
+            msg = f"{path}: column {i + 1} {problem}; give each column a name of its own"
+            raise TableError(msg)
+    return frame[kept].set_axis([names[i] for i in kept], axis=1)
 
 
 def conform(frame: "pd.DataFrame", table: Table, source: str = "") -> "pd.DataFrame":
