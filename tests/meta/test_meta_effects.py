@@ -418,6 +418,35 @@ def test_tables_that_do_not_fit_together() -> None:
         meta.effects(pd.concat([counts, counts.head(1)]), of)
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"fraction": 45.0}, "has fraction 45; a fraction is from 0 to 1, not in percent"),
+        ({"fraction": -0.1}, "has fraction -0.1; a fraction is from 0 to 1"),
+        ({"n_events": -5}, "has n_events -5; a count is 0 or more"),
+        ({"n_events": 2_000_000}, r"has n_events 2e\+06; a population has at most the events of its parent"),
+    ],
+)
+@pytest.mark.parametrize("scale", ["logit", "arcsine", "zscore", "fraction"])
+def test_shares_that_cannot_be_are_errors(changes: dict[str, float], message: str, scale: str) -> None:
+    of = samples(20)
+    counts = populations(of, np.linspace(-2, 2, 20))
+    for column, value in changes.items():
+        counts.loc[3, column] = value
+    with pytest.raises(TableError, match=f"^populations.tsv: population 'B cells' of 'SDY1_03_0.fcs' {message}"):
+        meta.effects(counts, of, "age_years", scale=scale)
+
+
+def test_count_above_its_parent_without_a_fraction_is_unknown() -> None:
+    of = samples(20)
+    counts = populations(of, np.linspace(-2, 2, 20))
+    left_out = meta.effects(counts.drop(index=3), of, "age_years")
+    counts.loc[3, "n_events"], counts.loc[3, "fraction"] = 2_000_000, np.nan
+    found = meta.effects(counts, of, "age_years")
+    assert found["note"].tolist() == ["1 sample without a fraction left out"]
+    assert found[["n", "estimate", "se"]].equals(left_out[["n", "estimate", "se"]])
+
+
 # invariants -----------------------------------------------------------------------------------------------------------
 
 

@@ -1,7 +1,14 @@
 """The outcome of a model: the share or amount of a population, on a scale that suits a linear model."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
+
+from immport_cyto.exceptions import TableError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Array = NDArray[np.float64]
 
@@ -14,7 +21,8 @@ def outcome(n_events: Array, n_parent: Array, fraction: Array, scale: str) -> Ar
     Parameters
     ----------
     n_events, n_parent, fraction
-        Counts and their ratio, NaN where unknown. Counts go first; a fraction alone is used where there are none.
+        Counts and their ratio, NaN where unknown; see `check_shares`. Counts go first; a fraction alone is used where
+        there are none. A count above that of its parent without a fraction (ImmPort has such) is unknown.
     scale
         ``logit``
             ``log((n + 0.5) / (N - n + 0.5))``, the empirical logit: the logit of (n + 0.5) / (N + 1), so that counts
@@ -32,9 +40,8 @@ def outcome(n_events: Array, n_parent: Array, fraction: Array, scale: str) -> Ar
     --------
     immport_cyto.meta.amounts.amount_outcome : the scale ``log10``.
     """
-    counted = (n_parent > 0) & np.isfinite(n_events)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        share = np.where(counted, n_events / n_parent, fraction)
+    counted = (n_parent > 0) & (n_events <= n_parent)
+    share = np.divide(n_events, n_parent, out=np.asarray(fraction, np.float64).copy(), where=counted)
     if scale == "logit":
         result = np.full(share.shape, np.nan)
         n, total = n_events[counted], n_parent[counted]
@@ -54,3 +61,25 @@ def outcome(n_events: Array, n_parent: Array, fraction: Array, scale: str) -> Ar
         spread = known.std(ddof=1) if len(known) > 1 else 0.0
         return (share - known.mean()) / spread if spread > 0 else share * 0.0
     return share
+
+
+def check_shares(populations: "pd.DataFrame") -> None:
+    """A fraction is from 0 to 1 (not in percent), and a count at least 0 and not above that of its parent.
+
+    Raises
+    ------
+    TableError
+        The first row that breaks this.
+    """
+    events, parents, fraction = (populations[name].astype("Float64") for name in ("n_events", "n_parent", "fraction"))
+    for column, wrong, rule in (
+        ("fraction", (fraction < 0) | (fraction > 1), "a fraction is from 0 to 1, not in percent"),
+        ("n_events", events < 0, "a count is 0 or more"),
+        ("n_events", (events > parents) & fraction.notna(), "a population has at most the events of its parent"),
+    ):
+        found = populations[wrong.fillna(False)]
+        if len(found):
+            row = found.iloc[0]
+            what = f"populations.tsv: population {row['population']!r} of {row['file_name']!r} has {column}"
+            msg = f"{what} {row[column]:g}; {rule}, correct the cell"
+            raise TableError(msg)

@@ -14,7 +14,7 @@ from immport_cyto.meta import covariates as cov
 from immport_cyto.meta.amounts import AMOUNT, amount_outcome, check_amounts
 from immport_cyto.meta.formula import Formula, base_name, parse
 from immport_cyto.meta.models import Fit, least_squares, random_intercept
-from immport_cyto.meta.outcome import SCALES, outcome
+from immport_cyto.meta.outcome import SCALES, check_shares, outcome
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,7 +72,8 @@ def effects(
     FormulaError
         The formula cannot be read or names an unknown column.
     TableError
-        A column is missing, of the wrong kind, or a key appears twice.
+        A column is missing, of the wrong kind, or a key appears twice; a fraction is not from 0 to 1 or a count is
+        above that of its parent.
     LinkError
         A file of `populations` has no row in `samples`, or is of another study there.
 
@@ -100,6 +101,8 @@ def effects(
         raise TableError(msg)
     if scale == AMOUNT:
         check_amounts(populations)
+    else:
+        check_shares(populations)
     model = parse(formula, cov.usable(samples))
     wanted = _wanted(model, term)
     data = _Data.join(populations, samples, model, baseline, scale, frozenset(exclude_flags))
