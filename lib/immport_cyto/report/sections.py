@@ -93,7 +93,8 @@ def _headline(frames: Mapping[str, "pd.DataFrame"]) -> list[str]:
         if falls:
             parts.append(f"lower: {', '.join(falls)}")
         text = "; ".join(parts) if parts else "no effect with q < 0.05"
-        sentences.append(f"{what}{text} ({len(rows)} populations pooled).")
+        pooled_over = "1 population" if len(rows) == 1 else f"{len(rows)} populations"
+        sentences.append(f"{what}{text} ({pooled_over} pooled).")
     return sentences
 
 
@@ -127,7 +128,8 @@ def _pooled(frames: Mapping[str, "pd.DataFrame"]) -> Section | None:
             rows = kept
             if single:
                 name = _METHODS.get(method, method)
-                section.notes.append(f"{name}, {term}: {single} populations of one study only are left to the tables.")
+                what = "1 population" if single == 1 else f"{single} populations"
+                section.notes.append(f"{name}, {term}: {what} of one study only: see the tables.")
         truth = _truth(frames, term) if method == "search" else {}
         best = rows.sort_values("p_value", na_position="last").iloc[0]
         section.pictures.append(
