@@ -9,6 +9,9 @@ from typing import Any, Literal, NoReturn
 
 from immport_cyto.exceptions import InputError, OptionError
 
+COMPENSATIONS = ("auto", "file", "none")
+"""Words of ``preprocess.compensation``; anything else is the path of a table."""
+
 
 @dataclass(frozen=True)
 class StudyInput:
@@ -28,6 +31,15 @@ class PreprocessOptions:
     qc: str = "auto"
     max_events: int | None = None
     seed: int = 42
+
+    @property
+    def table(self) -> Path | None:
+        """The table of `compensation`, where it is one."""
+        return None if self.compensation in COMPENSATIONS else Path(self.compensation)
+
+    def described(self) -> dict[str, Any]:
+        """The options, a table by its name only: the same for the same work, whatever the folder."""
+        return {**asdict(self), "compensation": self.table.name if self.table else self.compensation}
 
 
 @dataclass(frozen=True)
@@ -75,13 +87,23 @@ class StudyConfig:
     truth: Path | None = None
 
     def parameters(self) -> dict[str, Any]:
-        """The options without paths, for the provenance."""
+        """The options without folders, for the provenance; files have their checksums there."""
+        populations = self.populations
         return {
-            "preprocess": asdict(self.preprocess),
+            "preprocess": self.preprocess.described(),
             "cluster": asdict(self.cluster),
+            "populations": populations.name if isinstance(populations, Path) else populations,
+            "corrections": self.corrections and self.corrections.name,
             "model": asdict(self.model),
             "pool": asdict(self.pool),
         }
+
+    def inputs(self) -> list[Path]:
+        """All files that the configuration names but the FCS files; of a folder of metadata, the files in it."""
+        metadata = [path for study in self.studies for path in study.metadata]
+        found = [file for path in metadata for file in (sorted(path.rglob("*")) if path.is_dir() else [path])]
+        found += [path for path in (self.corrections, self.populations, self.truth) if isinstance(path, Path)]
+        return found + ([table] if (table := self.preprocess.table) else [])
 
 
 EXAMPLE = """\
@@ -216,7 +238,7 @@ class _Reader:
         given = self.mapping(value, "preprocess", keys)
         default = PreprocessOptions()
         compensation = str(given.get("compensation", default.compensation))
-        if compensation not in ("auto", "file", "none"):
+        if compensation not in COMPENSATIONS:
             compensation = str(self.existing(compensation, "preprocess.compensation"))
         limit, cofactor = given.get("max_events"), given.get("cofactor")
         return PreprocessOptions(
@@ -300,6 +322,4 @@ class _Reader:
 
 def fingerprint(config: StudyConfig) -> str:
     """The options as text: the same for the same work, whatever the folder."""
-    populations = config.populations
-    described = [*populations] if isinstance(populations, tuple) else None
-    return json.dumps({"title": config.title, **config.parameters(), "populations": described}, sort_keys=True)
+    return json.dumps({"title": config.title, **config.parameters()}, sort_keys=True)

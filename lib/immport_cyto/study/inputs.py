@@ -33,10 +33,10 @@ def definitions(config: StudyConfig) -> "pd.DataFrame":
     return tables.conform(frame, tables.DEFINITIONS)
 
 
-def _find_fcs(config: StudyConfig) -> tuple[dict[str, Path], dict[str, int]]:
-    """All FCS files by name, and the number of the study whose folder holds each."""
+def _find_fcs(config: StudyConfig) -> tuple[dict[str, Path], dict[str, set[int]]]:
+    """All FCS files by name, and the numbers of the studies whose folders hold each; studies may share a folder."""
     files: dict[str, Path] = {}
-    owner: dict[str, int] = {}
+    owners: dict[str, set[int]] = {}
     for number, study in enumerate(config.studies, start=1):
         for place in study.fcs:
             found = (
@@ -55,27 +55,33 @@ def _find_fcs(config: StudyConfig) -> tuple[dict[str, Path], dict[str, int]]:
                     )
                     raise LinkError(msg)
                 files[path.name] = path
-                owner[path.name] = number
-    return dict(sorted(files.items())), owner
+                owners.setdefault(path.name, set()).add(number)
+    return dict(sorted(files.items())), owners
 
 
 def link(state: RunState, *, allow_orphans: bool) -> tuple[dict[str, Path], "pd.DataFrame"]:
     """Find the FCS files and link each to its sample; give the files by name and the samples table."""
     from immport_cyto import immport
 
-    files, owner = _find_fcs(state.config)
+    files, owners = _find_fcs(state.config)
     parts, orphans = [], []
     for number, study in enumerate(state.config.studies, start=1):
-        own = {name: path for name, path in files.items() if owner[name] == number}
+        own = {name: path for name, path in files.items() if number in owners[name]}
         with immport.open_store(":memory:") as store:
-            store.load(list(study.metadata))
+            reports = store.load(list(study.metadata))
             parts.append(store.link(own))
             orphans.append(store.orphans)
+            for text in [*(finding for report in reports for finding in report.findings), *store.findings]:
+                state.warn(text)
     samples = tables.concat(parts, tables.SAMPLES)
+    linked = set(samples["file_name"])
     for frame in orphans:
         for row in frame.itertuples():
+            unknown = row.kind == "file without metadata"
+            if unknown and row.file_name in linked:  # by the metadata of another study that shares the folder
+                continue
             text = f"{row.file_name}: {row.kind} ({row.reason})"
-            if row.kind == "file without metadata" and not allow_orphans:
+            if unknown and not allow_orphans:
                 msg = (
                     f"{row.file_name}: this FCS file has no match in the metadata ({row.reason}); "
                     "remove it, add its metadata, or add --allow-orphans to leave it out"

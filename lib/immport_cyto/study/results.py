@@ -77,9 +77,8 @@ def finish(
         "events_used": int(qc["n_events_out"].sum()),
         "populations": int(found["populations.tsv"]["population"].nunique()),
     }
-    inputs = [path for study in config.studies for path in study.metadata]
     entry = provenance.record(
-        "study run", inputs=inputs, parameters=config.parameters(), counts=counts, warnings=state.warnings,
+        "study run", inputs=config.inputs(), parameters=config.parameters(), counts=counts, warnings=state.warnings,
         extra={"files": [{"name": name, "sha256": digest} for name, digest in sorted(state.checksums.items())]},
     )  # fmt: skip
     provenance.write(out / "provenance.json", entry)

@@ -131,8 +131,8 @@ def _preprocess(
     import pandas as pd
 
     options = state.config.preprocess
-    described = asdict(options)
-    table = "" if options.compensation in ("auto", "file", "none") else sha256(options.compensation)
+    described = options.described()
+    table = sha256(options.table) if options.table else ""
     rows = {str(name): part for name, part in panel.groupby("file_name", sort=True)}
     jobs: list[work.FileJob] = []
     for name in sorted(rows):
