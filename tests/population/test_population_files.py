@@ -1,5 +1,8 @@
 """Cut-offs, search and cluster counts on FCS files with known cells."""
 
+import resource
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -56,6 +59,24 @@ def test_cutoffs_are_those_of_the_pooled_columns(made, cuts):
 def test_cutoffs_do_not_depend_on_the_order_of_files(made, cuts):
     shuffled = {name: made[0][name] for name in ["c.fcs", "b.fcs", "a.fcs"]}
     pd.testing.assert_frame_equal(population.cutoffs(shuffled, **GROUP), cuts)
+
+
+@pytest.fixture
+def few_open_files():
+    """A limit of thirty more open files."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(list(Path("/proc/self/fd").iterdir())) + 30, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_a_group_may_have_more_files_than_can_be_open_at_once(made, cuts, few_open_files):
+    many = {f"{number:03d}.fcs": made[0]["a.fcs"] for number in range(60)}
+    found = population.cutoffs(many, **GROUP, markers=["CD3"])
+    assert found["n_events"].tolist() == [60 * 3000]
+    counts, _, _ = population.search(many, cuts, definitions(T="CD3+"))
+    assert counts["n_parent"].tolist() == [3000] * 60
+    assert len(set(counts["n_events"])) == 1
 
 
 def test_cutoffs_of_many_events_are_found_from_a_part(made, cuts):

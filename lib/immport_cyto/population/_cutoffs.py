@@ -66,13 +66,18 @@ def cutoffs(
             msg = f"marker {absent[0]!r} is not in all files; they share: {', '.join(common)}"
             raise PanelError(msg)
         common = [marker for marker in common if marker in set(markers)]
-    opened = {name: fcs.open(files[name]) for name in names}
-    stride = max(1, -(-sum(f.n_events for f in opened.values()) // max_values))
+    # files are opened one at a time: a group may have more of them than a process may hold open
+    n_events = 0
+    for name in names:
+        with fcs.open(files[name]) as file:
+            n_events += file.n_events
+    with fcs.open(files[names[0]]) as file:
+        numbers, keywords = [channel.number for channel in file.channels], file.keywords
+    stride = max(1, -(-n_events // max_values))
     rows: list[dict[str, Any]] = []
     for marker in common:
-        first = opened[names[0]].channels[channels[names[0]][marker]]
-        transform = opened[names[0]].keywords.get(f"ICYTO_P{first.number}TRANSFORM", "")
-        parts = [_column(opened[name], channels[name][marker], stride) for name in names]
+        transform = keywords.get(f"ICYTO_P{numbers[channels[names[0]][marker]]}TRANSFORM", "")
+        parts = [_column(files[name], channels[name][marker], stride) for name in names]
         found = cutoff(np.concatenate(parts), scale="arcsinh" if transform.startswith("arcsinh") else None)
         low, high = _medians(parts, found.value)
         sampled = f"1 of {stride} values of each file was used" if stride > 1 else ""
@@ -99,8 +104,11 @@ def cutoffs(
     return frame
 
 
-def _column(source: Any, channel: int, stride: int) -> NDArray[np.float32]:
-    values = np.asarray(source.events([channel])[:, 0], dtype=np.float32)
+def _column(path: Path, channel: int, stride: int) -> NDArray[np.float32]:
+    from immport_cyto import fcs
+
+    with fcs.open(path) as file:
+        values = np.array(file.events([channel])[:, 0], dtype=np.float32)
     if stride == 1:
         return values
     values = np.sort(values[np.isfinite(values)])
