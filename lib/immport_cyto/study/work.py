@@ -96,10 +96,11 @@ def _analyse_group(job: GroupJob, folder: Path) -> list[str]:
         counts.append(found)
         medians.append(found_medians)
     try:
-        clustered, clustered_medians = _cluster_group(job, folder, cutoffs, definitions)
+        clustered, clustered_medians, remarks = _cluster_group(job, folder, cutoffs, definitions)
     except ImmportCytoError as error:
         notes.append(f"not clustered: {error}")
     else:
+        notes += [f"FlowSOM: {remark}" for remark in remarks]
         counts.append(clustered)
         medians.append(clustered_medians)
     tables.write(tables.concat(counts, tables.COUNTS), folder / "counts.tsv", tables.COUNTS)
@@ -107,7 +108,7 @@ def _analyse_group(job: GroupJob, folder: Path) -> list[str]:
     return [str(note) for note in notes]
 
 
-def _cluster_group(job: GroupJob, folder: Path, cutoffs: Any, definitions: Any) -> tuple[Any, Any]:
+def _cluster_group(job: GroupJob, folder: Path, cutoffs: Any, definitions: Any) -> tuple[Any, Any, list[str]]:
     from immport_cyto import cluster, population, tables
 
     options = job.options
@@ -130,4 +131,4 @@ def _cluster_group(job: GroupJob, folder: Path, cutoffs: Any, definitions: Any) 
     tables.write(cluster_medians, folder / "cluster_medians.tsv", tables.CLUSTER_MEDIANS)
     counts, medians = population.count_clusters(labelled, clusters)
     model.save(folder / "model.npz")
-    return counts, medians
+    return counts, medians, model.warnings_
