@@ -23,8 +23,9 @@ The stages, in the way of the data; each is a package with the same name in the 
 Sub-packages are imported on first use, so ``import immport_cyto`` is light.
 """
 
-from importlib import import_module
 from types import ModuleType
+
+from immport_cyto._lazy import lazy
 
 __version__ = "0.1.0"
 
@@ -46,10 +47,8 @@ __all__ = ["__version__", *_STAGES]
 
 
 def __getattr__(name: str) -> ModuleType:
-    if name in _STAGES:
-        return import_module(f"{__name__}.{name}")
-    msg = f"module {__name__!r} has no attribute {name!r}"
-    raise AttributeError(msg)
+    module: ModuleType = lazy(__name__, name, {}, _STAGES)
+    return module
 
 
 def __dir__() -> list[str]:

@@ -4,7 +4,7 @@ import ast
 
 import pytest
 
-FRAME = {"exceptions", "files", "tables", "provenance", "progress"}
+FRAME = {"_lazy", "exceptions", "files", "tables", "provenance", "progress"}
 MAY_IMPORT = {
     "fcs": set(),
     "panel": {"fcs"},

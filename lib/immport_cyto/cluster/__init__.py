@@ -18,8 +18,9 @@
 Names are imported on first use; numba is imported by the first fit or predict.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from immport_cyto._lazy import lazy
 
 if TYPE_CHECKING:
     from immport_cyto.cluster.choosing import choose_model
@@ -44,7 +45,8 @@ __all__ = ["FLOCK", "FlowSOM", "MappedFile", "choose_model", "flowsom_files", "l
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-    msg = f"module {__name__!r} has no attribute {name!r}"
-    raise AttributeError(msg)
+    return lazy(__name__, name, _HOME)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

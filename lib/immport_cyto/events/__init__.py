@@ -10,8 +10,9 @@
     The parts, as functions of arrays.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from immport_cyto._lazy import lazy
 
 if TYPE_CHECKING:
     from immport_cyto.events._preprocess import PreprocessResult, preprocess
@@ -31,9 +32,8 @@ __all__ = ["PreprocessResult", "inverse", "markers", "parse", "preprocess"]
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-    if name in _MODULES:
-        return import_module(f"{__name__}.{name}")
-    msg = f"module {__name__!r} has no attribute {name!r}"
-    raise AttributeError(msg)
+    return lazy(__name__, name, _HOME, _MODULES)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

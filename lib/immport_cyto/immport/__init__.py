@@ -10,10 +10,20 @@
     Values of ImmPort in the units and words of ``samples.tsv``.
 """
 
-from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-_OFFERED = {
+from immport_cyto._lazy import lazy
+
+if TYPE_CHECKING:
+    from immport_cyto.immport.loading import LoadReport, LoadStatus
+    from immport_cyto.immport.package import Limits, find_sources
+    from immport_cyto.immport.reagents import REAGENTS
+    from immport_cyto.immport.results import Results
+    from immport_cyto.immport.searching import LEVELS, Query
+    from immport_cyto.immport.store import ORPHANS, Store, open_store
+    from immport_cyto.immport.values import age_years, is_topcoded, study_days, technique
+
+_HOME = {
     "LEVELS": "searching",
     "Limits": "package",
     "Query": "searching",
@@ -51,10 +61,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in _OFFERED:
-        return getattr(import_module(f"{__name__}.{_OFFERED[name]}"), name)
-    msg = f"module {__name__!r} has no attribute {name!r}"
-    raise AttributeError(msg)
+    return lazy(__name__, name, _HOME)
 
 
 def __dir__() -> list[str]:

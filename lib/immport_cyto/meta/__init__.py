@@ -14,8 +14,15 @@
     The scales of an outcome, the estimators of the variance between studies, the tests of a pooled effect.
 """
 
-from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from immport_cyto._lazy import lazy
+
+if TYPE_CHECKING:
+    from immport_cyto.meta.outcome import SCALES
+    from immport_cyto.meta.over_studies import pool_effects
+    from immport_cyto.meta.per_study import check_formula, effects
+    from immport_cyto.meta.pooling import METHODS, TESTS, Pooled, pool
 
 _HOME = {
     "check_formula": "per_study",
@@ -32,10 +39,7 @@ __all__ = ["METHODS", "SCALES", "TESTS", "Pooled", "check_formula", "effects", "
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-    msg = f"module {__name__!r} has no attribute {name!r}"
-    raise AttributeError(msg)
+    return lazy(__name__, name, _HOME)
 
 
 def __dir__() -> list[str]:

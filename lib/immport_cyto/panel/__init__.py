@@ -12,10 +12,18 @@
     All channels of many files, the panels among them, and what is odd.
 """
 
-from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-_WHERE = {
+from immport_cyto._lazy import lazy
+
+if TYPE_CHECKING:
+    from immport_cyto.panel.corrections import read_corrections, write_corrections
+    from immport_cyto.panel.gates import Definition, Gate, parse_gates
+    from immport_cyto.panel.harmonizer import HarmonizedPanels, harmonize
+    from immport_cyto.panel.parser import ROLES, ChannelReading, Context, parse_channel
+    from immport_cyto.panel.vocabulary import antigen, resolve
+
+_HOME = {
     "ChannelReading": "parser",
     "Context": "parser",
     "Definition": "gates",
@@ -31,14 +39,25 @@ _WHERE = {
     "write_corrections": "corrections",
 }
 
-__all__ = list(_WHERE)
+__all__ = [
+    "ROLES",
+    "ChannelReading",
+    "Context",
+    "Definition",
+    "Gate",
+    "HarmonizedPanels",
+    "antigen",
+    "harmonize",
+    "parse_channel",
+    "parse_gates",
+    "read_corrections",
+    "resolve",
+    "write_corrections",
+]
 
 
 def __getattr__(name: str) -> Any:
-    if name in _WHERE:
-        return getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)
-    msg = f"module {__name__!r} has no attribute {name!r}"
-    raise AttributeError(msg)
+    return lazy(__name__, name, _HOME)
 
 
 def __dir__() -> list[str]:

@@ -16,8 +16,9 @@
     Files sorted into groups of one study and one panel.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from immport_cyto._lazy import lazy
 
 if TYPE_CHECKING:
     from immport_cyto.population._cutoff import Cutoff, cutoff
@@ -57,7 +58,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-    msg = f"module {__name__!r} has no attribute {name!r}"
-    raise AttributeError(msg)
+    return lazy(__name__, name, _HOME)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

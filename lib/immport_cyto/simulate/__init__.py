@@ -12,8 +12,9 @@
 See docs/simulation.md for the model and the truth tables.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from immport_cyto._lazy import lazy
 
 if TYPE_CHECKING:
     from immport_cyto.simulate.acquisition import LABELS, Unwanted
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from immport_cyto.simulate.panels import PANELS
     from immport_cyto.simulate.phenotypes import POPULATIONS
 
-_WHERE = {
+_HOME = {
     "LABELS": "acquisition",
     "Unwanted": "acquisition",
     "Effect": "composition",
@@ -51,10 +52,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in _WHERE:
-        return getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)
-    msg = f"module {__name__!r} has no attribute {name!r}"
-    raise AttributeError(msg)
+    return lazy(__name__, name, _HOME)
 
 
 def __dir__() -> list[str]:

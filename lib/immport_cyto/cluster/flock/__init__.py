@@ -19,8 +19,9 @@ An independent implementation of Qian et al. 2010, Cytometry B 78B:S69, doi:10.1
 the population that the original programs give it.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from immport_cyto._lazy import lazy
 
 if TYPE_CHECKING:
     from immport_cyto.cluster.flock.adjusting import Adjusted, adjust
@@ -47,9 +48,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name == "outputs":
-        return import_module(f"{__name__}.outputs")
-    if name in _HOME:
-        return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-    msg = f"module {__name__!r} has no attribute {name!r}"
-    raise AttributeError(msg)
+    return lazy(__name__, name, _HOME, ("outputs",))
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
