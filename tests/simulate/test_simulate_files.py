@@ -240,7 +240,8 @@ def test_effects_can_be_recovered_from_the_labels(tmp_path):
     deviations = []
     for population, terms in {
         "Naive CD4 T cells": ["age_years"], "Naive CD8 T cells": ["age_years"], "Memory CD4 T cells": ["age_years"],
-        "Memory CD8 T cells": ["age_years"], "NK cells": ["sex[Male vs Female]"], "CD14+ monocytes": ["arm_name[Patients vs Healthy controls]"],
+        "Memory CD8 T cells": ["age_years"], "NK cells": ["sex[Male vs Female]"],
+        "CD14+ monocytes": ["arm_name[Patients vs Healthy controls]"],
         "B cells": ["age_years", "sex[Male vs Female]", "arm_name[Patients vs Healthy controls]"],
     }.items():  # fmt: skip
         for study in ("SDY9901", "SDY9902", "SDY9903"):
