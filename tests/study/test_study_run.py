@@ -96,6 +96,15 @@ def test_a_killed_run_goes_on_without_redoing_finished_files(finished, copied, t
     assert digests(out) == digests(finished)
 
 
+def test_a_run_with_other_options_leaves_nothing_of_the_first(finished, copied, tmp_path):
+    shutil.copytree(finished, tmp_path / "out", symlinks=True)
+    assert len(list((tmp_path / "out" / "fcs").iterdir())) > 10
+    one = study.read(write_config(tmp_path, copied, ["SDY9903"]))
+    study.run(one, tmp_path / "out", jobs=1, resume=True, quiet=True)
+    study.run(one, tmp_path / "fresh", jobs=1, quiet=True)
+    assert digests(tmp_path / "out") == digests(tmp_path / "fresh")
+
+
 def test_an_existing_folder_is_not_touched(finished, copied, tmp_path):
     config = study.read(write_config(tmp_path, copied, ["SDY9901"]))
     before = digests(finished)

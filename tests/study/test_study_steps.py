@@ -32,8 +32,8 @@ def test_leftovers_of_a_kill_are_removed_and_results_stay(tmp_path):
     (tmp_path / "step" / "def.part-123").mkdir()
     kept.clean()
     assert [path.name for path in (tmp_path / "step").iterdir()] == ["abc"]
-    assert kept.done("step", "abc")
-    assert not kept.done("step", "def")
+    assert kept.place("step", "abc").is_dir()
+    assert not kept.place("step", "def").exists()
 
 
 def test_the_key_depends_on_step_options_and_inputs_only():

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 NODE_CHANNEL = "FlowSOM_node"
 METACLUSTER_CHANNEL = "FlowSOM_metacluster"
 MODEL_KEYWORD = "ICYTO_FLOWSOM"
-
-Step = Callable[[str], None]
 
 
 @dataclass(frozen=True)

@@ -133,8 +133,3 @@ def find_metal(text: str, expected: Isotope | None = None) -> Metal | None:
         rest = text[: match.start()] + " " + text[match.end() :]
         return Metal(isotope, " ".join(rest.split()).strip(" _-"))
     return None
-
-
-def same_name(first: str, second: str) -> bool:
-    """Whether two names differ in separators and case only."""
-    return key(first) == key(second)

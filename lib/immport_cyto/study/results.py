@@ -10,7 +10,7 @@ from immport_cyto.files import safe_name
 from immport_cyto.progress import progress
 from immport_cyto.study.config import StudyConfig
 from immport_cyto.study.state import RunResult, RunState
-from immport_cyto.study.steps import publish
+from immport_cyto.study.steps import publish, withdraw
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,14 +59,7 @@ def finish(
     for table in tables.ALL:
         if table.name in found:
             tables.write(found[table.name], out / table.name, table)
-    for (study, panel_id), place in results.items():
-        if (place / "model.npz").is_file():
-            publish(place / "model.npz", out / "models" / f"{safe_name(study)}-{safe_name(panel_id)}.npz")
-            for number, name in enumerate(sorted(groups[study, panel_id]), start=1):
-                publish(place / f"{number:06d}.fcs", out / "fcs" / safe_name(name))
-        else:
-            for name, path in groups[study, panel_id].items():
-                publish(path, out / "fcs" / safe_name(name))
+    _publish(out, groups, results)
     counts = {
         "files": len(samples),
         "files_used": len(qc),
@@ -100,6 +93,24 @@ def finish(
             shown.step()
     state.say("finished")
     return RunResult(out / "report.html", counts, state.warnings, found["failures.tsv"])
+
+
+def _publish(
+    out: Path, groups: Mapping[tuple[str, str], Mapping[str, Path]], results: Mapping[tuple[str, str], Path]
+) -> None:
+    """Show the models, and the files with their clusters or, where there are none, as preprocessed."""
+    models: set[str] = set()
+    files: set[str] = set()
+    for (study, panel_id), place in results.items():
+        clustered = (place / "model.npz").is_file()
+        if clustered:
+            models.add(name := f"{safe_name(study)}-{safe_name(panel_id)}.npz")
+            publish(place / "model.npz", out / "models" / name)
+        for number, (name, path) in enumerate(sorted(groups[study, panel_id].items()), start=1):
+            files.add(safe_name(name))
+            publish(place / f"{number:06d}.fcs" if clustered else path, out / "fcs" / safe_name(name))
+    withdraw(out / "models", models)
+    withdraw(out / "fcs", files)
 
 
 def _truth(config: StudyConfig) -> "pd.DataFrame | None":

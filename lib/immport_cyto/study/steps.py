@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -31,10 +31,6 @@ class Steps:
     def place(self, step: str, key: str) -> Path:
         """The folder of a step's result, whether it is there or not."""
         return self.folder / step / key
-
-    def done(self, step: str, key: str) -> bool:
-        """Whether the result is there."""
-        return self.place(step, key).is_dir()
 
 
 def key(step: str, options: Mapping[str, Any], inputs: Mapping[str, str]) -> str:
@@ -81,3 +77,10 @@ def publish(source: Path, target: Path) -> None:
     except OSError:
         shutil.copyfile(source, temporary)
     temporary.replace(target)
+
+
+def withdraw(folder: Path, shown: Collection[str]) -> None:
+    """Remove what an earlier run, with other options, published in `folder` and this one did not."""
+    for path in sorted(folder.glob("*")):
+        if path.name not in shown and path.is_file():
+            path.unlink()
