@@ -201,11 +201,11 @@ class TestFlow:
     def test_a_few_saturated_events_are_dropped_and_bright_cells_are_kept(self) -> None:
         raw, channels, _ = self.saturated(0)
         before = qc.check(raw, channels).counts["margin"]
-        for n in (20, 500):
+        for n in (20, 75, 500):  # of 5000: up to 1 % are dropped
             raw, channels, _ = self.saturated(n)
             quality = qc.check(raw, channels)
             kept = any("events at the detector limit were kept" in text for text in quality.warnings)
-            assert kept == (n == 500)
+            assert kept == (n > 50)
             assert qc.at_limit(raw, channels).bad[: n if n == 20 else 0].all()
             assert before <= quality.counts["margin"] <= before + 20
 

@@ -101,6 +101,12 @@ def test_rules_on_names_alone(store: Store, name: str, sample: str, rule: str) -
     assert rules(store.link([name])) == {name: (sample, rule)}
 
 
+def test_a_name_half_like_immports_is_linked_by_its_id_without_a_note(store: Store) -> None:
+    name = "a1b2.102.fcs"
+    assert rules(store.link([name])) == {name: ("ES1000", "file_info_id")}
+    assert store.findings == []
+
+
 def test_a_name_unlike_immports_is_linked_by_its_id_with_a_note(store: Store) -> None:
     assert rules(store.link(["subject-one-day-0.102.fcs"])) == {"subject-one-day-0.102.fcs": ("ES1000", "file_info_id")}
     assert store.findings == [

@@ -70,6 +70,22 @@ def few_open_files():
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
+def test_each_sign_takes_its_own_side_of_the_cuts(made, cuts):
+    by_hand = cuts.copy()
+    by_hand.loc[by_hand["marker"] == "CD3", "cutoff_high"] = 4.2
+    signs = {"-": "CD3-", "+": "CD3+", "++": "CD3++", "lo": "CD3lo", "+-": "CD3+-", "none": "CD56-", "some": "CD56+"}
+    counts, _, _ = population.search(made[0], by_hand, definitions(**signs))
+    cut, other = (float(cuts.loc[cuts["marker"] == name, "cutoff"].item()) for name in ("CD3", "CD56"))
+    for name, values in made[1].items():
+        got = counts[counts["file_name"] == name].set_index("population")["n_events"].to_dict()
+        x, y = values[:, 0], values[:, 5]
+        dim = int(((x > cut) & (x <= 4.2)).sum())
+        assert got == {
+            "-": (x <= cut).sum(), "+": (x > cut).sum(), "++": (x > 4.2).sum(), "lo": dim, "+-": dim,
+            "none": (y <= other).sum(), "some": (y > other).sum(),
+        }  # fmt: skip
+
+
 def test_a_group_may_have_more_files_than_can_be_open_at_once(made, cuts, few_open_files):
     many = {f"{number:03d}.fcs": made[0]["a.fcs"] for number in range(60)}
     found = population.cutoffs(many, **GROUP, markers=["CD3"])
@@ -152,17 +168,6 @@ def test_an_empty_population_has_a_row_and_no_median(made, cuts):
     counts, medians, _ = population.search(made[0], cuts, definitions(none="CD3+ CD19+ CD56+ CD8+"))
     assert counts["n_events"].tolist() == [0, 0, 0]
     assert medians["median"].isna().all()
-
-
-def test_levels_above_a_second_cut(made, cuts):
-    files, values, _ = made
-    by_hand = cuts.copy()
-    by_hand.loc[by_hand["marker"] == "CD3", "cutoff_high"] = 4.2
-    counts, _, _ = population.search(files, by_hand, definitions(bright="CD3++", dim="CD3lo", either="CD3+"))
-    got = counts[counts["file_name"] == "a.fcs"].set_index("population")["n_events"]
-    x = values["a.fcs"][:, 0]
-    assert got["bright"] == (x > 4.2).sum()
-    assert got["bright"] + got["dim"] == got["either"]
 
 
 def test_what_a_panel_cannot_answer_is_told(made, cuts):

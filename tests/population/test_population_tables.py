@@ -61,6 +61,12 @@ def test_the_most_specific_definition_names_a_metacluster():
     assert got["cl_id"].tolist() == ["CL:0000624", "CL:0000625", "CL:0000084", "", "CL:0000084"]
 
 
+@pytest.mark.parametrize(("median", "phenotype"), [(1.59, "CD3-"), (1.61, ""), (2.39, ""), (2.41, "CD3+")])
+def test_a_median_within_a_tenth_of_the_groups_distance_is_not_called(median, phenotype):
+    got = population.label(*model((median, 2, 2, 2, 2)), cutoffs(), T_CELLS)
+    assert got["phenotype"].item() == phenotype
+
+
 def test_a_second_cut_gives_bright_and_dim():
     rows = define(("bright", "CD16++", "", ""), ("dim", "CD16lo", "", ""), ("any", "CD16+ CD3-", "", ""))
     got = population.label(*model((0, 0, 0, 6, 0), (4, 0, 0, 3, 0), (4, 0, 0, 6, 0)), cutoffs({"CD16": 5.0}), rows)
@@ -166,6 +172,25 @@ def test_summary_joins_and_flags():
     assert got["flag"].tolist() == ["few_events;zero_events", "few_events", "", "zero_events"]
     assert np.isnan(got["fraction"][0])
     assert got["fraction"].tolist()[1:] == [0.05, 0.5, 0.0]
+
+
+def test_fewer_than_fifty_events_in_the_parent_are_few():
+    counts = counted({"a": {"T": 0.5}, "b": {"T": 0.5}})
+    counts["n_events"], counts["n_parent"] = [20, 20], [49, 50]
+    assert population.summary(counts, known(["a", "b"]))["flag"].tolist() == ["few_events", ""]
+
+
+@pytest.mark.parametrize(("distance", "flagged"), [(2.9, False), (3.1, True)])
+def test_a_composition_is_outlying_from_three_robust_deviations_on(distance, flagged):
+    logits = np.array([-1.4, -1.2, -1.0, -0.8, -0.6, -1.0, -1.3, -0.7, -1.1, -0.9, 0.0])
+    others = np.append(logits[:-1], 0.0)
+    middle = np.median(logits)
+    for _ in range(50):  # the far sample is part of the spread it is measured in
+        others[-1] = middle + distance * 1.4826 * np.median(np.abs(others - middle))
+        middle = np.median(others)
+    fractions = {f"s{i:02}": {"T": 1 / (1 + np.exp(-x))} for i, x in enumerate(others)}
+    got = population.summary(counted(fractions, 100_000_000), known(list(fractions)))
+    assert got.loc[got["flag"] != "", "file_name"].tolist() == (["s10"] if flagged else [])
 
 
 def test_an_outlying_composition_is_flagged_and_kept():

@@ -45,6 +45,12 @@ def test_the_key_depends_on_step_options_and_inputs_only():
     assert len({base, *others}) == 5
 
 
+def test_another_version_of_the_program_does_the_work_again(monkeypatch):
+    before = steps.key("a", {}, {})
+    monkeypatch.setattr(steps, "__version__", "999")
+    assert steps.key("a", {}, {}) != before
+
+
 def test_publishing_replaces_what_was_there(tmp_path):
     (tmp_path / "a").write_text("new")
     (tmp_path / "out").mkdir()
