@@ -116,6 +116,19 @@ def test_balanced_visits_agree_with_the_paired_t_test() -> None:
     assert 30 * found["estimate"] == pytest.approx((logit(counts)[1::2] - logit(counts)[::2]).mean(), rel=1e-9)
 
 
+@pytest.mark.parametrize(("share_within", "df"), [(0.3, 5), (0.49, 5), (0.51, 11), (0.8, 11)])
+def test_degrees_of_freedom_follow_where_a_column_varies_most(share_within: float, df: int) -> None:
+    from immport_cyto.meta.models import random_intercept
+
+    subject = np.repeat(np.arange(6), 3)
+    within = np.tile([-1.0, 0.0, 1.0], 6) / np.sqrt(2 / 3)
+    between = np.repeat([-1.0, 1.0, -1.0, 1.0, -1.0, 1.0], 3)
+    x = np.sqrt(share_within) * within + np.sqrt(1 - share_within) * between
+    y = np.random.default_rng(1).normal(size=18)
+    fit = random_intercept(y, np.column_stack([np.ones(18), x]), subject)
+    assert fit.df[1] == df  # 18 - 6 - 1 within subjects, 6 - 1 between them
+
+
 def test_shift_between_panels_is_no_effect_of_age() -> None:
     of = samples(24).sort_values("age_years", ignore_index=True)
     panel = np.where(np.arange(24) < 12, "panel a", "panel b")  # the old ones are all on the second panel

@@ -148,3 +148,14 @@ def test_no_cut_lies_below_zero_where_there_is_no_signal():
     x = np.concatenate([rng.normal(0.5, 0.6, 20_000), rng.normal(-5, 0.3, 40)])
     assert population.cutoff(x).value is not None
     assert population.cutoff(x, scale="arcsinh").value is None
+
+
+@pytest.mark.parametrize(("width", "is_cut"), [(1.0, True), (1.2, False)])
+def test_groups_without_a_reasonable_silhouette_are_not_cut(width, is_cut):
+    from scipy.stats import norm
+
+    # a narrow group, and one with so long a tail that many of its values are nearer to the narrow one
+    z = norm.ppf((np.arange(4000) + 0.5) / 4000)
+    found = population.cutoff(np.concatenate([0.3 * z, 1.2 + np.exp(width * z + 0.2)]))
+    assert (found.value is not None) == is_cut
+    assert found.silhouette is None or found.silhouette >= 0.5

@@ -104,3 +104,17 @@ def test_histogram_spreads_whole_counts_over_the_gap_below():
     expected = [np.sum(x == value) for value in range(11, 31)]
     assert per_step == pytest.approx(expected)
     assert centres[0] == pytest.approx(10.05)
+
+
+@pytest.mark.parametrize(("distance", "expected"), [(2.5, []), (2.6, [1.3])])
+def test_a_valley_is_at_least_15_percent_deep(distance, expected):
+    from scipy.stats import norm
+
+    # two normal groups of one size: 13.0 % deep at a distance of 2.5, 17.3 % at 2.6, whatever their number
+    z = norm.ppf((np.arange(100_000) + 0.5) / 100_000)
+    found = shape.valleys(np.sort(np.concatenate([z, z + distance])))
+    assert [valley.value for valley in found] == pytest.approx(expected, abs=0.02)
+    if expected:
+        top = np.linspace(-1, 1, 2001)
+        peak = (norm.pdf(top) + norm.pdf(top - distance)).max()
+        assert found[0].depth == pytest.approx(1 - 2 * norm.pdf(distance / 2) / peak, abs=0.005)
