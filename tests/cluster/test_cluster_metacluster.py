@@ -28,6 +28,22 @@ def test_consensus_finds_groups_that_are_far_apart():
     assert len(set(zip(truth.tolist(), labels.tolist(), strict=True))) == 4
 
 
+def test_each_of_100_draws_takes_nine_tenths_of_the_nodes():
+    class Recorder:
+        """A generator that keeps what it was asked for."""
+
+        def __init__(self) -> None:
+            self.rng, self.asked = np.random.default_rng(0), []
+
+        def choice(self, n, size, *, replace):
+            self.asked.append((n, size, replace))
+            return self.rng.choice(n, size, replace=replace)
+
+    recorder = Recorder()
+    metacluster.consensus(np.random.default_rng(1).normal(size=(20, 3)), [4], recorder)
+    assert recorder.asked == [(20, 18, False)] * 100
+
+
 def test_k_does_not_change_the_draws():
     codes = np.random.default_rng(6).normal(size=(40, 3))
     alone = metacluster.consensus(codes, [5], np.random.default_rng(1))[5]
