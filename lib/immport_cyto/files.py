@@ -1,4 +1,4 @@
-"""Files as the stages use them: outputs that appear whole or not at all, checksums, safe names."""
+"""The machine as the stages use it: outputs that appear whole or not at all, checksums, safe names, cores."""
 
 import hashlib
 import os
@@ -55,6 +55,20 @@ def sha256(path: Path | str) -> str:
     except OSError as error:
         msg = f"{path}: cannot be read ({error.strerror}); check the path"
         raise InputError(msg) from error
+
+
+def check_name(path: Path) -> None:
+    """Refuse a file whose name cannot stand in a table: with a line break or tab, or not UTF-8."""
+    if any(ord(letter) < 32 or ord(letter) == 127 or 0xD800 <= ord(letter) <= 0xDFFF for letter in path.name):
+        msg = f"{str(path)!a}: the file name holds a control character or is not UTF-8; rename the file"
+        raise InputError(msg)
+
+
+def available_cores() -> int:
+    """Processor cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def safe_name(name: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from immport_cyto.exceptions import InputError, LinkError
+from immport_cyto.files import available_cores, check_name
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -32,7 +33,7 @@ def n_jobs(given: int | None) -> int:
     slots = os.environ.get("GALAXY_SLOTS", "")
     if slots.isdigit() and int(slots) > 0:
         return int(slots)
-    return len(os.sched_getaffinity(0))
+    return available_cores()
 
 
 files_option = click.option(
@@ -93,6 +94,7 @@ def _listed(files_json: Path) -> list[tuple[str, Path]]:
 def _unique(pairs: Sequence[tuple[str, Path]]) -> dict[str, Path]:
     files: dict[str, Path] = {}
     for name, path in sorted(pairs, key=lambda pair: pair[0]):
+        check_name(Path(name))
         if not path.is_file():
             msg = f"{path}: no such file; check the path"
             raise InputError(msg)

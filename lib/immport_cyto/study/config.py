@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -142,7 +143,7 @@ def read(path: Path | str) -> StudyConfig:
     except OSError as error:
         msg = f"{path}: cannot be read ({error.strerror}); check the path"
         raise InputError(msg) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: not UTF-8, a date such as 2020-99-99
         where = getattr(error, "problem_mark", None)
         line = f" in line {where.line + 1}" if where else ""
         msg = f"{path}: is not valid YAML{line}; compare with the example of  immport-cyto study run --help"
@@ -192,7 +193,11 @@ class _Reader:
 
     def existing(self, value: object, name: str) -> Path:
         path = self.folder / str(value)
-        if not path.exists():
+        try:
+            there = path.exists()
+        except (OSError, ValueError):  # too long for a path, or with a zero byte
+            there = False
+        if not there:
             msg = f"{self.path}: {name} names {str(value)!r}, which does not exist; correct the path"
             raise InputError(msg)
         return path
@@ -219,7 +224,7 @@ class _Reader:
         return tuple(found)
 
     def number(self, value: object, name: str, low: float) -> float:
-        if isinstance(value, bool) or not isinstance(value, int | float) or value < low:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value < math.inf:
             self.fail(name, f"is {value!r}; give a number of at least {low:g}")
         return float(value)
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from immport_cyto import tables
 from immport_cyto.exceptions import AnalysisError, InputError, LinkError, PanelError
+from immport_cyto.files import check_name
 from immport_cyto.study.config import StudyConfig
 from immport_cyto.study.state import RunState
 
@@ -48,6 +49,7 @@ def _find_fcs(config: StudyConfig) -> tuple[dict[str, Path], dict[str, set[int]]
                 msg = f"{place}: no FCS file in this folder; correct studies[{number}].fcs"
                 raise InputError(msg)
             for path in found:
+                check_name(path)
                 if path.name in files and files[path.name].resolve() != path.resolve():
                     msg = (
                         f"two FCS files are named {path.name!r} ({files[path.name]} and {path}); "

@@ -107,8 +107,9 @@ def _publish(
             models.add(name := f"{safe_name(study)}-{safe_name(panel_id)}.npz")
             publish(place / "model.npz", out / "models" / name)
         for number, (name, path) in enumerate(sorted(groups[study, panel_id].items()), start=1):
-            files.add(safe_name(name))
-            publish(place / f"{number:06d}.fcs" if clustered else path, out / "fcs" / safe_name(name))
+            shown = safe_name(name[:-3] if name.lower().endswith(".gz") else name)  # ours are not compressed
+            files.add(shown)
+            publish(place / f"{number:06d}.fcs" if clustered else path, out / "fcs" / shown)
     withdraw(out / "models", models)
     withdraw(out / "fcs", files)
 
@@ -119,7 +120,11 @@ def _truth(config: StudyConfig) -> "pd.DataFrame | None":
         return None
     import pandas as pd
 
-    truth = pd.read_csv(config.truth, sep="\t", dtype={"study_accession": str}, keep_default_na=False)
+    try:
+        truth = pd.read_csv(config.truth, sep="\t", dtype={"study_accession": str}, keep_default_na=False)
+    except (OSError, ValueError) as error:
+        msg = f"{config.truth}: cannot be read as a table of true effects; correct truth in study.yaml"
+        raise TableError(msg) from error
     missing = [name for name in ("population", "term", "study_accession", "effect") if name not in truth.columns]
     if missing:
         msg = f"{config.truth}: column {missing[0]!r} is missing from the table of true effects; add it"
