@@ -1,7 +1,7 @@
 """The order of the stages, and what is done in parallel."""
 
 import json
-import os
+import signal
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from immport_cyto import tables
 from immport_cyto.exceptions import AnalysisError, InputError, OutputExistsError
-from immport_cyto.files import sha256
+from immport_cyto.files import available_cores, sha256
 from immport_cyto.progress import progress
 from immport_cyto.study import inputs, work
 from immport_cyto.study.config import StudyConfig, fingerprint
@@ -73,7 +73,7 @@ def run(
         log.flush()
 
     try:
-        state = RunState(config, out, jobs or len(os.sched_getaffinity(0)), quiet, say, Steps(out / "work"))
+        state = RunState(config, out, jobs or available_cores(), quiet, say, Steps(out / "work"))
         state.steps.clean()
         return _run(state, allow_orphans=allow_orphans)
     finally:
@@ -210,6 +210,11 @@ def _analyse(
     return results
 
 
+def _stop_silently() -> None:
+    """In a worker: an interrupt ends it at once; the main process says so, and a resumed run cleans up."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def _all(
     state: RunState, label: str, jobs: Sequence[J], function: Callable[[J], str], name_of: Callable[[J], str]
 ) -> dict[str, str]:
@@ -224,7 +229,9 @@ def _all(
                 if shown:
                     shown.step(name_of(job))
             return messages
-        with ProcessPoolExecutor(min(state.jobs, len(todo)), mp_context=get_context("forkserver")) as pool:
+        with ProcessPoolExecutor(
+            min(state.jobs, len(todo)), mp_context=get_context("forkserver"), initializer=_stop_silently
+        ) as pool:
             waiting = {pool.submit(function, job): name_of(job) for job in todo}
             for finished in as_completed(waiting):
                 messages[waiting[finished]] = finished.result()
