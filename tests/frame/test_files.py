@@ -1,11 +1,13 @@
 """Outputs appear whole or not at all; names are harmless."""
 
+import os
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from immport_cyto.exceptions import InputError
-from immport_cyto.files import atomic_path, safe_name, sha256, write_text
+from immport_cyto.files import atomic_path, available_cores, safe_name, sha256, write_text
 
 
 def test_output_appears_only_at_the_end(tmp_path):
@@ -60,3 +62,7 @@ def test_safe_names_are_harmless_and_stay_different(first, second):
 def test_ordinary_names_stay():
     assert safe_name("Ki67ccr7_Hs60022.581846.fcs") == "Ki67ccr7_Hs60022.581846.fcs"
     assert safe_name("../../etc/passwd.fcs").endswith(".fcs")
+
+
+def test_cores_are_those_that_the_process_may_use():
+    assert available_cores() == len(os.sched_getaffinity(0))

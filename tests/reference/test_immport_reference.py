@@ -98,11 +98,10 @@ def test_the_answer_agrees_with_a_plain_join_of_the_tables(shared_data: Path, na
     assert list(samples["arm_accession"]) == list(expected["ARM_ACCESSION"])
     assert list(samples["biosample_type"]) == list(expected["TYPE"])
     assert list(samples["sex"]) == list(expected["GENDER"].fillna("").str.replace("_", " "))
-    days = expected["STUDY_TIME_COLLECTED"].astype(float) / expected["STUDY_TIME_COLLECTED_UNIT"].map(
-        {"Days": 1.0, "Hours": 24.0}
-    )
+    units = expected["STUDY_TIME_COLLECTED_UNIT"].map({"Days": 1.0, "Hours": 24.0}).astype(float)
+    days = expected["STUDY_TIME_COLLECTED"].astype(float) / units
     assert list(samples["study_time_days"]) == pytest.approx(list(days))
-    factor = expected["AGE_UNIT"].map({"Years": 1.0, "Months": 1 / 12, "Weeks": 7 / 365.25})
+    factor = expected["AGE_UNIT"].map({"Years": 1.0, "Months": 1 / 12, "Weeks": 7 / 365.25}).astype(float)
     ages = pd.to_numeric(expected["MIN_SUBJECT_AGE"], errors="coerce") * factor
     assert list(samples["age_years"]) == pytest.approx(list(ages), nan_ok=True, abs=1e-6)
 
