@@ -1,5 +1,6 @@
 """The order of the stages, and what is done in parallel."""
 
+import contextlib
 import json
 import signal
 from collections.abc import Callable, Mapping, Sequence
@@ -10,7 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from immport_cyto import tables
-from immport_cyto.exceptions import AnalysisError, InputError, OutputExistsError
+from immport_cyto.exceptions import (
+    AnalysisError,
+    InputError,
+    LinkError,
+    OptionError,
+    OutputExistsError,
+    PanelError,
+)
 from immport_cyto.files import available_cores, sha256
 from immport_cyto.progress import progress
 from immport_cyto.study import inputs, work
@@ -76,8 +84,26 @@ def run(
         state = RunState(config, out, jobs or available_cores(), quiet, say, Steps(out / "work"))
         state.steps.clean()
         return _run(state, allow_orphans=allow_orphans)
+    except (InputError, LinkError, OptionError, PanelError):
+        log.close()
+        if not resume:
+            _release(out)
+        raise
     finally:
         log.close()
+
+
+def _release(out: Path) -> None:
+    """Take back what `_claim` made, where the input was refused before any step was done."""
+    if any((out / "work").glob("*/*")):
+        return
+    for leftover in (out / "work").glob("*"):
+        leftover.rmdir()
+    (out / "work").rmdir()
+    (out / _MARK).unlink()
+    (out / "run.log").unlink()
+    with contextlib.suppress(OSError):  # a folder that was there, empty, may belong to somebody else
+        out.rmdir()
 
 
 def _claim(out: Path, config: StudyConfig, *, resume: bool) -> None:
