@@ -1,5 +1,6 @@
 """The run: same bytes for any number of processes, goes on after a kill, one bad file does not stop the others."""
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -19,9 +20,11 @@ from immport_cyto.exceptions import (
     FormulaError,
     InputError,
     LinkError,
+    OptionError,
     OutputExistsError,
     PanelError,
 )
+from immport_cyto.study import work
 
 pytestmark = pytest.mark.xdist_group("run")
 
@@ -105,6 +108,28 @@ def test_a_run_with_other_options_leaves_nothing_of_the_first(finished, copied, 
     assert digests(tmp_path / "out") == digests(tmp_path / "fresh")
 
 
+def test_a_second_run_stays_out_of_a_folder_at_work(finished, copied, tmp_path):
+    config = study.read(write_config(tmp_path, copied, ["SDY9901", "SDY9903"]))
+    before = digests(finished)
+    with (finished / "run.log").open("a") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(OutputExistsError, match="another run is at work in this folder; wait for its end"):
+            study.run(config, finished, resume=True, quiet=True)
+    assert digests(finished) == before
+
+
+def test_a_worker_that_the_system_ends_is_one_sentence(copied, tmp_path, monkeypatch):
+    config = study.read(write_config(tmp_path, copied, ["SDY9901"]))
+    monkeypatch.setattr(work, "preprocess", _ended_by_the_system)
+    with pytest.raises(AnalysisError, match="ended a worker process, often for lack of memory; .* --resume and fewer"):
+        study.run(config, tmp_path / "out", jobs=2, quiet=True)
+
+
+def _ended_by_the_system(job: object) -> str:
+    os.kill(os.getpid(), signal.SIGKILL)
+    return str(job)
+
+
 def test_an_existing_folder_is_not_touched(finished, copied, tmp_path):
     config = study.read(write_config(tmp_path, copied, ["SDY9901"]))
     before = digests(finished)
@@ -136,7 +161,8 @@ def test_one_damaged_file_is_reported_and_the_others_go_on(changed, tmp_path):
     )
     failures = tables.read(tmp_path / "out" / "failures.tsv", tables.FAILURES)
     assert failures["file_name"].tolist() == [damaged.name]
-    assert "events" in failures["message"][0]
+    assert failures["message"][0].startswith(f"{damaged.name}: ")
+    assert str(tmp_path) not in failures["message"][0]
     assert result.counts["files_failed"] == 1
     assert result.counts["files_used"] == result.counts["files"] - 1
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
@@ -195,6 +221,16 @@ def study_panel(data: Path) -> list[str]:
     ("changes", "error", "message"),
     [
         ({"model": {"formula": "height"}}, FormulaError, "height"),
+        (
+            {"model": {"formula": "age_years + sex", "baseline": {"sex": "Femal"}}},
+            FormulaError,
+            "reference level 'Femal' of 'sex' is in no sample; use one of: Female, Male",
+        ),
+        (
+            {"model": {"formula": "age_years", "baseline": {"arm_name": "A"}}},
+            OptionError,
+            "baseline names 'arm_name', which is not a category of the formula",
+        ),
         ({"populations": [{"population": "x", "definition": "CD3+ nonsense"}]}, DefinitionError, "nonsense"),
     ],
 )

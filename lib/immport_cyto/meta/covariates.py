@@ -50,7 +50,7 @@ class DesignColumn:
 
 
 def usable(samples: "pd.DataFrame") -> dict[str, Kind]:
-    """Columns that a formula may name, and their kind. Columns without any value are left out.
+    """Columns that a formula may name, and their kind; a column without any value is ``empty``.
 
     Columns of the contract have its kind. Of other columns, text is a category, and numbers must be declared in the
     formula, because 1, 2, 3 may be a dose or a batch.
@@ -62,6 +62,7 @@ def usable(samples: "pd.DataFrame") -> dict[str, Kind]:
             continue
         known = [value for value in samples[name] if not _unknown(value)]
         if not known:
+            kinds[name] = "empty"
             continue
         if name in declared:
             kinds[name] = "number" if declared[name] in ("int", "float") else "category"

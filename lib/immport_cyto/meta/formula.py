@@ -21,7 +21,7 @@ from typing import Literal, NoReturn
 
 from immport_cyto.exceptions import FormulaError
 
-Kind = Literal["number", "category", "undeclared"]
+Kind = Literal["number", "category", "undeclared", "empty"]
 
 _TOKEN = re.compile(
     r"""\s*(?:(?P<name>[^\W\d][\w.]*)|(?P<tick>`[^`]*`)|(?P<text>"[^"]*"|'[^']*')|(?P<number>\d+(?:\.\d+)?)"""
@@ -63,7 +63,7 @@ def parse(formula: str, columns: Mapping[str, Kind]) -> Formula:
     formula
         Such as ``"age_years * sex + C(arm_name, Placebo)"``.
     columns
-        Usable columns and their kind; ``undeclared`` ones need ``C()`` or ``num()``.
+        Columns and their kind; ``undeclared`` ones need ``C()`` or ``num()``, ``empty`` ones cannot be used.
 
     Raises
     ------
@@ -181,6 +181,8 @@ class _Parser:
         if column not in self.columns:
             self.fail(f"unknown term {column!r}; usable columns: {self._usable()}")
         kind, reference = self.columns[column], None
+        if kind == "empty":
+            self.fail(f"no sample has a value of {column!r}; leave it out, or use one of: {self._usable()}")
         if wrapper is not None:
             if wrapper == "C" and self._take("sign", ","):
                 reference = self._level()
@@ -213,7 +215,10 @@ class _Parser:
             self.variables[variable.column] = variable
 
     def _usable(self) -> str:
-        return ", ".join(sorted(self.columns)) or "none (no column of the samples has values)"
+        return (
+            ", ".join(sorted(name for name, kind in self.columns.items() if kind != "empty"))
+            or "none (no column of the samples has values)"
+        )
 
 
 def _subsets(term: tuple[str, ...]) -> list[tuple[str, ...]]:

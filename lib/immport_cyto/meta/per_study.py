@@ -116,17 +116,24 @@ def effects(
     return tables.conform(pd.DataFrame(rows), tables.EFFECTS)
 
 
-def check_formula(formula: str, samples: "pd.DataFrame", term: str | None = None) -> None:
-    """Check a formula, and the term that is asked, before any work.
+def check_formula(
+    formula: str, samples: "pd.DataFrame", term: str | None = None, baseline: Mapping[str, str] | None = None
+) -> None:
+    """Check a formula, the term that is asked and the reference levels, before any work.
 
     Raises
     ------
     FormulaError
-        The formula cannot be read or names an unknown column.
+        The formula cannot be read, or names an unknown column, or a level that no sample has.
     OptionError
-        The term is not in the formula.
+        The term is not in the formula, or `baseline` names a column that is not a category of it.
+    TableError
+        A column of numbers holds text.
     """
-    _wanted(parse(formula, cov.usable(tables.conform(samples, tables.SAMPLES, source="samples.tsv"))), term)
+    samples = tables.conform(samples, tables.SAMPLES, source="samples.tsv")
+    model = parse(formula, cov.usable(samples))
+    _wanted(model, term)
+    cov.encode(samples, model, baseline)
 
 
 def _wanted(model: Formula, term: str | None) -> str:

@@ -66,6 +66,7 @@ def link(state: RunState, *, allow_orphans: bool) -> tuple[dict[str, Path], "pd.
     from immport_cyto import immport
 
     files, owners = _find_fcs(state.config)
+    state.paths.update(files)
     parts, orphans = [], []
     for number, study in enumerate(state.config.studies, start=1):
         own = {name: path for name, path in files.items() if number in owners[name]}

@@ -1,14 +1,16 @@
 """The order of the stages, and what is done in parallel."""
 
 import contextlib
+import fcntl
 import json
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict
 from multiprocessing import get_context
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 from immport_cyto import tables
 from immport_cyto.exceptions import (
@@ -73,8 +75,7 @@ def run(
         No file could be used.
     """
     out = Path(out)
-    _claim(out, config, resume=resume)
-    log = (out / "run.log").open("a", encoding="utf-8")
+    log = _claim(out, config, resume=resume)
 
     def say(text: str) -> None:
         log.write(text + "\n")
@@ -106,7 +107,8 @@ def _release(out: Path) -> None:
         out.rmdir()
 
 
-def _claim(out: Path, config: StudyConfig, *, resume: bool) -> None:
+def _claim(out: Path, config: StudyConfig, *, resume: bool) -> TextIO:
+    """Make the folder, or take up the run in it, and give its log, locked for as long as it is open."""
     mark = out / _MARK
     occupied = out.exists() and (not out.is_dir() or any(out.iterdir()))
     if occupied and not resume:
@@ -119,10 +121,25 @@ def _claim(out: Path, config: StudyConfig, *, resume: bool) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
         (out / "work").mkdir(exist_ok=True)
+        log = (out / "run.log").open("a", encoding="utf-8")
+        _lock(log, out)
         mark.write_text(fingerprint(config) + "\n", encoding="utf-8")
     except OSError as error:
         msg = f"{out}: cannot be written ({error.strerror}); choose another folder"
         raise InputError(msg) from error
+    return log
+
+
+def _lock(log: TextIO, out: Path) -> None:
+    """Keep a second run out of the folder; the system takes the lock away when the process ends, however it ends."""
+    try:
+        fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        log.close()
+        msg = f"{out}: another run is at work in this folder; wait for its end, or choose another folder"
+        raise OutputExistsError(msg) from error
+    except OSError:
+        pass  # a file system without locks: the results are still right, steps are renamed into place when complete
 
 
 def _run(state: RunState, *, allow_orphans: bool) -> RunResult:
@@ -131,7 +148,7 @@ def _run(state: RunState, *, allow_orphans: bool) -> RunResult:
     config = state.config
     definitions = inputs.definitions(config)
     files, samples = inputs.link(state, allow_orphans=allow_orphans)
-    meta.check_formula(config.model.formula, samples, config.model.term)
+    meta.check_formula(config.model.formula, samples, config.model.term, config.model.baseline)
     studies = dict(zip(samples["file_name"], samples["study_accession"], strict=True))
     state.say(f"linked {len(samples)} of {len(files)} files")
     linked = {name: files[name] for name in sorted(studies)}
@@ -260,7 +277,14 @@ def _all(
         ) as pool:
             waiting = {pool.submit(function, job): name_of(job) for job in todo}
             for finished in as_completed(waiting):
-                messages[waiting[finished]] = finished.result()
+                try:
+                    messages[waiting[finished]] = finished.result()
+                except BrokenProcessPool as error:
+                    msg = (
+                        f"{label}: the system ended a worker process, often for lack of memory; "
+                        "run the same command again with --resume and fewer --jobs, finished files are kept"
+                    )
+                    raise AnalysisError(msg) from error
                 if shown:
                     shown.step(waiting[finished])
     return messages

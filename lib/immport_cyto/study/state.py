@@ -35,6 +35,7 @@ class RunState:
     warnings: list[str] = field(default_factory=list)
     failures: list[dict[str, str]] = field(default_factory=list)
     checksums: dict[str, str] = field(default_factory=dict)
+    paths: dict[str, Path] = field(default_factory=dict)
 
     def warn(self, text: str) -> None:
         """Note an oddity or a guess, once."""
@@ -44,5 +45,6 @@ class RunState:
 
     def fail(self, file_name: str, study: str, stage: str, message: str) -> None:
         """Note a file that could not be used."""
+        message = message.replace(str(self.paths.get(file_name, file_name)), file_name)
         self.failures.append({"file_name": file_name, "study_accession": study, "stage": stage, "message": message})
         self.say(f"failed: {file_name} ({stage}): {message}")
