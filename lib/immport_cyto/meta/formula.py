@@ -215,10 +215,8 @@ class _Parser:
             self.variables[variable.column] = variable
 
     def _usable(self) -> str:
-        return (
-            ", ".join(sorted(name for name, kind in self.columns.items() if kind != "empty"))
-            or "none (no column of the samples has values)"
-        )
+        known = sorted(name for name, kind in self.columns.items() if kind != "empty")
+        return ", ".join(known) or "none (no column of the samples has values)"
 
 
 def _subsets(term: tuple[str, ...]) -> list[tuple[str, ...]]:
