@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immport_cyto.cluster import metacluster, som
+from immport_cyto.cluster.outliers import DistanceSample
 from immport_cyto.cluster.som import ENGINES, Scaling
 from immport_cyto.cluster.source import Part, Scan, array_part, prefix, scan
 from immport_cyto.exceptions import AnalysisError, ModelError, OptionError
@@ -54,6 +55,8 @@ class FlowSOM:
         Training events per node.
     quantization_error_ : float
         Mean distance of the training events to their code.
+    distance_medians_, distance_mads_ : ndarray of float64, nodes
+        Median and MAD of the distances of the training events per node, for `immport_cyto.cluster.outliers`.
     explained_variance_ : ndarray of float64
         For ``"auto"``: variance of the codes between metaclusters for 1, 2, ... metaclusters; else empty.
     scaling_ : Scaling
@@ -89,6 +92,8 @@ class FlowSOM:
     n_metaclusters_: int
     node_counts_: NDArray[np.int64]
     quantization_error_: float
+    distance_medians_: NDArray[np.float64]
+    distance_mads_: NDArray[np.float64]
     explained_variance_: NDArray[np.float64]
     scaling_: Scaling
     warnings_: list[str]
@@ -212,12 +217,15 @@ class FlowSOM:
         labels = []
         self.node_counts_ = np.zeros(n_nodes, np.int64)
         error = 0.0
+        sample = DistanceSample(n_nodes)
         for part in parts:
             nodes, distances = som.assign(part, self.scaling_, self.codes_, names, self.n_jobs)
             self.node_counts_ += np.bincount(nodes, minlength=n_nodes)
             error += float(distances.sum(dtype=np.float64))
+            sample.add(nodes, distances)
             labels.append(nodes)
         self.quantization_error_ = error / sum(part.n_events for part in parts)
+        self.distance_medians_, self.distance_mads_ = sample.median_and_mad()
         self._metacluster(consensus_rng)
         return labels
 

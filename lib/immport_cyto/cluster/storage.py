@@ -1,7 +1,8 @@
 """FlowSOM models on disk, in the form of `immport_cyto.cluster.npz`.
 
 Entries: ``meta`` (format, version, parameters, markers, training files, group) and the arrays ``codes``,
-``metaclusters``, ``node_counts``, ``offset``, ``scale``, ``explained_variance``.
+``metaclusters``, ``node_counts``, ``offset``, ``scale``, ``explained_variance``, ``distance_medians``,
+``distance_mads``.
 """
 
 from pathlib import Path
@@ -16,7 +17,7 @@ from immport_cyto.cluster.som import Scaling
 from immport_cyto.exceptions import ImmportCytoError, ModelError
 
 FORMAT = "immport-cyto/flowsom"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 _WORDS = ("FlowSOM", "cluster flowsom")
 
 _ARRAYS = {
@@ -26,6 +27,8 @@ _ARRAYS = {
     "offset": "<f8",
     "scale": "<f8",
     "explained_variance": "<f8",
+    "distance_medians": "<f8",
+    "distance_mads": "<f8",
 }
 
 
@@ -49,6 +52,8 @@ def save(model: FlowSOM, path: Path | str) -> None:
         "offset": model.scaling_.offset,
         "scale": model.scaling_.scale,
         "explained_variance": model.explained_variance_,
+        "distance_medians": model.distance_medians_,
+        "distance_mads": model.distance_mads_,
     }
     npz.write(path, meta, arrays, _ARRAYS)
 
@@ -88,6 +93,8 @@ def _build(meta: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> FlowSOM:
     model.metaclusters_ = arrays["metaclusters"].copy()
     model.node_counts_ = arrays["node_counts"].copy()
     model.explained_variance_ = arrays["explained_variance"].copy()
+    model.distance_medians_ = arrays["distance_medians"].copy()
+    model.distance_mads_ = arrays["distance_mads"].copy()
     model.scaling_ = Scaling(arrays["offset"].copy(), arrays["scale"].copy())
     model.n_metaclusters_ = int(model.metaclusters_.max(initial=0))
     _check(model)
@@ -103,6 +110,8 @@ def _check(model: FlowSOM) -> None:
         model.scaling_.offset.shape == (d,),
         model.scaling_.scale.shape == (d,),
         model.explained_variance_.ndim == 1,
+        model.distance_medians_.shape == (n,),
+        model.distance_mads_.shape == (n,),
     ]
     if n > MAX_NODES or not all(shapes):
         msg = "its arrays do not fit together"
@@ -119,8 +128,16 @@ def _check(model: FlowSOM) -> None:
         and (model.scaling_.scale >= 1e-6).all()
         and (np.abs(model.scaling_.offset) <= 1e9).all()
         and (model.node_counts_ >= 0).all()
+        and _distances(model.distance_medians_, model.node_counts_)
+        and _distances(model.distance_mads_, model.node_counts_)
         and np.array_equal(present, np.arange(1, len(present) + 1))
     )
     if not usable:
         msg = "it holds values that no training gives"
         raise npz.DamagedError(msg)
+
+
+def _distances(values: NDArray[np.float64], counts: NDArray[np.int64]) -> bool:
+    """Whether each node with events has a distance, and no other."""
+    filled = counts > 0
+    return bool(np.isnan(values[~filled]).all() and (values[filled] >= 0).all() and (values[filled] < 1e32).all())
