@@ -140,3 +140,48 @@ def test_wrong_usage_exits_with_2(run: Any, tmp_path: Path, arguments: list[str]
     code, _, error = run("link", *arguments, "--out", tmp_path / "s.tsv")
     assert code == 2
     assert message in error
+
+
+def test_samples_as_a_sample_sheet_of_galaxy_and_as_metadata_of_catalyst(
+    study: Any, make_zip: Callable[..., Path], tmp_path: Path, run: Any
+) -> None:
+    study["expsample_2_file_info"].append({"EXPSAMPLE_ACCESSION": "ES999", "FILE_INFO_ID": "105"})
+    study["file_info"].append(study["file_info"][0] | {"FILE_INFO_ID": "105", "NAME": "e.105.fcs"})
+    sheet, payload, catalyst = tmp_path / "sheet.tsv", tmp_path / "sheet.json", tmp_path / "md.tsv"
+    code, _, _ = run(
+        "link", "--metadata", make_zip(study), "--all", "--out", tmp_path / "s.tsv", "--sample-sheet", sheet,
+        "--sample-sheet-json", payload, "--catalyst", catalyst, "--condition", "arm_name",
+    )  # fmt: skip
+    assert code == 0
+    samples = tables.read(tmp_path / "s.tsv", tables.SAMPLES)
+    rows = [line.split("\t") for line in sheet.read_text().splitlines()]
+    assert rows[0] == ["element_identifier", *tables.SAMPLES.column_names[1:]]
+    assert [row[0] for row in rows[1:]] == list(samples["file_name"])
+    found = json.loads(payload.read_text())
+    kinds = {column["name"]: column["type"] for column in found["column_definitions"]}
+    assert list(kinds) == tables.SAMPLES.column_names[1:]
+    assert [kinds[name] for name in ("sex", "age_years", "age_is_topcoded")] == ["string", "float", "boolean"]
+    values = dict(zip(kinds, found["rows"]["b.103.fcs"], strict=True))
+    assert (values["age_years"], values["age_is_topcoded"], values["visit_name"]) == (90.0, True, None)
+    assert [line.split("\t")[:4] for line in catalyst.read_text().splitlines()] == [
+        ["file_name", "sample_id", "condition", "patient_id"],
+        ["Mass 1.104.fcs", "ES1002", "Old", "SUB2"],
+        ["a.101.fcs", "ES999-1", "Young", "SUB1"],
+        ["b.102.fcs", "ES1000", "Young", "SUB1"],
+        ["b.103.fcs", "ES1001", "Old", "SUB2"],
+        ["e.105.fcs", "ES999-2", "Young", "SUB1"],
+    ]
+
+
+def test_a_condition_that_no_sample_has_writes_nothing(
+    study: Any, make_zip: Callable[..., Path], tmp_path: Path, run: Any
+) -> None:
+    out = tmp_path / "s.tsv"
+    for name, problem in (("batch", "has no value"), ("dose", "does not exist")):
+        code, _, error = run(
+            "link", "--metadata", make_zip(study, name), "--all", "--out", out, "--catalyst", tmp_path / "md.tsv",
+            "--condition", name,
+        )  # fmt: skip
+        assert code == 1
+        assert f"column {name!r} of samples.tsv {problem}" in error
+        assert not out.exists()

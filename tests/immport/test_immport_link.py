@@ -39,9 +39,12 @@ def test_one_row_per_result_file_with_controls_and_treatments_not_fanned_out(sto
     assert row(samples, "b.102.fcs") == {
         "sample_id": "ES1000", "study_accession": "SDY901", "experiment_accession": "EXP1",
         "biosample_accession": "BS1", "subject_accession": "SUB1", "arm_accession": "ARM1", "arm_name": "Young",
-        "visit_accession": "PV1", "visit_name": "Day 0", "study_time_days": 1.5, "age_years": 1.5,
+        "visit_accession": "PV1", "visit_name": "Day 0", "study_time_days": 1.5,
+        "study_time_collected": "36", "study_time_collected_unit": "Hours",
+        "study_time_t0_event": "Time of enrollment", "age_years": 1.5,
         "age_is_topcoded": False, "sex": "Female", "race": "White", "ethnicity": "Other", "species": "Homo sapiens",
-        "biosample_type": "PBMC", "technique": "Flow cytometry", "treatment": "Brefeldin, 4 h;IL-6", "panel_id": "",
+        "biosample_type": "PBMC", "technique": "Flow cytometry", "treatment": "Brefeldin, 4 h;IL-6",
+        "control_files": "comp.201.fcs", "panel_id": "",
         "batch": "", "link_rule": "",
     }  # fmt: skip
     assert len(store.orphans) == 0

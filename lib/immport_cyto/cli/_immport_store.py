@@ -10,7 +10,7 @@ import click
 from immport_cyto.exceptions import InputError
 
 if TYPE_CHECKING:
-    from immport_cyto.immport import LoadReport, Store
+    from immport_cyto.immport import Store
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -78,13 +78,10 @@ def opened(store_path: Path | None, packages: Sequence[Path]) -> Iterator["Store
     from immport_cyto import immport
 
     with immport.open_store(store_path or ":memory:") as store:
-        warn(findings_of(store.load(packages) if packages else []))
+        if packages:
+            store.load(packages)
+            warn(store.load_findings)
         yield store
-
-
-def findings_of(reports: "list[LoadReport]") -> list[str]:
-    """Findings of a load, each once."""
-    return list(dict.fromkeys(finding for report in reports for finding in report.findings))
 
 
 def warn(findings: Sequence[str]) -> None:

@@ -6,6 +6,8 @@
     The Tab packages and Subject_2 tables at a path.
 ``Results``, ``Query``
     What ``Store.results`` gives and what ``Store.search`` takes.
+``sample_sheet``, ``galaxy_payload``, ``catalyst_metadata``
+    Samples as Galaxy's sample sheets and as CATALYST have them.
 ``age_years``, ``study_days``, ``technique``
     Values of ImmPort in the units and words of ``samples.tsv``.
 """
@@ -20,10 +22,23 @@ if TYPE_CHECKING:
     from immport_cyto.immport.reagents import REAGENTS
     from immport_cyto.immport.results import Results
     from immport_cyto.immport.searching import LEVELS, Query
-    from immport_cyto.immport.store import ORPHANS, Store, open_store
+    from immport_cyto.immport.sheets import (
+        CATALYST_METADATA,
+        SAMPLE_SHEET,
+        catalyst_metadata,
+        galaxy_payload,
+        sample_sheet,
+    )
+    from immport_cyto.immport.store import FILE_WITHOUT_METADATA, ORPHANS, Store, open_store
     from immport_cyto.immport.values import age_years, is_topcoded, study_days, technique
 
 _HOME = {
+    "CATALYST_METADATA": "sheets",
+    "SAMPLE_SHEET": "sheets",
+    "catalyst_metadata": "sheets",
+    "galaxy_payload": "sheets",
+    "sample_sheet": "sheets",
+    "FILE_WITHOUT_METADATA": "store",
     "LEVELS": "searching",
     "Limits": "package",
     "Query": "searching",
@@ -42,9 +57,12 @@ _HOME = {
 }
 
 __all__ = [
+    "CATALYST_METADATA",
+    "FILE_WITHOUT_METADATA",
     "LEVELS",
     "ORPHANS",
     "REAGENTS",
+    "SAMPLE_SHEET",
     "Limits",
     "LoadReport",
     "LoadStatus",
@@ -52,9 +70,12 @@ __all__ = [
     "Results",
     "Store",
     "age_years",
+    "catalyst_metadata",
     "find_sources",
+    "galaxy_payload",
     "is_topcoded",
     "open_store",
+    "sample_sheet",
     "study_days",
     "technique",
 ]

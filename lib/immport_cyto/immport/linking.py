@@ -4,7 +4,7 @@ A result file may be linked to several expsamples, and those to several biosampl
 
 - ``sample_id``: the first expsample by number (the store keeps all; 184 files of SDY144 have two that differ in their
   results only, 80 of SDY514 have six, one per stimulation),
-- ``treatment``, ``arm_accession``, ``arm_name``: all, joined by ``;``,
+- ``treatment``, ``control_files``, ``arm_accession``, ``arm_name``: all, joined by ``;``,
 - any other field on which the samples agree; a field on which they differ is empty, and the difference is reported.
 """
 
@@ -19,7 +19,8 @@ from immport_cyto.immport.schema import statements
 # fields that must agree over the samples of a file
 _AGREEING = (
     "experiment_accession", "biosample_accession", "subject_accession", "visit_accession", "visit_name",
-    "study_time_days", "biosample_type", "sex", "race", "ethnicity", "species", "age_years", "age_is_topcoded",
+    "study_time_days", "study_time_collected", "study_time_collected_unit", "study_time_t0_event",
+    "biosample_type", "sex", "race", "ethnicity", "species", "age_years", "age_is_topcoded",
 )  # fmt: skip
 
 
@@ -50,17 +51,17 @@ def sample_rows(connection: sqlite3.Connection, matched: Mapping[int, tuple[str,
     connection.execute("DROP TABLE IF EXISTS temp.linked")
     connection.execute("CREATE TEMP TABLE linked (file_info_id INTEGER PRIMARY KEY)")
     connection.executemany("INSERT INTO temp.linked VALUES (?)", ((number,) for number in matched))
-    treatments: dict[int, list[str]] = {}
-    for number, name in connection.execute(statements("samples")[1]):
-        treatments.setdefault(number, []).append(name.replace(";", ","))
+    treatments, controls = (_names(connection, query) for query in statements("samples")[1:])
     linked = Linked()
     differing: dict[tuple[str, ...], list[str]] = {}
     seen = set()
     for number, group in groupby(_rows(connection), key=lambda row: row["file_info_id"]):
         seen.add(number)
         file_name, rule = matched[number]
-        row, differs = one_row(list(group))
-        row |= {"file_name": file_name, "link_rule": rule, "treatment": ";".join(treatments.get(number, []))}
+        rows = list(group)
+        row, differs = one_row(rows)
+        row |= {"file_name": file_name, "link_rule": rule, "panel_id": rows[0]["panel_id"]}
+        row |= {"treatment": ";".join(treatments.get(number, [])), "control_files": ";".join(controls.get(number, []))}
         linked.rows.append(row)
         if differs:
             differing.setdefault(differs, []).append(file_name)
@@ -70,6 +71,14 @@ def sample_rows(connection: sqlite3.Connection, matched: Mapping[int, tuple[str,
         linked.findings.append(_sentence(fields, sorted(names)))
     connection.execute("DROP TABLE temp.linked")
     return linked
+
+
+def _names(connection: sqlite3.Connection, query: str) -> dict[int, list[str]]:
+    """Names per file_info_id, in the order of the query."""
+    found: dict[int, list[str]] = {}
+    for number, name in connection.execute(query):
+        found.setdefault(number, []).append(name.replace(";", ","))
+    return found
 
 
 def _rows(connection: sqlite3.Connection) -> Iterator[dict[str, Any]]:

@@ -117,6 +117,7 @@ def add_functions(connection: sqlite3.Connection) -> None:
         ("keyword", 2): values.keyword,
         ("has_spill", 1): has_spill,
         ("arm_key", 3): arm_key,
+        ("t0_name", 2): values.t0_name,
     }
     for (name, n_arguments), function in functions.items():
         connection.create_function(name, n_arguments, function, deterministic=True)

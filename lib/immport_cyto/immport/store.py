@@ -96,12 +96,15 @@ class Store:
         The SQLite connection, for queries of your own.
     findings
         Oddities of the last :meth:`link`, one sentence each.
+    load_findings
+        Oddities of what was loaded since the store was opened, each once.
     """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
         self._finalizer = weakref.finalize(self, connection.close)  # a store that goes out of use closes its file
         self.findings: list[str] = []
+        self.load_findings: list[str] = []
         self._unlinked: list[tuple[str, str, str, str]] = []
         self._linked: set[int] = set()
         self._listed = True
@@ -143,6 +146,8 @@ class Store:
         for path in given:
             for source in find_sources(path, limits=limits):
                 reports += load_source(self.connection, source)
+        found = [*self.load_findings, *(finding for report in reports for finding in report.findings)]
+        self.load_findings = list(dict.fromkeys(found))
         return reports
 
     def studies(self) -> "pd.DataFrame":

@@ -134,6 +134,15 @@ def word(text: object) -> str:
     return text.replace("_", " ") if re.fullmatch(r"[A-Za-z_]+", text) else text
 
 
+def t0_name(event: object, specify: object) -> str:
+    """The name of a study's time zero; ``Other`` is followed by what was specified.
+
+    >>> t0_name("Time of enrollment", ""), t0_name("Other", "Day of biopsy")
+    ('Time of enrollment', 'Other: Day of biopsy')
+    """
+    return ": ".join(text for text in (word(event), str(specify or "").strip()) if text)
+
+
 def file_role(detail: object, purpose: object, name: object) -> str:
     """What a file is: sample (an FCS result file), text, control, workspace, description, converted or other.
 
@@ -177,17 +186,17 @@ def id_in_name(name: object) -> int | None:
 
 
 def stored_name(name: object, file_info_id: object) -> str:
-    """The name in ``ResultFiles``: with the id before the suffix. Releases before DR20 list it without the id.
+    """The name in ``ResultFiles``: with the id before the suffix. Releases before DR20 list it without, or as ``_id``.
 
-    >>> stored_name("18001_G1_G01.fcs", 523399), stored_name("x.523399.fcs", 523399)
-    ('18001_G1_G01.523399.fcs', 'x.523399.fcs')
+    >>> stored_name("18001_G1_G01.fcs", 523399), stored_name("x.5.fcs", 5), stored_name("x_5.fcs", 5)
+    ('18001_G1_G01.523399.fcs', 'x.5.fcs', 'x.5.fcs')
     """
     text, number_ = str(name or ""), str(file_info_id)
     if not text or id_in_name(text) == int(number_) or f".{number_}." in text:
         return text
     suffix = _SUFFIX.search(text)
     cut = suffix.start() if suffix else len(text)
-    return f"{text[:cut]}.{number_}{text[cut:]}"
+    return f"{text[:cut].removesuffix(f'_{number_}')}.{number_}{text[cut:]}"
 
 
 def original_name(name: object, original: object, file_info_id: object) -> str:

@@ -36,6 +36,9 @@ SAMPLES = Table(
         _text("visit_accession", "planned visit, PVn", False),
         _text("visit_name", "planned visit", False),
         _float("study_time_days", "time of collection in days after the study's time zero", False),
+        _text("study_time_collected", "the same as reported", False),
+        _text("study_time_collected_unit", "its unit as reported: Days, Hours, ...", False),
+        _text("study_time_t0_event", "the study's time zero, such as Time of enrollment", False),
         _float("age_years", "age in years at the event that the study names", False),
         Column("age_is_topcoded", "bool", "true where 90 stands for 90 and more", False),
         _text("sex", "as ImmPort gives it: Female, Male, ...", False),
@@ -45,7 +48,8 @@ SAMPLES = Table(
         _text("biosample_type", "such as PBMC, Whole blood", False),
         _text("technique", "Flow cytometry or CyTOF", False),
         _text("treatment", "treatments of the sample, joined by ';'", False),
-        _text("panel_id", "panel of the file, once harmonised", False),
+        _text("control_files", "compensation and control files of the sample, joined by ';'", False),
+        _text("panel_id", "panel of the file, from the metadata until the file itself is read", False),
         _text("batch", "batch label, where known", False),
         _text("link_rule", "how the file was linked: file_info_id, stored_name, original_name_size, keyword", False),
     ),
@@ -100,7 +104,7 @@ QC = Table(
         _int("n_margin", "dropped: at the upper limit of a detector"),
         _int("n_time", "dropped: unstable flow rate or signal"),
         _int("n_debris", "dropped: debris by scatter, or no DNA"),
-        _int("n_doublet", "dropped: doublets"),
+        _int("n_doublet", "dropped: doublets; in mass cytometry also fused ion clouds"),
         _int("n_bead", "dropped: calibration beads"),
         _int("n_dead", "dropped: viability dye"),
         _int("n_unsampled", "left out by the limit of events per file"),
@@ -110,6 +114,20 @@ QC = Table(
         _text("warnings", "oddities and guesses, joined by '; '", False),
     ),
     ("file_name",),
+)
+
+TRANSFORMS = Table(
+    "transforms.tsv",
+    "one row per panel and channel that is put on a scale: the scale that all files of the panel share",
+    (
+        _PANEL_ID,
+        _text("fcs_colname", "$PnN"),
+        _text("antigen", "harmonised marker name, or $PnS", False),
+        _text("transform", "such as logicle:T=262144,W=0.5,M=4.5,A=0"),
+        _int("n_files", "files with this channel", False),
+        _int("n_files_negative", "of these, files with enough negative values to estimate the width", False),
+    ),
+    ("panel_id", "fcs_colname"),
 )
 
 CLUSTERS = Table(
@@ -308,6 +326,6 @@ FAILURES = Table(
 )
 
 ALL = (
-    SAMPLES, PANEL, PANELS, QC, CLUSTERS, CLUSTER_MEDIANS, CUTOFFS, DEFINITIONS,
+    SAMPLES, PANEL, PANELS, QC, TRANSFORMS, CLUSTERS, CLUSTER_MEDIANS, CUTOFFS, DEFINITIONS,
     COUNTS, MEDIANS, POPULATIONS, RESULTS, EFFECTS, META, FAILURES,
 )  # fmt: skip

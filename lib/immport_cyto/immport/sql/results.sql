@@ -3,7 +3,9 @@
 SELECT a.file_name, a.study_accession AS file_study, '' AS file_technique, a.file_name AS sample_id,
     x.experiment_accession, a.study_accession AS experiment_study, x.technique AS experiment_technique,
     b.biosample_accession, b.study_accession AS biosample_study, s.subject_accession, v.visit_accession,
-    v.name AS visit_name, b.time_days AS study_time_days, b.type AS biosample_type, s.sex, s.race, s.ethnicity,
+    v.name AS visit_name, b.time_days AS study_time_days, b.time_value AS study_time_collected,
+    b.time_unit AS study_time_collected_unit, t0_name(b.t0_event, b.t0_event_specify) AS study_time_t0_event,
+    NULL AS panel_id, b.type AS biosample_type, s.sex, s.race, s.ethnicity,
     s.species, m.arm_accession, r.name AS arm_name, r.is_accession, m.age_years, m.age_is_topcoded
 FROM temp.asked a
 LEFT JOIN expsample e ON e.expsample_accession = a.file_name
