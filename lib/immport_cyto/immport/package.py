@@ -116,7 +116,7 @@ class PackageSource:
                 findings.append(f"{self.name}: {source.names[0]}.txt is missing; what it tells stays unknown")
             return
         quoted = self.kind == "subject_2"
-        with _guarded(table.label), table.opener() as stream:
+        with guarded(table.label), table.opener() as stream:
             lines = _lines(stream, table, self.limits)
             header = _cells(next(lines, ""), quoted)
             where = [_position(header, column.names) for column in source.columns]
@@ -181,7 +181,7 @@ def _cells(line: str, quoted: bool) -> list[str]:
 
 
 @contextmanager
-def _guarded(label: str) -> Iterator[None]:
+def guarded(label: str) -> Iterator[None]:
     """Turn what a damaged zip can raise into one sentence."""
     try:
         yield
@@ -313,28 +313,40 @@ def _in_folder(path: Path, limits: Limits) -> list[PackageSource]:
     return found
 
 
-def _in_zip(path: Path, limits: Limits) -> list[PackageSource]:
-    with _guarded(str(path)), zipfile.ZipFile(path) as archive:
+def zip_members(path: Path, limits: Limits, suffixes: tuple[str, ...] = ("",)) -> dict[str, zipfile.ZipInfo]:
+    """Files of a zip by their path in it, those with one of the suffixes, without what macOS adds.
+
+    Raises
+    ------
+    PackageError
+        It is damaged, has a path that leads out of it, too many files, or one that unpacks like a zip bomb.
+    """
+    with guarded(str(path)), zipfile.ZipFile(path) as archive:
         members = archive.infolist()
     if len(members) > limits.members:
         msg = f"{path}: {len(members)} files in one zip, which no ImmPort package has; not loaded"
         raise PackageError(msg)
-    openers: dict[str, Callable[[], IO[bytes]]] = {}
-    sizes: dict[str, int] = {}
+    found: dict[str, zipfile.ZipInfo] = {}
     for member in members:
         name = member.filename
         parts = PurePosixPath(name.replace("\\", "/")).parts
         if name.startswith(("/", "\\")) or ".." in parts or re.match(r"^[A-Za-z]:", name):
             msg = f"{path}: the zip holds the unsafe path {name!r}; not loaded, get the package from ImmPort"
             raise PackageError(msg)
-        if member.is_dir() or "__MACOSX" in parts or parts[-1].startswith("._") or not name.lower().endswith(".txt"):
+        if member.is_dir() or "__MACOSX" in parts or parts[-1].startswith("._") or not name.lower().endswith(suffixes):
             continue
         if member.file_size > (16 << 20) and member.file_size > limits.ratio * max(member.compress_size, 1):
             ratio = member.file_size // max(member.compress_size, 1)
             msg = f"{path}: {name} would unpack to {ratio} times its size, like a zip bomb; not loaded"
             raise PackageError(msg)
-        openers["/".join(parts)] = _zip_opener(path, name)
-        sizes["/".join(parts)] = min(limits.table_bytes, max(member.file_size, 1))
+        found["/".join(parts)] = member
+    return found
+
+
+def _in_zip(path: Path, limits: Limits) -> list[PackageSource]:
+    members = zip_members(path, limits, (".txt",))
+    openers = {name: zip_opener(path, member.filename) for name, member in members.items()}
+    sizes = {name: min(limits.table_bytes, max(member.file_size, 1)) for name, member in members.items()}
     found = _group(path, openers, sizes, limits)
     for name in sorted(openers):
         if _SUBJECT_2.search(name.rsplit("/", 1)[-1]):
@@ -345,7 +357,9 @@ def _in_zip(path: Path, limits: Limits) -> list[PackageSource]:
     return found
 
 
-def _zip_opener(path: Path, member: str) -> Callable[[], IO[bytes]]:
+def zip_opener(path: Path, member: str) -> Callable[[], IO[bytes]]:
+    """What opens a file of a zip."""
+
     def opener() -> IO[bytes]:
         with zipfile.ZipFile(path) as archive:  # the member keeps the file open until it is closed itself
             return archive.open(member)
