@@ -157,7 +157,7 @@ def pool_at(y: between.Array, v: between.Array, tau2: float, method: str, test: 
     """All results for a given variance between studies `tau2`; `v` are squared standard errors, k >= 2."""
     k, df = len(y), len(y) - 1
     w = 1 / (v + tau2)
-    mean, z_se = between.weighted_mean(y, w), float(w.sum() ** -0.5)
+    mean, z_se = float(w @ y / w.sum()), float(w.sum() ** -0.5)
     se, spread, note = z_se, float("inf"), ""
     if test != "z":
         ratio = between.cochran_q(y, v, tau2) / df
