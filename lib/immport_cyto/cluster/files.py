@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from immport_cyto import events, fcs
 from immport_cyto.cluster.labels import write_labelled
 from immport_cyto.cluster.model import FlowSOM
+from immport_cyto.cluster.outliers import MAD_ALLOWED, outliers, thresholds
 from immport_cyto.cluster.source import Float32, Part, Reader, array_part, gather
 from immport_cyto.exceptions import OptionError, PanelError
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 NODE_CHANNEL = "FlowSOM_node"
 METACLUSTER_CHANNEL = "FlowSOM_metacluster"
+OUTLIER_CHANNEL = "FlowSOM_outlier"
 MODEL_KEYWORD = "ICYTO_FLOWSOM"
 
 
@@ -36,11 +38,25 @@ class MappedFile:
         Events per node.
     quantization_error
         Mean distance of the events to their code; NaN without events.
+    outlier_counts : ndarray of int64, nodes
+        Outliers (`immport_cyto.cluster.outliers`) per node.
+    largest_distances : ndarray of float64, nodes
+        Largest distance of an event to its code; NaN without events.
+    unused
+        Markers of the file that the model does not have, in the order of the file.
     """
 
     n_events: int
     node_counts: NDArray[np.int64]
     quantization_error: float
+    outlier_counts: NDArray[np.int64]
+    largest_distances: NDArray[np.float64]
+    unused: tuple[str, ...] = ()
+
+    @property
+    def n_outliers(self) -> int:
+        """Outliers in the file."""
+        return int(self.outlier_counts.sum())
 
 
 @dataclass(frozen=True)
@@ -122,11 +138,31 @@ def flowsom_files(
     return model
 
 
-def map_file(model: FlowSOM, source: Path, target: Path, *, n_jobs: int = 1) -> MappedFile:
+def map_file(
+    model: FlowSOM,
+    source: Path,
+    target: Path | None,
+    *,
+    mad_allowed: float = MAD_ALLOWED,
+    outlier_channel: bool = False,
+    n_jobs: int = 1,
+) -> MappedFile:
     """Write an FCS file with the node and the metacluster of each event as two more channels, both from 1.
 
-    Markers are matched by name; others in the file are kept and not used. Channels of an earlier mapping are
-    replaced. The keyword ``ICYTO_FLOWSOM`` names the model.
+    Markers are matched by name, so their order does not matter; others in the file are kept, reported and not used.
+    Channels of an earlier mapping are replaced. The keyword ``ICYTO_FLOWSOM`` names the model.
+
+    Parameters
+    ----------
+    model
+        A trained model.
+    source, target
+        FCS files; without `target` none is written.
+    mad_allowed
+        An event is an outlier where its distance to the code is beyond the median + so many MAD of the training events
+        of the node; 0 or more.
+    outlier_channel
+        Add the channel ``FlowSOM_outlier``, 1 for outliers and 0 for the others.
 
     Raises
     ------
@@ -134,7 +170,12 @@ def map_file(model: FlowSOM, source: Path, target: Path, *, n_jobs: int = 1) -> 
         The file lacks a marker of the model.
     AnalysisError
         A marker has a value that is not finite.
+    OptionError
+        `mad_allowed` is negative or not finite.
     """
+    if not 0 <= mad_allowed < np.inf:
+        msg = f"mad_allowed is {mad_allowed}; give a number from 0 on, such as {MAD_ALLOWED:g}"
+        raise OptionError(msg)
     source = Path(source)
     opened = _open(str(source), source)
     missing = [marker for marker in model.markers if marker not in opened.channels]
@@ -145,19 +186,33 @@ def map_file(model: FlowSOM, source: Path, target: Path, *, n_jobs: int = 1) -> 
         )
         raise PanelError(msg)
     nodes, distances = model.assign(opened.part(model.markers), jobs=n_jobs)
-    content = {
-        "model": digest(model),
-        "seed": int(model.seed),
-        "grid": list(model.grid),
-        "metaclusters": model.n_metaclusters_,
-    }
-    added = {
-        NODE_CHANNEL: (nodes + 1, len(model.codes_)),
-        METACLUSTER_CHANNEL: (model.metaclusters_[nodes], model.n_metaclusters_),
-    }
-    write_labelled(source, target, added, (MODEL_KEYWORD, content))
-    error = float(distances.mean(dtype=np.float64)) if len(distances) else float("nan")
-    return MappedFile(len(nodes), np.bincount(nodes, minlength=len(model.codes_)), error)
+    n_nodes = len(model.codes_)
+    beyond = outliers(nodes, distances, thresholds(model.distance_medians_, model.distance_mads_, mad_allowed))
+    if target is not None:
+        content = {
+            "model": digest(model),
+            "seed": int(model.seed),
+            "grid": list(model.grid),
+            "metaclusters": model.n_metaclusters_,
+        }
+        added: dict[str, tuple[NDArray[np.integer], int]] = {
+            NODE_CHANNEL: (nodes + 1, n_nodes),
+            METACLUSTER_CHANNEL: (model.metaclusters_[nodes], model.n_metaclusters_),
+        }
+        if outlier_channel:
+            content["mad_allowed"] = float(mad_allowed)
+            added[OUTLIER_CHANNEL] = (beyond.astype(np.int8), 1)
+        write_labelled(source, target, added, (MODEL_KEYWORD, content), replaces=(OUTLIER_CHANNEL,))
+    largest = np.full(n_nodes, -1.0)
+    np.maximum.at(largest, nodes, distances)
+    return MappedFile(
+        n_events=len(nodes),
+        node_counts=np.bincount(nodes, minlength=n_nodes),
+        quantization_error=float(distances.mean(dtype=np.float64)) if len(distances) else float("nan"),
+        outlier_counts=np.bincount(nodes[beyond], minlength=n_nodes),
+        largest_distances=np.where(largest < 0, np.nan, largest),
+        unused=tuple(marker for marker in opened.channels if marker not in model.markers),
+    )
 
 
 def digest(model: FlowSOM) -> str:

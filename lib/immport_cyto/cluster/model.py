@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immport_cyto.cluster import metacluster, som
-from immport_cyto.cluster.outliers import DistanceSample
+from immport_cyto.cluster.outliers import DistanceSample, thresholds
 from immport_cyto.cluster.som import ENGINES, Scaling
 from immport_cyto.cluster.source import Part, Scan, array_part, prefix, scan
 from immport_cyto.exceptions import AnalysisError, ModelError, OptionError
@@ -57,6 +57,8 @@ class FlowSOM:
         Mean distance of the training events to their code.
     distance_medians_, distance_mads_ : ndarray of float64, nodes
         Median and MAD of the distances of the training events per node, for `immport_cyto.cluster.outliers`.
+    outlier_share_ : float
+        Share of the training events that are outliers by the default of that rule.
     explained_variance_ : ndarray of float64
         For ``"auto"``: variance of the codes between metaclusters for 1, 2, ... metaclusters; else empty.
     scaling_ : Scaling
@@ -94,6 +96,7 @@ class FlowSOM:
     quantization_error_: float
     distance_medians_: NDArray[np.float64]
     distance_mads_: NDArray[np.float64]
+    outlier_share_: float
     explained_variance_: NDArray[np.float64]
     scaling_: Scaling
     warnings_: list[str]
@@ -226,6 +229,7 @@ class FlowSOM:
             labels.append(nodes)
         self.quantization_error_ = error / sum(part.n_events for part in parts)
         self.distance_medians_, self.distance_mads_ = sample.median_and_mad()
+        self.outlier_share_ = sample.share_beyond(thresholds(self.distance_medians_, self.distance_mads_))
         self._metacluster(consensus_rng)
         return labels
 

@@ -60,6 +60,16 @@ class DistanceSample:
                 mads[node] = MAD_TO_SD * np.median(np.abs(together - medians[node]))
         return medians, mads
 
+    def share_beyond(self, limits: NDArray[np.float64]) -> float:
+        """Share of all events beyond the limit of their node; NaN without events."""
+        held, beyond = np.zeros(len(limits)), np.zeros(len(limits))
+        for node, values in enumerate(self._values):
+            held[node] = sum(len(some) for some in values)
+            beyond[node] = sum(int((some > limits[node]).sum()) for some in values)
+        filled = held > 0
+        total = int(self._seen.sum())
+        return float((self._seen[filled] * beyond[filled] / held[filled]).sum() / total) if total else float("nan")
+
 
 def thresholds(
     medians: NDArray[np.float64], mads: NDArray[np.float64], allowed: float = MAD_ALLOWED
@@ -76,5 +86,5 @@ def outliers(
     nodes: NDArray[np.int32], distances: NDArray[np.float32], limits: NDArray[np.float64]
 ) -> NDArray[np.bool_]:
     """Whether each event is beyond the limit of its node."""
-    beyond: NDArray[np.bool_] = distances.astype(np.float64) > limits[nodes]
+    beyond: NDArray[np.bool_] = distances > limits[nodes]
     return beyond

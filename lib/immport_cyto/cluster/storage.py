@@ -43,6 +43,7 @@ def save(model: FlowSOM, path: Path | str) -> None:
         "study_accession": model.study_accession,
         "panel_id": model.panel_id,
         "quantization_error": model.quantization_error_,
+        "outlier_share": model.outlier_share_,
         "warnings": model.warnings_,
     }
     arrays = {
@@ -89,6 +90,7 @@ def _build(meta: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> FlowSOM:
     model.study_accession, model.panel_id = npz.texts([meta["study_accession"], meta["panel_id"]])
     model.warnings_ = npz.texts(meta["warnings"])
     model.quantization_error_ = float(meta["quantization_error"])
+    model.outlier_share_ = float(meta["outlier_share"])
     model.codes_ = arrays["codes"].copy()
     model.metaclusters_ = arrays["metaclusters"].copy()
     model.node_counts_ = arrays["node_counts"].copy()

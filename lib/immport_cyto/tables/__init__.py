@@ -6,7 +6,20 @@ ends and control characters inside a cell become one blank. A text cell that a s
 gets a leading apostrophe, which reading takes away again.
 """
 
+from immport_cyto.tables.clustering import (
+    ABUNDANCES,
+    AGREEMENT,
+    COMPARISON,
+    CONTINGENCY,
+    DRIFT,
+    EXTRACTED,
+    MATCHES,
+    MERGES,
+    OUTLIERS,
+    STATISTICS,
+)
 from immport_cyto.tables.contract import Column, Kind, Table
+from immport_cyto.tables.over_studies import ASYMMETRY, CUMULATIVE, MODERATORS, POWER, STUDIES, SUBGROUPS
 from immport_cyto.tables.reading import concat, conform, escape_cell, read, to_text, write
 from immport_cyto.tables.stages import (
     ALL,
@@ -25,25 +38,43 @@ from immport_cyto.tables.stages import (
     QC,
     RESULTS,
     SAMPLES,
+    TRANSFORMS,
 )
 
 __all__ = [
+    "ABUNDANCES",
+    "AGREEMENT",
     "ALL",
+    "ASYMMETRY",
     "CLUSTERS",
     "CLUSTER_MEDIANS",
+    "COMPARISON",
+    "CONTINGENCY",
     "COUNTS",
+    "CUMULATIVE",
     "CUTOFFS",
     "DEFINITIONS",
+    "DRIFT",
     "EFFECTS",
+    "EXTRACTED",
     "FAILURES",
+    "MATCHES",
     "MEDIANS",
+    "MERGES",
     "META",
+    "MODERATORS",
+    "OUTLIERS",
     "PANEL",
     "PANELS",
     "POPULATIONS",
+    "POWER",
     "QC",
     "RESULTS",
     "SAMPLES",
+    "STATISTICS",
+    "STUDIES",
+    "SUBGROUPS",
+    "TRANSFORMS",
     "Column",
     "Kind",
     "Table",

@@ -1,5 +1,6 @@
 """The contracts between the stages, column by column."""
 
+from immport_cyto.tables import clustering, over_studies
 from immport_cyto.tables.contract import Column, Table
 
 
@@ -328,4 +329,6 @@ FAILURES = Table(
 ALL = (
     SAMPLES, PANEL, PANELS, QC, TRANSFORMS, CLUSTERS, CLUSTER_MEDIANS, CUTOFFS, DEFINITIONS,
     COUNTS, MEDIANS, POPULATIONS, RESULTS, EFFECTS, META, FAILURES,
+    *clustering.ALL,
+    *over_studies.ALL,
 )  # fmt: skip
