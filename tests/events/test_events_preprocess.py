@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from immport_cyto import events, fcs
-from immport_cyto.events import keywords
+from immport_cyto.events import _preprocess, keywords
 from immport_cyto.exceptions import (
     AnalysisError,
     CompensationError,
@@ -160,6 +160,44 @@ def test_logicle_widths_from_the_file_are_stated(write: Write, tmp_path: Path) -
     )
     assert "logicle widths were estimated from this file alone" in result.row["warnings"]
     assert result.transforms["FITC-A"].startswith("logicle:T=262144,W=")
+
+
+def test_a_large_file_gives_the_same_bytes(write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its matrix lives in a file without a name, and blocks of events end elsewhere."""
+    made = sim.flow(2, 6000, debris=0.1, dead=0.05)
+    made.values[17, 3] = np.nan
+    source = write(spilled(made), __SPILLOVER=SPILL_TEXT)
+    run = {"file_name": NAME, "panel": made.panel(NAME), "transform": "logicle:T=262144"}
+    for limit in (None, 1500):
+        small = events.preprocess(source, tmp_path / "small.fcs", max_events=limit, **run)
+        with monkeypatch.context() as patch:
+            patch.setattr(_preprocess, "_LARGE_BYTES", 0)
+            patch.setattr(_preprocess, "_CHUNK_EVENTS", 1000)
+            patch.setattr(_preprocess, "_BLOCK_EVENTS", 333)
+            large = events.preprocess(source, tmp_path / "large.fcs", max_events=limit, **run)
+        assert large.row == small.row
+        assert (tmp_path / "large.fcs").read_bytes() == (tmp_path / "small.fcs").read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["large.fcs", "small.fcs", "source.fcs"]
+
+
+def test_densities_before_and_after(write: Write, tmp_path: Path) -> None:
+    made = sim.flow(1, 8000, dead=0.2)
+    source = write(spilled(made), __SPILLOVER=SPILL_TEXT)
+    result = events.preprocess(source, tmp_path / "o.fcs", file_name=NAME, panel=made.panel(NAME))
+    shown = {density.label: density for density in result.figure_data.densities}
+    assert list(shown) == ["FITC-A CD3", "PE-A CD4", "APC-A CD8", "Zombie Aqua-A Live/Dead"]
+    kept = result.row["n_events_out"] / 8000
+    for density in shown.values():
+        step = density.grid[1] - density.grid[0]
+        assert density.before.sum() * step == pytest.approx(1, abs=0.01)
+        assert density.after.sum() * step == pytest.approx(kept, abs=0.01)
+    dye, bright = shown["Zombie Aqua-A Live/Dead"], shown["Zombie Aqua-A Live/Dead"].grid > 4
+    assert dye.before[bright].sum() > 0.1 * dye.before.sum()
+    assert dye.after[bright].sum() < 0.005 * dye.after.sum()
+    # spill of CD3 lifts the CD4 of all T cells; compensation takes it back to around zero
+    spread = shown["PE-A CD4"]
+    near_zero = np.abs(spread.grid) < 1
+    assert spread.after[near_zero].sum() > 1.2 * spread.before[near_zero].sum()
 
 
 class TestCompensation:

@@ -259,6 +259,31 @@ class TestCytof:
         assert sim.sensitivity(dropped(quality, "doublet"), made.truth["doublet"]) >= 0.6
         assert (quality.reason[made.truth["good"]] > 0).mean() <= 0.02
 
+    @pytest.mark.parametrize("seed", SEEDS)
+    def test_fused_ion_clouds_are_found_by_the_gaussian_parameters(self, seed: int) -> None:
+        made = sim.clouds(seed)
+        fused = made.truth["fused"]
+        quality = qc.check(made.values, described(made))
+        assert sim.sensitivity(dropped(quality, "doublet"), fused) >= 0.95
+        assert sim.loss(quality.reason > 0, fused) <= 0.01
+        assert "Residual outside" in quality.rules["doublet"]
+
+    def test_gaussian_parameters_that_were_not_recorded(self) -> None:
+        made = sim.clouds(1)
+        made.values[:, -4:] = 0
+        quality = qc.check(made.values, described(made))
+        assert quality.rules["doublet"].endswith(
+            "Center not recorded, Offset not recorded, Width not recorded, Residual not recorded"
+        )
+        assert quality.counts["doublet"] <= 0.01 * len(made.values)
+
+    def test_gaussian_parameters_without_dna(self) -> None:
+        made = sim.clouds(2)
+        roles = tuple((pnn, pns, "marker" if role == "dna" else role) for pnn, pns, role in made.channels)
+        quality = qc.check(made.values, described(dataclasses.replace(made, channels=roles)))
+        assert quality.rules["doublet"].startswith("DNA not checked: no DNA channel; Center outside")
+        assert sim.sensitivity(dropped(quality, "doublet"), made.truth["fused"]) >= 0.95
+
     def test_a_marker_on_a_bead_metal_is_no_bead(self) -> None:
         made = sim.cytof(1, 10000)
         made.values[:, 2] = made.values[:, 4] * 8

@@ -156,3 +156,19 @@ def cytof(
     ]).astype(np.float32)  # fmt: skip
     truth = {"debris": is_debris, "doublet": is_doublet, "dead": is_dead, "bead": is_bead, "good": kind == 0}
     return Simulated(values, CYTOF_CHANNELS, "cytof", truth | {"cell": cell})
+
+
+def clouds(seed: int = 1, n: int = 20000, fused: float = 0.05) -> Simulated:
+    """Mass cytometry with Gaussian parameters; the clouds of some single cells overlap with others in time."""
+    made = cytof(seed, n)
+    rng = np.random.default_rng(seed + 2000)
+    bad = rng.random(n) < fused
+    shapes = {
+        "Center": rng.lognormal(np.log(600), 0.10, n),
+        "Offset": rng.lognormal(np.log(90), 0.12, n) * np.where(bad, rng.choice([0.4, 1.0], n), 1),
+        "Width": rng.lognormal(np.log(60), 0.10, n) * np.where(bad, rng.uniform(1.6, 2.4, n), 1),
+        "Residual": rng.lognormal(np.log(80), 0.25, n) * np.where(bad, rng.uniform(2.5, 6, n), 1),
+    }
+    values = np.column_stack([made.values, *shapes.values()]).astype(np.float32)
+    channels = made.channels + tuple((name, "", "event") for name in shapes)
+    return Simulated(values, channels, "cytof", made.truth | {"fused": bad})

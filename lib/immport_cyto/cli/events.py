@@ -5,11 +5,16 @@ from pathlib import Path
 import click
 
 from immport_cyto.cli._common import collect_fcs, files_option, json_option, quiet_option, seed_option
+from immport_cyto.cli._events_transforms import transforms
 
 
 @click.group("events")
 def group() -> None:
     """Compensate, transform and check events."""
+
+
+for command in (transforms,):
+    group.add_command(command)
 
 
 @group.command()
@@ -30,16 +35,26 @@ def group() -> None:
     "TSV table.",
 )  # fmt: skip
 @click.option(
-    "--transform", default="auto", show_default=True, metavar="auto|arcsinh|logicle|linear|TEXT",
-    help="auto is arcsinh; TEXT gives all parameters, as in logicle:T=262144,W=0.5,M=4.5,A=0.",
+    "--transform", default="auto", show_default=True,
+    metavar="auto|arcsinh|metacyto|logicle|hyperlog|log|linear|TEXT|TABLE",
+    help="auto is arcsinh, metacyto arcsinh with 150 for flow and 8 for CyTOF; TEXT gives all parameters, as in "
+    "logicle:T=262144,W=0.5,M=4.5,A=0; TABLE is transforms.tsv of events transforms: one scale for all files "
+    "of a panel.",
 )  # fmt: skip
 @click.option("--cofactor", type=float, help="Cofactor of arcsinh.  [default: 150 for flow, 5 for CyTOF]")
 @click.option("--no-qc", is_flag=True, help="Keep every event with finite values.")
+@click.option(
+    "--threshold", "thresholds", multiple=True, metavar="TEXT",
+    help="Drop by this threshold instead of the automatic gate of that reason (margin, time, bead, debris, doublet, "
+    "dead), on linear, compensated values: 'debris: FSC-A < 30000', 'doublet: FSC-A / FSC-H > 1.4', 'time: shift > "
+    "0.2', 'time: rate > 3', 'dead: off'.  May be given several times.",
+)  # fmt: skip
 @click.option("--max-events", type=click.IntRange(min=1), help="Keep a random subset of at most so many events.")
 @seed_option
 @click.option(
-    "--figure", "figure_path", type=click.Path(path_type=Path, dir_okay=False), help="QC figure (PNG) to write."
-)
+    "--figure", "figure_path", type=click.Path(path_type=Path, dir_okay=False),
+    help="Figure (PNG) to write: quality over time, counts by reason, densities of the channels before and after.",
+)  # fmt: skip
 @json_option
 @quiet_option
 def preprocess(
@@ -52,13 +67,19 @@ def preprocess(
     transform: str,
     cofactor: float | None,
     no_qc: bool,
+    thresholds: tuple[str, ...],
     max_events: int | None,
     seed: int,
     figure_path: Path | None,
     json_path: Path | None,
     quiet: bool,
 ) -> None:
-    """Compensate, check and transform the events of one FCS file."""
+    """Compensate, check and transform the events of one FCS file.
+
+    \b
+    immport-cyto events preprocess a.fcs --panel panel.tsv --out out.fcs --qc qc.tsv --figure qc.png
+    immport-cyto events preprocess a.fcs --out out.fcs --qc qc.tsv --threshold "debris: FSC-A < 30000"
+    """
     import pandas as pd
 
     from immport_cyto import events, provenance, tables
@@ -78,6 +99,7 @@ def preprocess(
         transform=transform,
         cofactor=cofactor,
         qc="none" if no_qc else "auto",
+        thresholds=thresholds,
         max_events=max_events,
         seed=seed,
     )
@@ -87,18 +109,20 @@ def preprocess(
 
         figure.save(figure.qc_figure(result.figure_data), figure_path)
     if json_path:
-        table = [compensation] if compensation not in {"auto", "file", "none"} else []
+        used = [compensation] if compensation not in {"auto", "file", "none"} else []
+        used += [transform] if events.scales.is_table(transform) else []
         provenance.write(
             json_path,
             provenance.record(
                 "events preprocess",
-                inputs=[source, *([panel_path] if panel_path else []), *table],
+                inputs=[source, *([panel_path] if panel_path else []), *map(Path, used)],
                 parameters={
                     "name": name,
                     "compensation": Path(compensation).name,
-                    "transform": transform,
+                    "transform": Path(transform).name if events.scales.is_table(transform) else transform,
                     "cofactor": cofactor,
                     "qc": "none" if no_qc else "auto",
+                    **({"thresholds": list(thresholds)} if thresholds else {}),
                     "max_events": max_events,
                     "seed": seed,
                 },

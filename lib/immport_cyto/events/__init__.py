@@ -6,7 +6,9 @@
     Which channels of a preprocessed file measure which marker.
 ``inverse``
     Back from transformed values to the values before the transform.
-``transforms``, ``compensation``, ``qc``, ``figure``
+``scales``
+    Transforms that all files of a panel share.
+``transforms``, ``compensation``, ``qc``, ``thresholds``, ``figure``
     The parts, as functions of arrays.
 """
 
@@ -26,7 +28,10 @@ _HOME = {
     "parse": "transforms",
     "preprocess": "_preprocess",
 }
-_MODULES = ("compensation", "figure", "gates", "keywords", "qc", "stability", "transforms")
+_MODULES = (
+    "compensation", "figure", "figure_data", "gates", "keywords", "qc", "scales", "stability", "thresholds",
+    "transforms",
+)  # fmt: skip
 
 __all__ = ["PreprocessResult", "inverse", "markers", "parse", "preprocess"]
 

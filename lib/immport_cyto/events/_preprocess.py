@@ -1,8 +1,8 @@
 """One FCS file in, one compensated, checked and transformed FCS file out."""
 
-import math
-import re
-from collections.abc import Mapping, Sequence
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from immport_cyto import fcs
+from immport_cyto.events import _describe as describe
 from immport_cyto.events import compensation as comp
-from immport_cyto.events import keywords
+from immport_cyto.events import figure_data, keywords, scales
 from immport_cyto.events import qc as checks
-from immport_cyto.events.figure import FigureData, sample
-from immport_cyto.events.transforms import COFACTOR, Arcsinh, Linear, Logicle, Transform, estimate_width, parse
-from immport_cyto.exceptions import AnalysisError, CompensationError, InputError, OptionError, PanelError
+from immport_cyto.events.figure_data import FigureData
+from immport_cyto.events.thresholds import REASONS, Rules, parse_rules
+from immport_cyto.events.transforms import Linear, Transform, fast
+from immport_cyto.exceptions import AnalysisError, InputError, OptionError
 from immport_cyto.files import sha256
 
 if TYPE_CHECKING:
@@ -24,10 +26,9 @@ if TYPE_CHECKING:
     from immport_cyto.events.gates import Gate
     from immport_cyto.fcs import FCSFile
 
-_UNTRANSFORMED = frozenset({"scatter", "time", "event", "derived", "empty"})
-_COMPENSATIONS = ("auto", "file", "none")
 _CHUNK_EVENTS = 200_000
-_WORTH_A_WARNING = frozenset({"log_of_float", "several_data_sets", "duplicate_name", "truncated"})
+_BLOCK_EVENTS = 10_000
+_LARGE_BYTES = 1 << 28
 
 
 @dataclass(frozen=True)
@@ -55,17 +56,6 @@ class PreprocessResult:
     figure_data: FigureData | None = None
 
 
-@dataclass(frozen=True)
-class _Panel:
-    """What the channels of one file are, in their order."""
-
-    panel_id: str
-    technique: str
-    roles: tuple[str, ...]
-    classes: tuple[str, ...]
-    labels: tuple[str, ...]
-
-
 def preprocess(
     source: Path,
     target: Path,
@@ -73,9 +63,10 @@ def preprocess(
     file_name: str,
     panel: "pd.DataFrame | None" = None,
     compensation: str | Path = "auto",
-    transform: str = "auto",
+    transform: "str | Path | pd.DataFrame" = "auto",
     cofactor: float | None = None,
     qc: str = "auto",
+    thresholds: Sequence[str] = (),
     max_events: int | None = None,
     seed: int = 42,
 ) -> PreprocessResult:
@@ -96,12 +87,17 @@ def preprocess(
         error where there is none or it does not fit. ``none``. Else the path of a CSV or TSV table.
         Mass cytometry is compensated by a table only.
     transform
-        ``auto`` and ``arcsinh``: arcsinh with `cofactor`. ``logicle``: W estimated from this file. ``linear``.
-        Or the full text of a transform (``logicle:T=262144,W=0.5,M=4.5,A=0``).
+        ``auto`` and ``arcsinh``: arcsinh with `cofactor`. ``metacyto``: arcsinh with 150 for flow and 8 for mass
+        cytometry.
+        ``logicle`` and ``hyperlog``: W estimated from this file. ``log``. ``linear``. Or the full text of a transform
+        (``logicle:T=262144,W=0.5,M=4.5,A=0``), or a table made from all files of the panel (`scales.estimate`) or
+        its path.
     cofactor
         Of arcsinh; default 150 for flow, 5 for mass cytometry.
     qc
         ``auto`` or ``none``. Events with a value that is not finite are dropped in any case.
+    thresholds
+        Such as ``debris: FSC-A < 30000``, see `immport_cyto.events.thresholds`; each replaces the automatic gate.
     max_events
         Keep at most so many events: a random subset in file order.
     seed
@@ -120,13 +116,14 @@ def preprocess(
     CompensationError
         The matrix asked for does not fit.
     PanelError
-        `panel` does not describe the channels of the file.
+        `panel` does not describe the channels of the file, or the table of transforms lacks one.
     OptionError
         An option has a value that makes no sense.
     AnalysisError
         No events are there, or none are left.
     """
-    _check_options(transform, cofactor, qc, max_events)
+    choice = _check_options(transform, cofactor, qc, thresholds, max_events)
+    rules = parse_rules(thresholds)
     opened = fcs.open(source)
     if keywords.is_preprocessed(opened.keywords):
         msg = f"{source}: was written by events preprocess already; give the original FCS file"
@@ -134,27 +131,32 @@ def preprocess(
     if not opened.n_events:
         msg = f"{file_name}: the file holds no events; leave it out"
         raise AnalysisError(msg)
-    described = _panel(opened, source, file_name, panel)
+    described = describe.read_panel(opened, source, file_name, panel)
+    if not isinstance(choice, str):
+        choice = scales.of_panel(choice, described.panel_id, _name_of(transform))
     warnings: list[str] = []
-    matrix, stated = _matrix(opened, source, described.technique, compensation, warnings)
-    values, time = _finite(opened, described, file_name, warnings)
+    matrix, stated = describe.choose_matrix(opened, source, described.technique, compensation, warnings)
+    values, time = _finite(opened, described, file_name, target.parent, warnings)
     n_in, n_nonfinite = opened.n_events, opened.n_events - len(values)
-    warnings += _findings(opened)
-    channels = _channels(opened, described)
+    warnings += describe.findings(opened)
+    channels = describe.channels_of(opened, described)
     margin = checks.at_limit(values, channels) if qc != "none" else None
+    before = figure_data.rows(values, figure_data.DENSITY_EVENTS)
     if matrix is not None:
         comp.apply(values, matrix)
-    quality = _quality(values, channels, time, margin)
+    quality = _quality(values, channels, time, margin, rules, file_name)
     warnings += quality.warnings
     digest = sha256(source)
     chosen, n_unsampled = _subset(quality.reason, max_events, seed, digest)
-    data = sample(values, channels, quality, file_name, n_nonfinite, n_unsampled)
     spillover = set(matrix.columns) if matrix is not None else set()
-    functions = _transforms(values, channels, spillover, opened, transform, cofactor, warnings)
-    if len(chosen) < len(values):
-        values = values[chosen]
+    functions = scales.choose(values, opened, described, spillover, choice, cofactor, warnings)
+    data = figure_data.collect(
+        values, before, channels, quality, functions, file_name, n_nonfinite=n_nonfinite, n_unsampled=n_unsampled
+    )
+    if len(chosen) < len(values) // 2:
+        values, chosen = values[chosen], np.arange(len(chosen))
     _transform(values, functions)
-    row = _row(file_name, n_in, n_nonfinite, quality.counts, n_unsampled, len(values))
+    row = _row(file_name, n_in, n_nonfinite, quality.counts, n_unsampled, len(chosen))
     texts = [str(function) for function in functions]
     row |= {
         "compensation": stated,
@@ -180,112 +182,48 @@ def preprocess(
         counts=counts,
         seed=seed,
     )
-    fcs.write(target, values, written, ours, version="3.1")
+
+    def blocks() -> Iterator[np.ndarray]:
+        for start in range(0, len(chosen), _BLOCK_EVENTS):
+            yield values[chosen[start : start + _BLOCK_EVENTS]]
+
+    fcs.write_blocks(target, blocks, len(chosen), written, ours, version="3.1")
     by_name = {c.pnn: text for c, text in zip(opened.channels, texts, strict=True)}
     return PreprocessResult(row, warnings, dict(quality.rules), by_name, data)
 
 
-def _check_options(transform: str, cofactor: float | None, quality: str, max_events: int | None) -> None:
-    if transform not in {"auto", "arcsinh", "logicle"}:
-        parse(transform)
-    if cofactor is not None:
-        Arcsinh(cofactor)
-        if transform not in {"auto", "arcsinh"}:
-            msg = f"a cofactor of {cofactor:g} has no use with transform {transform!r}; leave one of them out"
-            raise OptionError(msg)
+def _check_options(
+    transform: "str | Path | pd.DataFrame",
+    cofactor: float | None,
+    quality: str,
+    thresholds: Sequence[str],
+    max_events: int | None,
+) -> "str | pd.DataFrame":
+    """The transform as a word or text, or as a table."""
     if quality not in {"auto", "none"}:
         msg = f"qc {quality!r} is unknown; use auto or none"
+        raise OptionError(msg)
+    if thresholds and quality == "none":
+        msg = f"threshold {thresholds[0]!r} has no use with qc none; leave one of them out"
         raise OptionError(msg)
     if max_events is not None and max_events < 1:
         msg = f"max_events is {max_events}; give at least 1 or leave it out"
         raise OptionError(msg)
+    if isinstance(transform, str) and not scales.is_table(transform):
+        scales.check_option(transform, cofactor)
+        return transform
+    if cofactor is not None:
+        msg = f"a cofactor of {cofactor:g} has no use with a table of transforms; leave one of them out"
+        raise OptionError(msg)
+    if isinstance(transform, str | Path):
+        from immport_cyto import tables
+
+        return tables.read(Path(transform), tables.TRANSFORMS)
+    return transform
 
 
-def _panel(opened: "FCSFile", source: Path, file_name: str, frame: "pd.DataFrame | None") -> _Panel:
-    """Roles and markers of the channels, from panel.tsv or from the file alone."""
-    if frame is None:
-        from immport_cyto.panel import harmonize
-
-        frame = harmonize({file_name: source}).panel
-    rows = frame[frame["file_name"] == file_name].sort_values("channel_number", kind="stable")
-    if not len(rows):
-        msg = f"{file_name}: not in the panel table; harmonise the panel with this file"
-        raise PanelError(msg)
-    names = [str(name).strip() for name in rows["fcs_colname"]]
-    present = [channel.pnn for channel in opened.channels]
-    if names != [name.strip() for name in present]:
-        differing = next((a for a, b in zip(names, present, strict=False) if a != b.strip()), f"{len(names)} rows")
-        msg = (
-            f"{file_name}: the panel table does not describe the {len(present)} channels of the file (first "
-            f"difference: {differing!r}); harmonise the panel with this file"
-        )
-        raise PanelError(msg)
-    roles = tuple(str(role) for role in rows["role"])
-    antigens = [str(antigen) for antigen in rows["antigen"]]
-    labels = tuple(
-        antigen if role == "marker" and antigen else channel.pns
-        for antigen, role, channel in zip(antigens, roles, opened.channels, strict=True)
-    )
-    panel_id = str(rows["panel_id"].iloc[0])
-    technique = panel_id.partition("-")[0]
-    if technique not in COFACTOR:
-        technique = _technique(present)
-    return _Panel(panel_id, technique, roles, tuple(str(kind) for kind in rows["marker_class"]), labels)
-
-
-def _technique(names: Sequence[str]) -> str:
-    """Mass cytometry shows in channel names: isotopes with Di or Dd, or Event_length."""
-    metal = re.compile(r"\(?[A-Z][a-z]?\d{2,3}\)?D[id]|event_?length|cell_?length", re.IGNORECASE)
-    return "cytof" if any(metal.search(name) for name in names) else "flow"
-
-
-def _matrix(
-    opened: "FCSFile", source: Path, technique: str, option: str | Path, warnings: list[str]
-) -> tuple[comp.Matrix | None, str]:
-    """The matrix to apply (None for none) and the text of the `compensation` column."""
-    names = [channel.pnn for channel in opened.channels]
-    if option == "none":
-        return None, "none"
-    if str(option) not in _COMPENSATIONS:
-        table = Path(option)
-        found = comp.fit(*comp.read_table(table), names, str(table))
-        warnings += found.notes
-        return (None, "already compensated") if found.is_identity else (found, f"table:{table.name}")
-    if technique == "cytof" and option == "auto":
-        return None, "none"
-    try:
-        spillover = opened.spillover()
-        if spillover is None:
-            if option == "file":
-                msg = f"{source}: no spillover matrix in the file; give a table or use compensation none"
-                raise CompensationError(msg)
-            warnings.append("not compensated: no spillover matrix in the file")
-            return None, "none"
-        found = comp.fit(spillover.channels, spillover.matrix, names, f"{source}: {spillover.keyword}")
-        if spillover.keyword == "$DFCmTOn" and option == "auto":
-            # hardware compensation of analogue instruments: recorded, and applied before the signal was digitised
-            warnings.append("$DFCmTOn taken as applied by the instrument; compensation 'file' applies it")
-            return None, "already compensated"
-    except comp.AlreadyCompensatedError:
-        return None, "already compensated"
-    except CompensationError as error:
-        if option == "file":
-            raise
-        warnings.append(f"not compensated: {str(error).removeprefix(f'{source}: ')}")
-        return None, "none"
-    warnings += found.notes
-    if found.is_identity:
-        return None, "already compensated"
-    return found, f"file:{spillover.keyword}"
-
-
-def _findings(opened: "FCSFile") -> list[str]:
-    """Oddities of the file that change what its values mean, each kind once."""
-    by_code: dict[str, list[str]] = {}
-    for finding in opened.findings:
-        if finding.code in _WORTH_A_WARNING:
-            by_code.setdefault(finding.code, []).append(str(finding))
-    return [texts[0] + (f" (and {len(texts) - 1} more)" if len(texts) > 1 else "") for texts in by_code.values()]
+def _name_of(transform: object) -> str:
+    return str(transform) if isinstance(transform, str | Path) else "the table of transforms"
 
 
 def _time(opened: "FCSFile", roles: Sequence[str]) -> np.ndarray | None:
@@ -296,87 +234,59 @@ def _time(opened: "FCSFile", roles: Sequence[str]) -> np.ndarray | None:
 
 
 def _finite(
-    opened: "FCSFile", described: _Panel, file_name: str, warnings: list[str]
+    opened: "FCSFile", described: describe.Panel, file_name: str, folder: Path, warnings: list[str]
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Events without a value that is not finite, in memory of our own, and their times."""
-    values = opened.events()
-    time = _time(opened, described.roles)
-    finite = _finite_rows(values)
-    bad = len(values) - int(finite.sum())
-    if bad == len(values):
-        worst = opened.channels[int(np.argmin(np.isfinite(values).sum(axis=0)))].pnn
+    finite = np.empty(opened.n_events, dtype=bool)
+    values = _room(opened.n_events, opened.n_channels, folder)
+    kept = start = 0
+    odd = np.zeros(opened.n_channels, dtype=np.int64)
+    for part in opened.chunks(_CHUNK_EVENTS):
+        good = np.isfinite(part)
+        odd += len(part) - good.sum(axis=0)
+        here = good.all(axis=1)
+        finite[start : start + len(part)] = here
+        start += len(part)
+        n_good = int(here.sum())
+        values[kept : kept + n_good] = part if n_good == len(part) else part[here]
+        kept += n_good
+    bad = opened.n_events - kept
+    if not kept:
+        worst = opened.channels[int(np.argmax(odd))].pnn
         msg = f"{file_name}: every event has a value that is not finite, most in {worst!r}; leave the file out"
         raise AnalysisError(msg)
-    if bad > 0.01 * len(values):
-        warnings.append(f"{bad / len(values):.0%} of the events have a value that is not finite and were dropped")
-    if bad:
-        return values[finite], time[finite] if time is not None else None
-    # the reader may give a read-only view of the file
-    return np.array(values, dtype=np.float32), time
+    if bad > 0.01 * opened.n_events:
+        warnings.append(f"{bad / opened.n_events:.0%} of the events have a value that is not finite and were dropped")
+    time = _time(opened, described.roles)
+    return values[:kept], time[finite] if time is not None and bad else time
 
 
-def _finite_rows(values: np.ndarray) -> np.ndarray:
-    finite = np.empty(len(values), dtype=bool)
-    for start in range(0, len(values), _CHUNK_EVENTS):
-        stop = start + _CHUNK_EVENTS
-        finite[start:stop] = np.isfinite(values[start:stop]).all(axis=1)
-    return finite
-
-
-def _channels(opened: "FCSFile", described: _Panel) -> checks.Channels:
-    limits = []
-    for channel in opened.channels:
-        top = channel.range
-        if top is None or not math.isfinite(top) or top < 100 or channel.scaled_range is None:
-            limits.append(math.nan)
-        elif channel.is_log:
-            # the scaled view of a log channel ends at the value of R - 1
-            limits.append(channel.scaled_range * 10 ** (-channel.amplification[0] / top))
-        else:
-            limits.append(channel.scaled_range * (top - 1) / top)
-    names = tuple(channel.pnn for channel in opened.channels)
-    return checks.Channels(names, described.labels, described.roles, tuple(limits), described.technique)
+def _room(n_events: int, n_channels: int, folder: Path) -> np.ndarray:
+    """An empty matrix; a large one in a file without a name, which the system can put away when memory is short."""
+    size = n_events * n_channels * 4
+    if size >= _LARGE_BYTES:
+        with tempfile.TemporaryFile(dir=folder) as stream:
+            try:
+                # without space on the disk, a mapped page that is written to would end the process
+                os.posix_fallocate(stream.fileno(), 0, size)
+            except OSError:
+                return np.empty((n_events, n_channels), dtype=np.float32)
+            return np.memmap(stream, np.float32, "r+", shape=(n_events, n_channels))
+    return np.empty((n_events, n_channels), dtype=np.float32)
 
 
 def _quality(
-    values: np.ndarray, channels: checks.Channels, time: np.ndarray | None, margin: "Gate | None"
-) -> checks.Quality:
-    if margin is None:
-        nothing = dict.fromkeys(checks.REASONS, 0)
-        return checks.Quality(np.zeros(len(values), np.int8), nothing, {"all": "quality control was switched off"})
-    return checks.check(values, channels, time, margin)
-
-
-def _transforms(
     values: np.ndarray,
     channels: checks.Channels,
-    spillover: set[int],
-    opened: "FCSFile",
-    option: str,
-    cofactor: float | None,
-    warnings: list[str],
-) -> list[Transform]:
-    functions: list[Transform] = []
-    estimated = False
-    for index, role in enumerate(channels.roles):
-        # what an unknown channel holds is not known; one that spills is fluorescence
-        if role in _UNTRANSFORMED or (role == "unknown" and index not in spillover):
-            functions.append(Linear())
-        elif option in {"auto", "arcsinh"}:
-            functions.append(Arcsinh(float(cofactor or COFACTOR[channels.technique])))
-        elif option == "logicle":
-            top = opened.channels[index].scaled_range or 262144.0
-            top = float(top) if math.isfinite(top) and top > 1 else 262144.0
-            functions.append(Logicle(T=top, W=estimate_width(values[:, index], top)))
-            estimated = True
-        else:
-            functions.append(parse(option))
-    if estimated:
-        warnings.append(
-            "logicle widths were estimated from this file alone; to compare files give them, as in "
-            "logicle:T=262144,W=0.5"
-        )
-    return functions
+    time: np.ndarray | None,
+    margin: "Gate | None",
+    rules: Rules,
+    source: str,
+) -> checks.Quality:
+    if margin is None:
+        nothing = dict.fromkeys(REASONS, 0)
+        return checks.Quality(np.zeros(len(values), np.int8), nothing, {"all": "quality control was switched off"})
+    return checks.check(values, channels, time, margin, rules, source)
 
 
 def _transform(values: np.ndarray, functions: Sequence[Transform]) -> None:
@@ -385,7 +295,7 @@ def _transform(values: np.ndarray, functions: Sequence[Transform]) -> None:
         part = values[start : start + _CHUNK_EVENTS]
         for index, function in enumerate(functions):
             if not isinstance(function, Linear):
-                part[:, index] = function.forward(part[:, index])
+                part[:, index] = fast(function, part[:, index])
 
 
 def _subset(reason: np.ndarray, max_events: int | None, seed: int, digest: str) -> tuple[np.ndarray, int]:

@@ -1,20 +1,20 @@
-"""The QC figure of one file: signal and flow rate over time, scatter with gates, counts by reason."""
+"""The QC figure of one file: signal and flow rate over time, scatter, counts by reason, densities of the channels."""
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from immport_cyto.events.qc import REASONS, Channels, Quality
-from immport_cyto.events.stability import Stability
+from immport_cyto.events.figure_data import Density, FigureData, Scatter
+from immport_cyto.events.thresholds import REASONS
 from immport_cyto.files import atomic_path
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_POINTS = 4000
+_PER_ROW = 6
 _LABELS = {
     "nonfinite": "not finite",
     "margin": "detector limit",
@@ -40,97 +40,6 @@ _COLOURS = {
 }
 
 
-@dataclass(frozen=True)
-class Scatter:
-    """Two columns of a sample of events, with the reason code of each."""
-
-    x: np.ndarray
-    y: np.ndarray
-    reason: np.ndarray
-    x_label: str
-    y_label: str
-
-
-@dataclass(frozen=True)
-class FigureData:
-    """All that the figure shows, small.
-
-    Attributes
-    ----------
-    file_name
-        Title.
-    counts
-        Events by reason, kept ones under ``kept``.
-    rules
-        What each gate decided.
-    scatters
-        One or two scatter plots.
-    stability
-        Result of the check of time.
-    """
-
-    file_name: str
-    counts: dict[str, int]
-    rules: dict[str, str] = field(default_factory=dict)
-    scatters: tuple[Scatter, ...] = ()
-    stability: Stability | None = None
-
-
-def sample(
-    values: np.ndarray, channels: Channels, quality: Quality, file_name: str, n_nonfinite: int, n_unsampled: int
-) -> FigureData:
-    """Take from the events what the figure needs: every k-th event, at most 4,000.
-
-    Parameters
-    ----------
-    values
-        Events x channels, compensated, not transformed.
-    channels, quality
-        As in `immport_cyto.events.qc.check`.
-    """
-    rows = np.arange(0, len(values), max(1, -(-len(values) // _POINTS)))
-    counts = {"nonfinite": n_nonfinite, **quality.counts, "unsampled": n_unsampled}
-    counts["kept"] = len(values) + n_nonfinite - sum(counts.values())
-
-    def plot(x: int, y: int) -> Scatter:
-        columns = []
-        for index in (x, y):
-            column = values[rows, index].astype(np.float64)
-            if channels.roles[index] in {"dna", "bead", "viability", "marker"}:
-                column = np.arcsinh(column / (5.0 if channels.technique == "cytof" else 150.0))
-            columns.append(column)
-        names = [_axis(channels, index) for index in (x, y)]
-        return Scatter(columns[0], columns[1], quality.reason[rows], names[0], names[1])
-
-    scatters = [plot(x, y) for x, y in _pairs(channels)]
-    return FigureData(file_name, counts, dict(quality.rules), tuple(scatters), quality.stability)
-
-
-def _axis(channels: Channels, index: int) -> str:
-    label = channels.labels[index].strip()
-    return f"{channels.names[index]} {label}".strip() if label != channels.names[index] else label
-
-
-def _pairs(channels: Channels) -> list[tuple[int, int]]:
-    """The two plots that show most of the gates."""
-    pairs: list[tuple[int, int]] = []
-    dna, beads, dye = (channels.with_role(role) for role in ("dna", "bead", "viability"))
-    lengths = [i for i in channels.with_role("event") if "length" in channels.names[i].lower()]
-    area, height = channels.scatter(r"FSC.?A", r"FSC.*"), channels.scatter(r"FSC.?H")
-    side = channels.scatter(r"SSC.?A", r"SSC.*")
-    if area is not None and side is not None:
-        pairs.append((area, side))
-    if area is not None and height is not None and height != area:
-        pairs.append((area, height))
-    if dna and lengths:
-        pairs.append((dna[0], lengths[0]))
-    if dna and (beads or dye):
-        pairs.append((dna[0], (beads or dye)[0]))
-    if dye and area is not None and len(pairs) < 2:
-        pairs.append((area, dye[0]))
-    return pairs[:2]
-
-
 def qc_figure(data: FigureData) -> "Figure":
     """Draw the QC of one file.
 
@@ -142,14 +51,19 @@ def qc_figure(data: FigureData) -> "Figure":
     Returns
     -------
     matplotlib.figure.Figure
-        Four panels; not connected to any window.
+        Four panels, and below them one small panel per transformed channel; not connected to any window.
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(11, 8), layout="constrained", dpi=110)
+    rows = -(-len(data.densities) // _PER_ROW)
+    figure = Figure(figsize=(11, 8 + 1.55 * rows + (0.5 if rows else 0)), layout="constrained", dpi=110)
     figure.suptitle(f"Quality control of {data.file_name}", fontsize=12)
-    panels = figure.subplots(2, 2)
-    _draw_time(figure, panels[0, 0], data)
+    upper: Any = figure
+    if rows:
+        upper, lower = figure.subfigures(2, 1, height_ratios=[8, 1.55 * rows + 0.5])
+        _draw_densities(lower, data.densities)
+    panels = upper.subplots(2, 2)
+    _draw_time(panels[0, 0], data)
     _draw_counts(panels[0, 1], data)
     for position in (0, 1):
         axes = panels[1, position]
@@ -160,12 +74,60 @@ def qc_figure(data: FigureData) -> "Figure":
     return figure
 
 
+def density_figure(densities: Sequence[Density], title: str = "") -> "Figure":
+    """Draw the distribution of each channel before and after preprocessing.
+
+    Parameters
+    ----------
+    densities
+        As given by `immport_cyto.events.preprocess` in ``figure_data.densities``.
+    title
+        Line above.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Six channels in a row; not connected to any window.
+    """
+    from matplotlib.figure import Figure
+
+    rows = max(1, -(-len(densities) // _PER_ROW))
+    figure = Figure(figsize=(11, 1.55 * rows + 0.8), layout="constrained", dpi=110)
+    if title:
+        figure.suptitle(title, fontsize=12)
+    if densities:
+        _draw_densities(figure, densities)
+    else:
+        _empty(figure.subplots(), "no channel is transformed")
+    return figure
+
+
+def _draw_densities(figure: Any, densities: Sequence[Density]) -> None:
+    rows = -(-len(densities) // _PER_ROW)
+    panels = figure.subplots(rows, _PER_ROW, squeeze=False)
+    for axes in panels.flat[len(densities) :]:
+        axes.set_axis_off()
+    for axes, density in zip(panels.flat, densities, strict=False):
+        axes.fill_between(density.grid, density.before, color="#bdbdbd", lw=0, label="as acquired")
+        axes.plot(density.grid, density.after, color="#0072b2", lw=1.1, label="compensated, checked")
+        axes.set_title(density.label[:26], fontsize=8, pad=2)
+        axes.set_yticks([])
+        axes.tick_params(labelsize=7, length=2)
+        axes.spines[["top", "right", "left"]].set_visible(False)
+        axes.set_ylim(bottom=0)
+    handles, names = panels.flat[0].get_legend_handles_labels()
+    texts = sorted({density.scale for density in densities})
+    scale = texts[0] if len(texts) == 1 else ", ".join(sorted({text.partition(":")[0] for text in texts}))
+    names = [names[0], f"{names[1]}; scale {scale}"]
+    figure.legend(handles, names, loc="outside upper center", ncols=2, fontsize=8, frameon=False)
+
+
 def _empty(axes: "Axes", text: str) -> None:
     axes.set_axis_off()
     axes.text(0.5, 0.5, text, ha="center", va="center", transform=axes.transAxes, wrap=True, color="#555555")
 
 
-def _draw_time(figure: "Figure", axes: "Axes", data: FigureData) -> None:
+def _draw_time(axes: "Axes", data: FigureData) -> None:
     found = data.stability
     if found is None or not found.checked:
         _empty(axes, found.note if found is not None else data.rules.get("time", "time not checked"))

@@ -12,12 +12,10 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from immport_cyto.events import gates, stability
+from immport_cyto.events import gates, stability, thresholds
 from immport_cyto.events.stability import Stability
+from immport_cyto.events.thresholds import REASONS, Rules
 from immport_cyto.events.transforms import COFACTOR
-
-REASONS = ("margin", "time", "bead", "debris", "doublet", "dead")
-"""Gates in their order; the code of reason i in `Quality.reason` is i + 1, 0 is kept."""
 
 USUAL = {"margin": 0.10, "time": 0.10, "bead": 0.30, "debris": 0.30, "doublet": 0.20, "dead": 0.20}
 """A gate that drops a larger share of the events it looked at gives a warning."""
@@ -26,6 +24,7 @@ LIMIT = {"margin": 0.50, "time": 0.50, "bead": 0.90, "debris": 0.90, "doublet": 
 """A gate that would drop a larger share is not applied, with a warning."""
 
 _STAINS_LIVING = re.compile(r"calcein|cfda|fluorescein.?diacetate|\bfda\b|rhodamine.?123|rh.?103|tmrm", re.IGNORECASE)
+_GAUSSIAN = re.compile(r"(center|offset|width|residual)", re.IGNORECASE)
 _SATURATED = 0.01
 _LIGHTS = frozenset({"marker", "dump", "viability", "tetramer", "isotype", "proliferation", "detector", "unknown"})
 _CONFIRM = 50_000
@@ -75,7 +74,7 @@ class Quality:
     Attributes
     ----------
     reason
-        int8 per event: 0 kept, else 1 + index in `REASONS`.
+        int8 per event: 0 kept, else 1 + index in `REASONS`, which is the order of the gates.
     counts
         Events dropped by reason.
     rules
@@ -97,7 +96,12 @@ class Quality:
 
 
 def check(
-    values: np.ndarray, channels: Channels, time: np.ndarray | None = None, margin: gates.Gate | None = None
+    values: np.ndarray,
+    channels: Channels,
+    time: np.ndarray | None = None,
+    margin: gates.Gate | None = None,
+    rules_given: Rules | None = None,
+    source: str = "",
 ) -> Quality:
     """Decide which events to drop.
 
@@ -111,12 +115,22 @@ def check(
         Time of each event at full precision; by default the first column of role time.
     margin
         `at_limit` of the values before compensation; by default of `values`.
+    rules_given
+        Explicit thresholds by reason, see `thresholds`. They replace the automatic gate, and have no limit.
+    source
+        File, for messages.
 
     Returns
     -------
     Quality
+
+    Raises
+    ------
+    OptionError
+        An explicit threshold names a channel that is not there.
     """
     n = len(values)
+    explicit = rules_given or {}
     reason = np.zeros(n, dtype=np.int8)
     rules: dict[str, str] = {}
     cuts: dict[str, dict[str, float]] = {}
@@ -129,17 +143,21 @@ def check(
         kept = np.flatnonzero(reason == 0)
         # while nothing is dropped, no copy of the matrix is made
         part = values if len(kept) == n else _Rows(values, kept)
-        if name == "margin":  # the first gate: it sees every event
+        given = explicit.get(name, ())
+        limits = {rule.subject: rule.value for rule in given if rule.is_stability}
+        if given and not limits:
+            gate = thresholds.apply(given, part, len(kept), channels.names, channels.labels, source)
+        elif name == "margin":  # the first gate: it sees every event
             gate = margin if margin is not None else at_limit(values, channels)
         elif name == "time":
-            gate, stable = _time(part, channels, None if time is None else time[kept])
+            gate, stable = _time(part, channels, None if time is None else time[kept], limits)
         else:
             gate = _GATES[name](part, channels, len(kept))
         share = float(gate.bad.mean()) if len(kept) else 0.0
         rules[name] = gate.rule
         if gate.warning:
             warnings.append(gate.warning)
-        if share > LIMIT[name]:
+        if share > LIMIT[name] and not given:
             warnings.append(f"{name} gate not applied: it would drop {share:.0%} of the events ({gate.rule})")
             rules[name] = f"not applied, it would drop {share:.1%}: {gate.rule}"
             continue
@@ -217,7 +235,9 @@ def at_limit(values: np.ndarray, channels: Channels) -> gates.Gate:
     return replace(gate, warning=warning)
 
 
-def _time(values: Values, channels: Channels, time: np.ndarray | None) -> tuple[gates.Gate, Stability | None]:
+def _time(
+    values: Values, channels: Channels, time: np.ndarray | None, limits: dict[str, float]
+) -> tuple[gates.Gate, Stability | None]:
     columns = channels.with_role(
         "marker", "dump", "viability", "dna", "isotype", "tetramer", "proliferation", "detector", "scatter"
     )
@@ -225,8 +245,9 @@ def _time(values: Values, channels: Channels, time: np.ndarray | None) -> tuple[
         n = len(values[:, 0]) if channels.names else 0
         return gates.none(n, "time not checked: no Time channel"), None
     names = tuple(channels.labels[i].strip() or channels.names[i] for i in columns)
-    found = stability.check(time, _Columns(values, columns), names)
-    return gates.Gate(found.bad, found.note), found
+    found = stability.check(time, _Columns(values, columns), names, **limits)
+    given = "".join(f"; given: {name} > {value:.12g}" for name, value in limits.items())
+    return gates.Gate(found.bad, found.note + given), found
 
 
 def _beads(values: Values, channels: Channels, n: int) -> gates.Gate:
@@ -257,12 +278,7 @@ def _debris(values: Values, channels: Channels, n: int) -> gates.Gate:
 
 def _doublets(values: Values, channels: Channels, n: int) -> gates.Gate:
     if channels.technique == "cytof":
-        dna = channels.with_role("dna")
-        if not dna:
-            return gates.none(n, "not checked: no DNA channel")
-        lengths = [i for i in channels.with_role("event") if "length" in channels.names[i].lower()]
-        length = values[:, lengths[0]].astype(np.float64) if lengths else None
-        return gates.dna_doublets(_scaled(values, dna, channels).mean(axis=1), length, _names(channels, dna))
+        return _fused(values, channels, n)
     area, height = channels.scatter(r"FSC.?A"), channels.scatter(r"FSC.?H")
     if area is not None and height is not None:
         pair = (channels.names[area], channels.names[height])
@@ -271,6 +287,26 @@ def _doublets(values: Values, channels: Channels, n: int) -> gates.Gate:
     if width is not None:
         return gates.width_doublets(values[:, width].astype(np.float64), channels.names[width])
     return gates.none(n, "not checked: neither FSC-A with FSC-H nor a width")
+
+
+def _fused(values: Values, channels: Channels, n: int) -> gates.Gate:
+    """Doublets of mass cytometry: by DNA and length of the event, and by the shape of the ion cloud."""
+    dna = channels.with_role("dna")
+    lengths = [i for i in channels.with_role("event") if "length" in channels.names[i].lower()]
+    length = values[:, lengths[0]].astype(np.float64) if lengths else None
+    if dna:
+        gate = gates.dna_doublets(_scaled(values, dna, channels).mean(axis=1), length, _names(channels, dna))
+    else:
+        gate = gates.none(n, "DNA not checked: no DNA channel")
+    shapes = {
+        channels.names[i].strip(): values[:, i].astype(np.float64)
+        for i in channels.with_role("event")
+        if re.fullmatch(_GAUSSIAN, channels.names[i].strip())
+    }
+    if not shapes:
+        return gate
+    cloud = gates.ion_clouds(shapes, n)
+    return gates.Gate(gate.bad | cloud.bad, f"{gate.rule}; {cloud.rule}", gate.cuts | cloud.cuts)
 
 
 def _dead(values: Values, channels: Channels, n: int) -> gates.Gate:

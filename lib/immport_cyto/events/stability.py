@@ -15,9 +15,14 @@ import numpy as np
 MIN_EVENTS = 2000
 """Fewer events are not checked: too few bins to know what is stable."""
 
-_SHIFT, _SHIFT_NEAR = 0.10, 0.05
+SHIFT = 0.10
+"""Shift of the mean rank beyond which a bin is bad; half of it for its neighbours."""
+
+RATE_FACTOR = 2.0
+"""By how much the flow rate may differ from the usual."""
+
 _Z, _Z_NEAR = 5.5, 3.0
-_RATE_FACTOR, _RATE_Z = 2.0, 6.0
+_RATE_Z = 6.0
 _RATE_SHARE = 0.25
 _REFERENCE = 4096
 
@@ -59,7 +64,14 @@ class Stability:
     channels: tuple[str, ...] = ()
 
 
-def check(time: np.ndarray, signals: Signals, channels: tuple[str, ...]) -> Stability:
+def check(
+    time: np.ndarray,
+    signals: Signals,
+    channels: tuple[str, ...],
+    *,
+    shift: float = SHIFT,
+    rate: float = RATE_FACTOR,
+) -> Stability:
     """Find the events acquired while the flow rate or a signal was unstable.
 
     A bin of events is bad when the mean rank of any channel is off by more than 0.10 and by more than 5.5 standard
@@ -76,6 +88,8 @@ def check(time: np.ndarray, signals: Signals, channels: tuple[str, ...]) -> Stab
         Events x channels, any monotone scale; columns are taken one by one as ``signals[:, i]``.
     channels
         Names of the columns of `signals`.
+    shift, rate
+        The limits 0.10 and 2; neighbours of a bad bin have half of the first.
 
     References
     ----------
@@ -93,22 +107,23 @@ def check(time: np.ndarray, signals: Signals, channels: tuple[str, ...]) -> Stab
         return Stability(nothing, f"time not checked: only {distinct} different times", checked=False)
     size = int(np.clip(n // 150, 100, 1000))
     edges = np.linspace(0, n, n // size + 1).astype(np.int64)
-    shift, bin_bad = _signal_bins(signals, len(channels), order, edges)
-    rate_edges, rate, rate_bad = _rate_bins(elapsed)
+    shifts, bin_bad = _signal_bins(signals, len(channels), order, edges, shift)
+    rate_edges, counts, rate_bad = _rate_bins(elapsed, rate)
     sorted_bad = np.repeat(bin_bad, np.diff(edges))
-    which = np.clip(np.searchsorted(rate_edges, elapsed, side="right") - 1, 0, len(rate) - 1)
+    which = np.clip(np.searchsorted(rate_edges, elapsed, side="right") - 1, 0, len(counts) - 1)
     sorted_bad |= rate_bad[which]
     bad = np.empty(n, dtype=bool)
     bad[order] = sorted_bad
     return Stability(
         bad,
-        f"{int(bin_bad.sum())} of {len(bin_bad)} bins unstable by signal, {int(rate_bad.sum())} of {len(rate)} by rate",
+        f"{int(bin_bad.sum())} of {len(bin_bad)} bins unstable by signal, "
+        f"{int(rate_bad.sum())} of {len(counts)} by rate",
         True,
         np.add.reduceat(elapsed, edges[:-1]) / np.diff(edges),
-        shift,
+        shifts,
         bin_bad,
         (rate_edges[:-1] + rate_edges[1:]) / 2,
-        rate / np.diff(rate_edges),
+        counts / np.diff(rate_edges),
         rate_bad,
         channels,
     )
@@ -127,7 +142,7 @@ def _unwrap(time: np.ndarray) -> np.ndarray:
 
 
 def _signal_bins(
-    signals: Signals, n_channels: int, order: np.ndarray, edges: np.ndarray
+    signals: Signals, n_channels: int, order: np.ndarray, edges: np.ndarray, limit: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Shift of the mean rank per channel and bin, and the bad bins."""
     sizes = np.diff(edges)
@@ -146,7 +161,7 @@ def _signal_bins(
             jumps = np.abs(np.diff(mean))
             # drift is slow, so differences of neighbours show the noise; ranks give its least value
             error[channel] = np.maximum(1 / np.sqrt(12 * sizes), 1.4826 * np.median(jumps) / np.sqrt(2))
-        found = _bad_bins(np.abs(shift), error)
+        found = _bad_bins(np.abs(shift), error, limit)
         if found.mean() > 0.5 or bool((found == bad).all()):
             bad = found
             break
@@ -163,11 +178,11 @@ def _ranks(values: np.ndarray, reference: np.ndarray) -> np.ndarray:
     return (below + np.searchsorted(reference, values, side="right")) / (2 * len(reference))
 
 
-def _bad_bins(size: np.ndarray, error: np.ndarray) -> np.ndarray:
+def _bad_bins(size: np.ndarray, error: np.ndarray, limit: float) -> np.ndarray:
     if not len(size):
         return np.zeros(size.shape[1], dtype=bool)
-    strong = (size > _SHIFT) & (size > _Z * error)
-    weak = (size > _SHIFT_NEAR) & (size > _Z_NEAR * error)
+    strong = (size > limit) & (size > _Z * error)
+    weak = (size > limit / 2) & (size > _Z_NEAR * error)
     for row, near in zip(strong, weak, strict=True):
         for _ in range(len(row)):
             grown = row | (near & (np.r_[row[1:], False] | np.r_[False, row[:-1]]))
@@ -187,7 +202,7 @@ def _close_gaps(bad: np.ndarray, longest: int) -> np.ndarray:
     return result
 
 
-def _rate_bins(elapsed: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _rate_bins(elapsed: np.ndarray, factor: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Edges of bins of equal duration, events in each, and the bad ones."""
     n = len(elapsed)
     start, stop = float(elapsed[0]), float(elapsed[-1])
@@ -207,8 +222,8 @@ def _rate_bins(elapsed: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]
     empty = rate == 0
     beside_pause = np.r_[empty[1:], True] | np.r_[True, empty[:-1]]
     far = np.abs(rate - usual) > _RATE_Z * np.sqrt(usual)
-    slow = (rate < usual / _RATE_FACTOR) & ~beside_pause & ~empty
-    fast = rate > usual * _RATE_FACTOR
+    slow = (rate < usual / factor) & ~beside_pause & ~empty
+    fast = rate > usual * factor
     bad = far & (slow | fast)
     if bad.sum() > _RATE_SHARE * (~empty).sum():
         # merged files and clocks that stand still: there is no usual rate to differ from

@@ -178,6 +178,11 @@ class FCSFile:
 
     def chunks(self, n_events: int = 100_000, channels: Channels = None) -> Iterator[npt.NDArray[np.float32]]:
         """`events` in pieces of at most `n_events`, for work in bounded memory."""
+        if self._layout.delimited:
+            # where an event starts is known only once all before it are read
+            whole = self.events(channels)
+            yield from (whole[start : start + n_events] for start in range(0, self.n_events, n_events))
+            return
         for start in range(0, self.n_events, n_events):
             yield self.events(channels, start, start + n_events)
 
