@@ -176,3 +176,19 @@ def test_a_folder_of_zips_and_the_folder_itself(
     folder = make_folder(study, "SDY901-DR31_Tab")
     for place in (folder, folder / "Tab"):
         assert [(s.kind, s.release) for s in find_sources(place)] == [("tab", "DR31")]
+
+
+def test_what_a_release_lacks_and_what_no_release_had_is_listed(study: Any, make_zip: Callable[..., Path]) -> None:
+    del study["treatment"]
+    study["lk_analyte"] = [{"ANALYTE_ACCESSION": "ANA1"}]  # known, left out on purpose
+    study["new_table"] = [{"A": "1"}]
+    study["subject"] = [row | {"NEW COLUMN": "x"} for row in study["subject"]]
+    report = open_store().load(make_zip(study))[0]
+    assert report.unknown == ["new_table", "subject.new_column"]
+    assert "treatment" in report.absent
+    assert "subject.strain" in report.absent
+    assert "subject.sex" not in report.absent  # GENDER is another name for it
+    assert report.findings == [
+        f"SDY901-DR30_Tab.zip: 3 rows of {table} name a treatment_accession that no table describes; they are left out"
+        for table in ("expsample_treatment",)
+    ]

@@ -266,3 +266,22 @@ def test_two_subject_2_tables_of_a_study_add_up_and_a_tab_package_covers_them(
     assert store.load(make_zip(study))[0].status == "replaced"
     assert store.load(flow)[0].status == "covered"
     assert len(store.link(None)) == 4
+
+
+def test_a_header_without_rows_is_no_subject_2_table_and_does_not_stop_the_others(tmp_path: Path) -> None:
+    header = SUBJECT_2.partition("\r")[0]
+    alone = tmp_path / "alone" / "SDY902-DR19_Subject_2_CyTOF_result.txt"
+    alone.parent.mkdir()
+    for end in ("", "\n", "\r", "\r\n", "\n\n"):
+        alone.write_bytes((header + end).encode())
+        with pytest.raises(PackageError, match=r"_result\.txt: has a header and no rows, so it links no file; get the"):
+            open_store().load(alone)
+    folder = tmp_path / "both"
+    folder.mkdir()
+    (folder / "SDY902-DR19_Subject_2_CyTOF_result.txt").write_text(header)
+    (folder / "SDY902-DR19_Subject_2_Flow_cytometry_result.txt").write_bytes(SUBJECT_2.encode())
+    store = open_store()
+    assert [(r.study_accession, r.counts["result_files"]) for r in store.load(folder)] == [("SDY902", 2)]
+    assert store.load_findings == [
+        "SDY902-DR19_Subject_2_CyTOF_result.txt: has a header and no rows, so it links no file; left out"
+    ]

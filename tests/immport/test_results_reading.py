@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from immport_cyto.immport.cells import cell_class
 from immport_cyto.immport.definitions import ancestors, population_name, read_definition
 from immport_cyto.immport.schemes import identify
 from immport_cyto.immport.units import read_unit
@@ -107,3 +108,19 @@ def test_a_study_where_no_two_samples_report_alike_has_one_scheme() -> None:
     found = identify({str(i): frozenset([i, -1]) for i in range(401)})
     assert set(found.values()) == {found["0"]}
     assert found["0"].startswith("gated-402p-")
+
+
+@pytest.mark.parametrize(
+    ("names", "definition", "cl_id"),
+    [
+        (("T: naive CD4+ T cell", "Naive"), "", "CL:0000895"),  # the preferred name of newer releases
+        (("", "Naïve CD4+ T cells"), "CD3+ CD4+ CCR7+ CD45RA+", "CL:0000895"),
+        (("", "naive thymus-derived CD4-positive, alpha-beta T cell"), "", "CL:0000895"),
+        (("", "monocytes"), "CD14+ CD3- viable", "CL:0000576"),
+        (("", "B cell"), "CD3+ CD19-", ""),  # the gates say the opposite of the name
+        (("", "non-Tc1/Tc17 CD8+ T cell"), "", ""),  # two classes in ImmPort's vocabulary
+        (("", "ICOS+ T cell"), "CD3+", ""), (("", "viable"), "", ""),
+    ],
+)  # fmt: skip
+def test_cell_ontology_classes(names: tuple[str, ...], definition: str, cl_id: str) -> None:
+    assert cell_class(names, definition) == cl_id

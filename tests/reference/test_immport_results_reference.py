@@ -133,3 +133,11 @@ def test_releases_agree_in_every_number(shared_data: Path) -> None:
     columns = ["file_name", "population", "definition", "parent", "n_events", "n_parent", "fraction", "panel_id"]
     for other in others:
         pd.testing.assert_frame_equal(other.populations[columns], first.populations[columns])
+
+
+def test_cell_ontology_classes_of_three_studies(baseline: Results) -> None:
+    named = baseline.populations.drop_duplicates("population").set_index("population")["cl_id"]
+    assert (named != "").sum() >= 15
+    assert named[["T cell", "B cell", "monocyte", "transitional B cell", "naive B cell"]].tolist() == [
+        "CL:0000084", "CL:0000236", "CL:0000576", "CL:0000818", "CL:0000788",
+    ]  # fmt: skip

@@ -44,6 +44,9 @@ def load(packages: tuple[Path, ...], store_path: Path, json_path: Path | None) -
             click.echo(report.sentence())
             for change in report.changes:
                 click.echo(f"  changed: {change}")
+            for words, names in (("not in this source", report.absent), ("not known and not read", report.unknown)):
+                if names:
+                    click.echo(f"  {words}: {', '.join(names)}")
         warn(store.load_findings)
         if json_path:
             counts = {"studies": len(reports), **_sum_counts(reports)}
@@ -74,4 +77,6 @@ def _as_json(report: "LoadReport") -> dict[str, object]:
         "counts": report.counts,
         "changes": report.changes,
         "findings": report.findings,
+        "absent": report.absent,
+        "unknown": report.unknown,
     }

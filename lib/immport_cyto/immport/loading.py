@@ -17,6 +17,7 @@ from immport_cyto.immport import schema, transform, values
 from immport_cyto.immport.aliases import POPULATION_RESULT, SUBJECT_2, TABLES
 from immport_cyto.immport.package import PackageSource
 from immport_cyto.immport.panels import index_panels
+from immport_cyto.immport.unread import OTHER_TABLES
 
 _BATCH = 5000
 
@@ -52,6 +53,10 @@ class LoadReport:
         Differences to the replaced release, one sentence each.
     findings
         Oddities of the source, one sentence each.
+    absent
+        Tables, and columns as ``table.column``, that other releases have and this source has not.
+    unknown
+        Tables and columns that no release known to this project has; they are not read.
     seconds
         Time taken by the whole source.
     """
@@ -66,6 +71,8 @@ class LoadReport:
     counts: dict[str, int] = field(default_factory=dict)
     changes: list[str] = field(default_factory=list)
     findings: list[str] = field(default_factory=list)
+    absent: list[str] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
     def sentence(self) -> str:
@@ -186,7 +193,18 @@ def _load(connection: sqlite3.Connection, source: PackageSource, sha256: str) ->
     for report in reports:
         report.counts = _counts(connection, report.study_accession)
         report.findings = list(findings)
+        report.absent, report.unknown = _absent(source), _unknown(source)
     return reports
+
+
+def _absent(source: PackageSource) -> list[str]:
+    tables = [table.name for table in TABLES if source.kind == "tab" and table.name not in source.tables]
+    return [*tables, *(f"{table}.{name}" for table, names in source.absent.items() for name in sorted(names))]
+
+
+def _unknown(source: PackageSource) -> list[str]:
+    tables = [table for table in source.unused if table not in OTHER_TABLES]
+    return [*tables, *(f"{table}.{name}" for table, names in source.unknown.items() for name in names)]
 
 
 def _run(connection: sqlite3.Connection, step: str, values_: Mapping[str, object] | None = None) -> None:

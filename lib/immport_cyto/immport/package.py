@@ -17,6 +17,7 @@ from typing import IO
 from immport_cyto.exceptions import PackageError
 from immport_cyto.files import sha256
 from immport_cyto.immport.aliases import SUBJECT_2, TABLES, Source
+from immport_cyto.immport.unread import OTHER_COLUMNS
 
 _RELEASE = re.compile(r"-DR(\d+(?:\.\d+)?)(?![0-9])", re.IGNORECASE)
 _SUBJECT_2 = re.compile(r"subject_2_.*(flow|cytof|cytometry|fcm)", re.IGNORECASE)
@@ -73,6 +74,8 @@ class PackageSource:
         Tables in the package that are not read.
     absent
         Per table that was read, the columns that it does not have.
+    unknown
+        Per table that was read, columns that no release known to this project has.
     is_whole_file
         Whether `path` is a file that holds this source and no other.
     """
@@ -85,6 +88,7 @@ class PackageSource:
     path: Path = Path()
     limits: Limits = field(default_factory=Limits)
     absent: dict[str, frozenset[str]] = field(default_factory=dict)
+    unknown: dict[str, list[str]] = field(default_factory=dict)
     is_whole_file: bool = False
 
     def digest(self) -> str:
@@ -119,7 +123,13 @@ class PackageSource:
         with guarded(table.label), table.opener() as stream:
             lines = _lines(stream, table, self.limits)
             header = _cells(next(lines, ""), quoted)
-            where = [_position(header, column.names) for column in source.columns]
+            names = [re.sub(r"[\s.]+", "_", cell.strip()).upper() for cell in header]
+            where = [_position(names, column.names) for column in source.columns]
+            self.unknown[source.name] = sorted(
+                {name.lower() for name in names if name}
+                - {name.lower() for column in source.columns for name in column.names}
+                - OTHER_COLUMNS.get(source.name, frozenset())
+            )
             self.absent[source.name] = frozenset(
                 c.name for c, at in zip(source.columns, where, strict=True) if at is None
             )
@@ -135,8 +145,7 @@ class PackageSource:
             yield from _body(lines, len(header), where, quoted, table.label, findings)
 
 
-def _position(header: list[str], names: tuple[str, ...]) -> int | None:
-    columns = [re.sub(r"[\s.]+", "_", cell.strip()).upper() for cell in header]
+def _position(columns: list[str], names: tuple[str, ...]) -> int | None:
     return next((columns.index(name) for name in names if name in columns), None)
 
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from immport_cyto.exceptions import LinkError, OptionError
 from immport_cyto.immport import schemes
+from immport_cyto.immport.cells import cell_class
 from immport_cyto.immport.definitions import ancestors, population_name, read_definition
 from immport_cyto.immport.linking import accession_order, one_row
 from immport_cyto.immport.schema import statements
@@ -65,6 +66,7 @@ class _Value:
     unit: str
     parent: str
     flag: str
+    cl_id: str
     population: str = ""
 
 
@@ -158,7 +160,7 @@ def _study_rows(study: str, records: list[dict[str, Any]], findings: list[str]) 
             {
                 "study_accession": study, "panel_id": scheme[value.key], "sample_id": value.key,
                 "file_name": value.key, "method": METHOD, "population": value.population,
-                "definition": value.definition, "name_reported": value.reported[0],
+                "definition": value.definition, "cl_id": value.cl_id, "name_reported": value.reported[0],
                 "definition_reported": value.reported[1], "kinds": set(), "flags": set(),
             },
         )  # fmt: skip
@@ -220,6 +222,7 @@ def _values(record: Mapping[str, Any]) -> list[_Value]:
                 text["file_name"], name, gates or " ".join(definition.split()),
                 (text["name_reported"], definition, shown, unit_text, text["comments"]), kind, amount,
                 unit_text if kind == "value" and unit.kind != "density" else unit.name, " ".join(parent.split()), flag,
+                cell_class((text["name_preferred"], text["name_reported"]), gates),
             )
         )  # fmt: skip
     return found

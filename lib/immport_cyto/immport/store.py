@@ -7,8 +7,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from immport_cyto.exceptions import InputError, LinkError
+from immport_cyto.exceptions import InputError, LinkError, PackageError
 from immport_cyto.immport import schema
+from immport_cyto.immport.aliases import SUBJECT_2
 from immport_cyto.immport.linking import sample_rows
 from immport_cyto.immport.loading import LoadReport, add_functions, load_source
 from immport_cyto.immport.matching import Matcher
@@ -143,10 +144,19 @@ class Store:
         """
         given = [packages] if isinstance(packages, (str, Path)) else list(packages)
         reports: list[LoadReport] = []
+        empty: list[str] = []
         for path in given:
-            for source in find_sources(path, limits=limits):
+            sources = find_sources(path, limits=limits)
+            for source in sources:
+                if source.kind == "subject_2" and next(source.rows(SUBJECT_2, []), None) is None:
+                    text = f"{source.name}: has a header and no rows, so it links no file"
+                    if len(sources) == 1:
+                        msg = f"{text}; get the table from ImmPort again"
+                        raise PackageError(msg)
+                    empty.append(f"{text}; left out")
+                    continue
                 reports += load_source(self.connection, source)
-        found = [*self.load_findings, *(finding for report in reports for finding in report.findings)]
+        found = [*self.load_findings, *empty, *(finding for report in reports for finding in report.findings)]
         self.load_findings = list(dict.fromkeys(found))
         return reports
 
