@@ -222,7 +222,7 @@ def _values(record: Mapping[str, Any]) -> list[_Value]:
                 text["file_name"], name, gates or " ".join(definition.split()),
                 (text["name_reported"], definition, shown, unit_text, text["comments"]), kind, amount,
                 unit_text if kind == "value" and unit.kind != "density" else unit.name, " ".join(parent.split()), flag,
-                cell_class((text["name_preferred"], text["name_reported"]), gates),
+                cell_class((text["name_preferred"], name), gates),
             )
         )  # fmt: skip
     return found

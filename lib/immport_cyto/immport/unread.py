@@ -4,8 +4,7 @@ With these a load can tell what a release has that no release had before from wh
 user-defined names, dates, texts).
 """
 
-OTHER_TABLES = frozenset(
-    """
+_TABLES = """
     actual_visit adverse_event assessment assessment_2_file_info assessment_component assessment_panel
     biosample_2_protocol contract_grant contract_grant_2_personnel contract_grant_2_study control_sample
     control_sample_2_file_info elisa_result elispot_result experiment_2_protocol expsample_mbaa_detail
@@ -28,8 +27,8 @@ OTHER_TABLES = frozenset(
     study_2_protocol study_categorization study_data_release study_file study_glossary study_image study_link
     study_personnel study_pubmed subject_2_protocol subject_measure_definition subject_measure_result
     substance_merge workspace
-    """.split()
-)
+"""
+OTHER_TABLES = frozenset(_TABLES.split())
 
 _COLUMNS = """
 study: actual_completion_date actual_enrollment actual_start_date brief_description clinical_trial dcl_id
