@@ -13,6 +13,7 @@ MAY_IMPORT = {
     "cluster": {"fcs", "panel", "events"},
     "population": {"fcs", "panel", "events"},
     "meta": set(),  # tables only
+    "metacyto": {"fcs", "panel", "events", "population", "meta"},
     "report": set(),  # tables only
     "simulate": {"fcs"},
     "study": {"fcs", "immport", "panel", "events", "cluster", "population", "meta", "report", "simulate"},

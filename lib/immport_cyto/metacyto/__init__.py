@@ -1,0 +1,90 @@
+"""MetaCyto's pipeline (Hu et al. 2018, Cell Reports 24:1377-1388), step by step and number by number.
+
+It is here to repeat published runs and to compare with; the default methods of this project are the better choice, and
+each result says where a weakness of MetaCyto bears on it. Written from a description of the algorithms, not from
+MetaCyto's code.
+
+``preprocess``
+    Compensate and transform one FCS file.
+``stack``
+    The preprocessed files of a panel, stacked.
+``cutoffs``
+    Cut-offs of the markers of a panel, by the silhouette of a random sample.
+``cluster``, ``label``, ``close``
+    flowHC, the labels of its clusters, and what follows from them.
+``search``
+    Events of populations that are given by their labels.
+``regression``, ``effects``, ``pool``
+    glmAnalysis; the two halves of metaAnalysis.
+``read_cluster_stats``, ``read_sample_info``
+    Tables of earlier runs.
+``find_cutoff``, ``flow_hc``, ``label_clusters``, ``RSample``
+    The parts, as functions of arrays.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from immport_cyto._lazy import lazy
+
+if TYPE_CHECKING:
+    from immport_cyto.metacyto.hierarchy import flow_hc, scaled
+    from immport_cyto.metacyto.labels import close, label_clusters
+    from immport_cyto.metacyto.original import read_cluster_stats, read_sample_info
+    from immport_cyto.metacyto.preprocessing import preprocess
+    from immport_cyto.metacyto.randomness import RSample
+    from immport_cyto.metacyto.searching import cluster, cutoffs, label, search
+    from immport_cyto.metacyto.silhouette import find_cutoff, mean_silhouettes
+    from immport_cyto.metacyto.stacking import Stack, stack
+    from immport_cyto.metacyto.statistics import effects, pool, regression
+
+_HOME = {
+    "RSample": "randomness",
+    "Stack": "stacking",
+    "close": "labels",
+    "cluster": "searching",
+    "cutoffs": "searching",
+    "effects": "statistics",
+    "find_cutoff": "silhouette",
+    "flow_hc": "hierarchy",
+    "label": "searching",
+    "label_clusters": "labels",
+    "mean_silhouettes": "silhouette",
+    "pool": "statistics",
+    "preprocess": "preprocessing",
+    "read_cluster_stats": "original",
+    "read_sample_info": "original",
+    "regression": "statistics",
+    "scaled": "hierarchy",
+    "search": "searching",
+    "stack": "stacking",
+}
+
+__all__ = [
+    "RSample",
+    "Stack",
+    "close",
+    "cluster",
+    "cutoffs",
+    "effects",
+    "find_cutoff",
+    "flow_hc",
+    "label",
+    "label_clusters",
+    "mean_silhouettes",
+    "pool",
+    "preprocess",
+    "read_cluster_stats",
+    "read_sample_info",
+    "regression",
+    "scaled",
+    "search",
+    "stack",
+]
+
+
+def __getattr__(name: str) -> Any:
+    return lazy(__name__, name, _HOME)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
