@@ -169,7 +169,7 @@ def test_a_store_of_an_older_version_asks_to_load_again(tmp_path: Path) -> None:
     path = tmp_path / "s.sqlite"
     with open_store(path) as store:
         store.connection.execute("PRAGMA user_version = 1")
-    with pytest.raises(InputError, match="a store of version 1, this program uses 2; load the packages again"):
+    with pytest.raises(InputError, match="a store of version 1, this program uses 3; load the packages again"):
         open_store(path)
 
 

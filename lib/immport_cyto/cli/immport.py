@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from immport_cyto.cli._common import json_option
+from immport_cyto.cli._immport_domains import domains
 from immport_cyto.cli._immport_link import link
 from immport_cyto.cli._immport_results import results
 from immport_cyto.cli._immport_search import reagents, search
@@ -20,7 +21,7 @@ def group() -> None:
     pass
 
 
-for _command in (link, results, search, reagents):
+for _command in (link, results, search, reagents, domains):
     group.add_command(_command)
 
 

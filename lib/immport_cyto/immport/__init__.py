@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from immport_cyto._lazy import lazy
 
 if TYPE_CHECKING:
+    from immport_cyto.immport.domain_tables import DOMAINS
     from immport_cyto.immport.loading import LoadReport, LoadStatus
     from immport_cyto.immport.package import Limits, find_sources
     from immport_cyto.immport.reagents import REAGENTS
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from immport_cyto.immport.values import age_years, is_topcoded, study_days, technique
 
 _HOME = {
+    "DOMAINS": "domain_tables",
     "CATALYST_METADATA": "sheets",
     "SAMPLE_SHEET": "sheets",
     "catalyst_metadata": "sheets",
@@ -58,6 +60,7 @@ _HOME = {
 
 __all__ = [
     "CATALYST_METADATA",
+    "DOMAINS",
     "FILE_WITHOUT_METADATA",
     "LEVELS",
     "ORPHANS",

@@ -73,7 +73,12 @@ TABLES: tuple[Source, ...] = (
     _source(
         "file_info", "file_info_id! name! original_file_name|original_name detail|file_detail purpose filesize_bytes"
     ),
-    _source("treatment", "treatment_accession! name", wanted=False),
+    _source(
+        "treatment",
+        "treatment_accession! name amount_value amount_unit duration_value duration_unit temperature_value "
+        "temperature_unit",
+        wanted=False,
+    ),
     _source("expsample_2_treatment|treatment_2_expsample", "expsample_accession! treatment_accession!", wanted=False),
     _source("biosample_2_treatment", "biosample_accession! treatment_accession!", wanted=False),
     _source(

@@ -4,7 +4,7 @@ from functools import cache
 from importlib.resources import files
 
 APPLICATION_ID = 0x49435954  # "ICYT"
-VERSION = 2
+VERSION = 3
 
 
 @cache

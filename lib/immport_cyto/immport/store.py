@@ -328,6 +328,28 @@ class Store:
         wanted = Wanted(target, reporter, clone, manufacturer, catalog_number, tuple(studies))
         return list_reagents(self.connection, wanted)
 
+    def domains(self, studies: Iterable[str] | None = None) -> "dict[str, pd.DataFrame]":
+        """Studies as SDTM-named domains, as RImmPort gave them: DM, TA, SE, TV, SV, BE, ZT and ZB.
+
+        Parameters
+        ----------
+        studies
+            Accessions; None takes all studies of the store.
+
+        Returns
+        -------
+        dict of pandas.DataFrame
+            Domain to the contract :data:`immport_cyto.immport.DOMAINS` of that name; a domain may have no rows.
+
+        Raises
+        ------
+        OptionError
+            A study that is not in the store.
+        """
+        from immport_cyto.immport.domains import read_domains
+
+        return read_domains(self.connection, studies)
+
     @property
     def orphans(self) -> "pd.DataFrame":
         """After :meth:`link`: files without metadata, and result files of the store without a given file.

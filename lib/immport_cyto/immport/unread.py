@@ -45,8 +45,7 @@ expsample: data_format description name result_total_recs upload_result_status w
 expsample_2_biosample: experiment_accession
 expsample_2_file_info: data_format experiment_accession
 file_info: workspace_id
-treatment: amount_unit amount_value comments duration_unit duration_value temperature_unit temperature_value
-    workspace_id
+treatment: comments workspace_id
 expsample_2_treatment: experiment_accession
 reagent: analyte_preferred_term_id analyte_reported_description contact description lot_number type weblink
     workspace_id

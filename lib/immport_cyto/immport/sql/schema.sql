@@ -45,7 +45,9 @@ CREATE TABLE file (
     study_accession TEXT REFERENCES study DEFERRABLE INITIALLY DEFERRED,
     name TEXT NOT NULL, name_key TEXT NOT NULL, original_name TEXT, original_key TEXT,
     detail TEXT, role TEXT NOT NULL, technique TEXT, size_bytes INTEGER, release_rank REAL);
-CREATE TABLE treatment (treatment_accession TEXT PRIMARY KEY, name TEXT, release_rank REAL);
+CREATE TABLE treatment (
+    treatment_accession TEXT PRIMARY KEY, name TEXT, amount_value TEXT, amount_unit TEXT, duration_value TEXT,
+    duration_unit TEXT, temperature_value TEXT, temperature_unit TEXT, release_rank REAL);
 CREATE TABLE reagent (
     reagent_accession TEXT PRIMARY KEY, name TEXT, analyte_reported TEXT, analyte_preferred TEXT,
     analyte_accession TEXT, clone TEXT, reporter TEXT, manufacturer TEXT, catalog_number TEXT,

@@ -104,8 +104,14 @@ ON CONFLICT DO UPDATE SET
 WHERE excluded.release_rank >= coalesce(file.release_rank, -9);
 
 INSERT INTO treatment
-SELECT treatment_accession, name, :rank FROM s_treatment WHERE treatment_accession <> ''
-ON CONFLICT DO UPDATE SET name = excluded.name, release_rank = excluded.release_rank
+SELECT treatment_accession, name, word(amount_value), word(amount_unit), word(duration_value), word(duration_unit),
+    word(temperature_value), word(temperature_unit), :rank
+FROM s_treatment WHERE treatment_accession <> ''
+ON CONFLICT DO UPDATE SET
+    name = excluded.name, amount_value = excluded.amount_value, amount_unit = excluded.amount_unit,
+    duration_value = excluded.duration_value, duration_unit = excluded.duration_unit,
+    temperature_value = excluded.temperature_value, temperature_unit = excluded.temperature_unit,
+    release_rank = excluded.release_rank
 WHERE excluded.release_rank >= coalesce(treatment.release_rank, -9);
 
 INSERT INTO reagent
