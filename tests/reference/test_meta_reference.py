@@ -8,6 +8,7 @@ import pytest
 
 from immport_cyto import meta
 from immport_cyto.meta.pooling import pool_at
+from support.meta_tables import effect_rows
 
 pytestmark = pytest.mark.shared
 
@@ -158,3 +159,33 @@ def test_age_as_published(shared_data: Path) -> None:
             assert found["q_value"] < 0.05, name
         else:
             assert found["q_value"] > 0.05, name
+
+
+def test_meta_regression_of_the_bcg_trials_agrees_with_metafor(shared_data: Path) -> None:
+    """At metafor's tau2 all agrees to 1e-11; its own stop is 7e-6 (relative 9e-5) from the root in tau2."""
+    from immport_cyto.meta import tau2 as between
+
+    golden = shared_data / "metacyto" / "golden"
+    trials = pd.read_csv(golden / "09_dat_bcg_escalc.csv")
+    metafor = pd.read_csv(golden / "09_bcg_metareg_ablat.csv")
+    y, v = trials["yi"].to_numpy(), trials["vi"].to_numpy()
+    fit = meta.regress(y, np.sqrt(v), trials["ablat"], ["ablat"], test="z")
+    assert fit.tau2 == pytest.approx(metafor["tau2"][0], rel=1e-4)
+    assert fit.estimate == pytest.approx(metafor["b"].to_numpy(), rel=1e-4)
+    assert fit.p_value == pytest.approx(metafor["p"].to_numpy(), rel=1e-3)
+    assert fit.r2 == pytest.approx(metafor["R2"][0], rel=1e-4)
+    X = np.column_stack([np.ones(len(y)), trials["ablat"]])
+    beta, covariance = between.coefficients(y, 1 / (v + metafor["tau2"][0]), X)
+    assert beta == pytest.approx(metafor["b"].to_numpy(), rel=1e-11)
+    assert np.sqrt(np.diag(covariance)) == pytest.approx(metafor["se"].to_numpy(), rel=1e-11)
+    assert (beta[1] ** 2 / covariance[1, 1]) == pytest.approx(metafor["QM"][0], rel=1e-11)
+
+
+def test_eggers_test_of_the_bcg_trials_agrees_with_metafor(shared_data: Path) -> None:
+    golden = shared_data / "metacyto" / "golden"
+    trials = pd.read_csv(golden / "09_dat_bcg_escalc.csv")
+    metafor = pd.read_csv(golden / "09_bcg_egger.csv")
+    effects = effect_rows(trials["yi"], np.sqrt(trials["vi"]))
+    row = meta.asymmetry(effects).iloc[0]
+    assert row["slope"] / row["se"] == pytest.approx(metafor["z"][0], rel=1e-6)
+    assert row["p_value"] == pytest.approx(metafor["p"][0], rel=1e-6)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from immport_cyto.cli import _meta_studies
 from immport_cyto.cli._common import json_option
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -143,3 +144,7 @@ def pool(
             parameters={"method": method, "test": test, "leave_one_out": leave_one_out, "term": term},
             counts={"rows": len(result), "effects": len(pooled), "effects_pooled": int((pooled["k"] > 1).sum())},
         ))  # fmt: skip
+
+
+for command in _meta_studies.COMMANDS:
+    group.add_command(command)

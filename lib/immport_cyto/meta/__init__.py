@@ -8,8 +8,14 @@
     Random-effects meta-analysis of estimates and standard errors.
 ``pool_effects``
     `pool` for each population and term of effects.tsv: meta.tsv.
-``Pooled``
-    What `pool` returns.
+``regress``, ``moderators``
+    Meta-regression: of plain arrays, and of each population and term on properties of the studies.
+``subgroups``, ``cumulative``, ``asymmetry``
+    Effects pooled within groups of studies, as studies are added, and Egger's test.
+``power``
+    Which effect a collection of studies could have found.
+``Pooled``, ``MetaRegression``
+    What `pool` and `regress` return.
 ``SCALES``, ``METHODS``, ``TESTS``
     The scales of an outcome, the estimators of the variance between studies, the tests of a pooled effect.
 """
@@ -19,23 +25,50 @@ from typing import TYPE_CHECKING, Any
 from immport_cyto._lazy import lazy
 
 if TYPE_CHECKING:
+    from immport_cyto.meta.egger import asymmetry
+    from immport_cyto.meta.explaining import cumulative, moderators, subgroups
     from immport_cyto.meta.outcome import SCALES
     from immport_cyto.meta.over_studies import pool_effects
     from immport_cyto.meta.per_study import check_formula, effects
+    from immport_cyto.meta.planning import power
     from immport_cyto.meta.pooling import METHODS, TESTS, Pooled, pool
+    from immport_cyto.meta.regression import MetaRegression, regress
 
 _HOME = {
     "check_formula": "per_study",
     "effects": "per_study",
     "pool": "pooling",
     "pool_effects": "over_studies",
+    "regress": "regression",
+    "moderators": "explaining",
+    "subgroups": "explaining",
+    "cumulative": "explaining",
+    "asymmetry": "egger",
+    "power": "planning",
     "Pooled": "pooling",
+    "MetaRegression": "regression",
     "SCALES": "outcome",
     "METHODS": "pooling",
     "TESTS": "pooling",
 }
 
-__all__ = ["METHODS", "SCALES", "TESTS", "Pooled", "check_formula", "effects", "pool", "pool_effects"]
+__all__ = [
+    "METHODS",
+    "SCALES",
+    "TESTS",
+    "MetaRegression",
+    "Pooled",
+    "asymmetry",
+    "check_formula",
+    "cumulative",
+    "effects",
+    "moderators",
+    "pool",
+    "pool_effects",
+    "power",
+    "regress",
+    "subgroups",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -72,12 +72,15 @@ def usable(samples: "pd.DataFrame") -> dict[str, Kind]:
 
 
 def encode(
-    samples: "pd.DataFrame", formula: Formula, baseline: Mapping[str, str] | None = None
+    samples: "pd.DataFrame",
+    formula: Formula,
+    baseline: Mapping[str, str] | None = None,
+    source: str = "samples.tsv",
 ) -> dict[str, Covariate]:
     """Turn the columns that `formula` names into numbers and codes, one per row of `samples`.
 
     The reference level of a category is the one that the formula or `baseline` names, else the first in alphabetical
-    order over all rows.
+    order over all rows. `source` names the table in errors.
 
     Raises
     ------
@@ -96,21 +99,21 @@ def encode(
             msg = f"baseline names {column!r}, which is not a category of the formula; use one of: {known}"
             raise OptionError(msg)
     return {
-        variable.column: _numeric(samples, variable)
+        variable.column: _numeric(samples, variable, source)
         if variable.kind == "number"
         else _categorical(samples, variable, variable.reference or baseline.get(variable.column))
         for variable in formula.variables
     }
 
 
-def _numeric(samples: "pd.DataFrame", variable: Variable) -> Covariate:
+def _numeric(samples: "pd.DataFrame", variable: Variable, source: str) -> Covariate:
     values = np.full(len(samples), np.nan)
     for i, value in enumerate(samples[variable.column]):
         if _unknown(value):
             continue
         number = _number(value)
         if number is None or not np.isfinite(number):
-            what = f"samples.tsv: column {variable.column!r} holds {str(value)[:60]!r}, which is not a finite number"
+            what = f"{source}: column {variable.column!r} holds {str(value)[:60]!r}, which is not a finite number"
             msg = f"{what}; correct the cell, or use C({variable.column}) for groups"
             raise TableError(msg)
         values[i] = number

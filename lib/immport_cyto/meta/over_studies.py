@@ -3,9 +3,8 @@
 from typing import TYPE_CHECKING, Any
 
 from immport_cyto import tables
-from immport_cyto.exceptions import OptionError
 from immport_cyto.meta.families import Family, Study, families, notes_on
-from immport_cyto.meta.pooling import METHODS, TESTS, benjamini_hochberg, pool
+from immport_cyto.meta.pooling import benjamini_hochberg, check_method, pool
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,14 +59,6 @@ def pool_effects(
     for index in pooled.groupby(["method", "term"]).groups.values():
         meta.loc[index, "q_value"] = benjamini_hochberg(meta.loc[index, "p_value"].to_numpy())
     return meta.sort_values(["method", "population", "term", "omitted"], ignore_index=True)
-
-
-def check_method(method: str, test: str) -> None:
-    """Refuse an estimator or a test that does not exist."""
-    for name, value, known in (("method", method, METHODS), ("test", test, TESTS)):
-        if value not in known:
-            msg = f"{name} {value!r} is unknown; use one of {', '.join(known)}"
-            raise OptionError(msg)
 
 
 def _rows(family: Family, method: str, test: str, leave_one_out: bool) -> list[dict[str, Any]]:

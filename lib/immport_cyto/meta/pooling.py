@@ -110,13 +110,8 @@ def pool(estimates: ArrayLike, standard_errors: ArrayLike, method: str = "REML",
     >>> round(result.estimate, 3), round(result.p_value, 3)
     (0.333, 0.063)
     """
-    if method not in METHODS:
-        msg = f"method {method!r} is unknown; use one of {', '.join(METHODS)}"
-        raise OptionError(msg)
-    if test not in TESTS:
-        msg = f"test {test!r} is unknown; use one of {', '.join(TESTS)}"
-        raise OptionError(msg)
-    y, se = _checked(estimates, standard_errors)
+    check_method(method, test)
+    y, se = check_estimates(estimates, standard_errors)
     if len(y) == 1:
         return _single(float(y[0]), float(se[0]), method)
     order = np.lexsort((se, y))  # sums in one order whatever the input's
@@ -126,7 +121,16 @@ def pool(estimates: ArrayLike, standard_errors: ArrayLike, method: str = "REML",
     return Pooled(**{**ordered.__dict__, "weights": weights})
 
 
-def _checked(estimates: ArrayLike, standard_errors: ArrayLike) -> tuple[between.Array, between.Array]:
+def check_method(method: str, test: str) -> None:
+    """Refuse an estimator or a test that does not exist."""
+    for name, value, known in (("method", method, METHODS), ("test", test, TESTS)):
+        if value not in known:
+            msg = f"{name} {value!r} is unknown; use one of {', '.join(known)}"
+            raise OptionError(msg)
+
+
+def check_estimates(estimates: ArrayLike, standard_errors: ArrayLike) -> tuple[between.Array, between.Array]:
+    """Estimates and standard errors as arrays of one length; what cannot be pooled is an error."""
     try:
         y, se = np.asarray(estimates, dtype=np.float64), np.asarray(standard_errors, dtype=np.float64)
     except (TypeError, ValueError) as error:

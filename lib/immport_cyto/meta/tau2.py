@@ -29,7 +29,7 @@ def intercept(k: int) -> Array:
 
 def coefficients(y: Array, w: Array, X: Array) -> tuple[Array, Array]:
     """Weighted least squares: the p coefficients, and the inverse of X'WX (their covariance if `w` are precisions)."""
-    covariance = np.linalg.inv((X * w[:, None]).T @ X)
+    covariance: Array = np.linalg.inv((X * w[:, None]).T @ X).astype(np.float64, copy=False)
     return covariance @ (X.T @ (w * y)), covariance
 
 

@@ -29,3 +29,18 @@ class Table:
     def column_names(self) -> list[str]:
         """Names in the order in which they are written."""
         return [column.name for column in self.columns]
+
+
+def text(name: str, description: str, required: bool = True) -> Column:
+    """A column of text."""
+    return Column(name, "text", description, required)
+
+
+def integer(name: str, description: str, required: bool = True) -> Column:
+    """A column of whole numbers."""
+    return Column(name, "int", description, required)
+
+
+def number(name: str, description: str, required: bool = True) -> Column:
+    """A column of numbers."""
+    return Column(name, "float", description, required)

@@ -1,9 +1,42 @@
 """Figures as pure functions: tables in, a matplotlib figure out. `svg` and `save` write them."""
 
 from immport_cyto.report.figures._style import save, svg
+from immport_cyto.report.figures._tree import Nodes
+from immport_cyto.report.figures.clusterings import (
+    contingency,
+    drift,
+    marker_scatters,
+    number_of_metaclusters,
+    sample_abundances,
+)
 from immport_cyto.report.figures.clusters import cluster_heatmap
 from immport_cyto.report.figures.effects import effect_scatter, forest, forest_all
 from immport_cyto.report.figures.panels import panel_presence
 from immport_cyto.report.figures.quality import qc_bars
+from immport_cyto.report.figures.som import comparison_tree, marker_trees, metacluster_tree, star_plot
+from immport_cyto.report.figures.studies import bubble, cumulative_forest, funnel, volcano
 
-__all__ = ["cluster_heatmap", "effect_scatter", "forest", "forest_all", "panel_presence", "qc_bars", "save", "svg"]
+__all__ = [
+    "Nodes",
+    "bubble",
+    "cluster_heatmap",
+    "comparison_tree",
+    "contingency",
+    "cumulative_forest",
+    "drift",
+    "effect_scatter",
+    "forest",
+    "forest_all",
+    "funnel",
+    "marker_scatters",
+    "marker_trees",
+    "metacluster_tree",
+    "number_of_metaclusters",
+    "panel_presence",
+    "qc_bars",
+    "sample_abundances",
+    "save",
+    "star_plot",
+    "svg",
+    "volcano",
+]

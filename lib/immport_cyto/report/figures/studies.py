@@ -1,0 +1,184 @@
+"""Effects over studies seen from other sides: funnel, cumulative forest, meta-regression, volcano."""
+
+from typing import TYPE_CHECKING
+
+from immport_cyto.report.figures._style import GRID, INK, MUTED, PALETTE, label, new_figure, style, term_label
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+
+def funnel(effects: "pd.DataFrame", meta: "pd.DataFrame", population: str, term: str) -> "Figure":
+    """Effect of each study against its standard error, with the region where 95 % of studies of one effect fall.
+
+    Parameters
+    ----------
+    effects, meta
+        Tables ``effects.tsv`` and ``meta.tsv``, rows of one method.
+    population, term
+        What to show.
+    """
+    rows = effects[(effects["population"] == population) & (effects["term"] == term) & effects["estimate"].notna()]
+    pooled = meta[(meta["population"] == population) & (meta["term"] == term) & (meta["omitted"] == "")]
+    with style():
+        figure = new_figure(5.2, 4)
+        axes = figure.add_subplot()
+        deepest = float(rows["se"].max()) * 1.15 if len(rows) else 1.0
+        centre = float(pooled["estimate"].iloc[0]) if len(pooled) else float("nan")
+        if centre == centre:
+            reach = 1.959963984540054 * deepest
+            axes.fill([centre, centre - reach, centre + reach], [0, deepest, deepest], color=GRID, linewidth=0)
+            axes.plot([centre, centre], [0, deepest], color=MUTED, linewidth=1, linestyle="--")
+        axes.scatter(rows["estimate"], rows["se"], s=36, color=PALETTE[0], zorder=3)
+        for row in rows.itertuples():
+            axes.annotate(
+                label(row.study_accession, 16), (row.estimate, row.se), xytext=(5, 3), textcoords="offset points",
+                fontsize=7, color=MUTED,
+            )  # fmt: skip
+        axes.axvline(0, color=INK, linewidth=0.7)
+        axes.set_ylim(deepest, 0)
+        scale = str(rows["scale"].iloc[0]) if len(rows) else ""
+        axes.set_xlabel(f"effect of {term_label(term)} on the {scale} scale\nshaded: 95 % of studies of one effect")
+        axes.set_ylabel("standard error")
+        axes.set_title(label(population, 60))
+    return figure
+
+
+def cumulative_forest(cumulative: "pd.DataFrame", population: str, term: str) -> "Figure":
+    """The pooled effect after each study of ``cumulative.tsv``, the first at the top.
+
+    Parameters
+    ----------
+    cumulative
+        Table ``cumulative.tsv``.
+    population, term
+        What to show.
+    """
+    import numpy as np
+
+    rows = cumulative[(cumulative["population"] == population) & (cumulative["term"] == term)]
+    rows = rows[rows["method"] == (rows["method"].iloc[0] if len(rows) else "")].sort_values("step")
+    with style():
+        figure = new_figure(7.2, 1.4 + 0.3 * (len(rows) + 1))
+        axes = figure.add_subplot()
+        low, high = rows["ci_low"].to_numpy(dtype=float), rows["ci_high"].to_numpy(dtype=float)
+        for position, row in enumerate(rows.itertuples()):
+            axes.plot([row.ci_low, row.ci_high], [position] * 2, color=PALETTE[0], linewidth=1.4)
+            axes.scatter(row.estimate, position, s=34, marker="s", color=PALETTE[0], zorder=3)
+            text = f"{row.estimate + 0.0:.3g} [{row.ci_low + 0.0:.3g}, {row.ci_high + 0.0:.3g}]"
+            axes.text(1.01, position, text, transform=axes.get_yaxis_transform(), va="center", fontsize=8)
+        if len(rows):
+            # an interval of two studies can be so wide that it hides all others
+            width = float(np.median(high - low))
+            centre = [*rows["estimate"], 0.0]
+            axes.set_xlim(min(centre) - 1.2 * width, max(centre) + 1.2 * width)
+        axes.axvline(0, color=MUTED, linewidth=0.9)
+        names = [
+            f"+ {label(study, 16)}" + (f"  ({label(position, 12)})" if position else "")
+            for study, position in zip(rows["study_accession"], rows["position"], strict=True)
+        ]
+        axes.set_yticks(range(len(rows)), names)
+        axes.set_ylim(len(rows) - 0.4, -0.6)
+        axes.tick_params(axis="y", length=0)
+        axes.spines["left"].set_visible(False)
+        axes.grid(axis="x", color=GRID, linewidth=0.6)
+        axes.set_axisbelow(True)
+        scale = str(rows["scale"].iloc[0]) if len(rows) else ""
+        axes.set_xlabel(f"pooled effect of {term_label(term)} on the {scale} scale, with 95 % interval")
+        axes.set_title(label(population, 60))
+    return figure
+
+
+def bubble(
+    effects: "pd.DataFrame", studies: "pd.DataFrame", moderators: "pd.DataFrame", population: str, term: str
+) -> "Figure":
+    """Effect of each study against the first property of a meta-regression, with its line where it is a quantity.
+
+    Parameters
+    ----------
+    effects, studies, moderators
+        Tables ``effects.tsv``, ``studies.tsv`` and ``moderators.tsv``.
+    population, term
+        What to show.
+    """
+    import numpy as np
+    import pandas as pd
+
+    chosen = (moderators["population"] == population) & (moderators["term"] == term)
+    fit = moderators[chosen].set_index("coefficient")
+    names = [str(name) for name in fit.index if name != "intercept"]
+    column = names[0].split("[")[0].split(":")[0] if names else ""
+    rows = effects[(effects["population"] == population) & (effects["term"] == term) & effects["estimate"].notna()]
+    known = studies[["study_accession", *([column] if column in studies.columns else [])]]
+    rows = rows.merge(known, on="study_accession", how="left")
+    if column not in rows.columns:
+        rows[column] = ""
+    numeric = pd.to_numeric(rows[column], errors="coerce")
+    quantity = bool(names) and "[" not in names[0] and bool(numeric.notna().any())
+    with style():
+        figure = new_figure(5.4, 3.8)
+        axes = figure.add_subplot()
+        weight = 1 / rows["se"].to_numpy(dtype=float) ** 2
+        size = 25 + 175 * weight / weight.max() if len(rows) else weight
+        if quantity:
+            x = numeric.to_numpy(dtype=float)
+        else:
+            groups = sorted(rows[column].astype(str).unique())
+            x = np.array([groups.index(value) for value in rows[column].astype(str)], dtype=float)
+            axes.set_xticks(range(len(groups)), [label(group, 18) for group in groups])
+            axes.set_xlim(-0.6, max(len(groups), 1) - 0.4)
+        axes.scatter(x, rows["estimate"], s=size, color=PALETTE[0], alpha=0.6, linewidths=0, zorder=3)
+        for i, row in enumerate(rows.itertuples()):
+            axes.annotate(label(row.study_accession, 16), (x[i], row.estimate), fontsize=7, color=MUTED,
+                          xytext=(6, 4), textcoords="offset points")  # fmt: skip
+        only = quantity and len(names) == 1 and bool(np.isfinite(float(fit.loc[names[0], "estimate"])))
+        if only:
+            at = np.array([np.nanmin(x), np.nanmax(x)])
+            axes.plot(at, float(fit.loc["intercept", "estimate"]) + at * float(fit.loc[names[0], "estimate"]),
+                      color=PALETTE[1], linewidth=1.5)  # fmt: skip
+        axes.axhline(0, color=MUTED, linewidth=0.9)
+        axes.grid(axis="y", color=GRID, linewidth=0.6)
+        axes.set_axisbelow(True)
+        scale = str(rows["scale"].iloc[0]) if len(rows) else ""
+        axes.set_xlabel(f"{term_label(column)}; size: precision of the study")
+        axes.set_ylabel(f"effect of {term_label(term)} ({scale} scale)")
+        p = float(fit["p_value"].get(names[0], float("nan"))) if only else float("nan")
+        axes.set_title(label(population, 44) + (f"   p = {p:.2g}" if p == p else ""))
+    return figure
+
+
+def volcano(meta: "pd.DataFrame", term: str) -> "Figure":
+    """Pooled effect of one term against its p value, each population a point; filled where q < 0.05.
+
+    Parameters
+    ----------
+    meta
+        Table ``meta.tsv``.
+    term
+        Term of the model.
+    """
+    import numpy as np
+
+    rows = meta[(meta["term"] == term) & (meta["omitted"] == "") & meta["p_value"].notna()]
+    rows = rows.sort_values(["p_value", "population"], ignore_index=True)
+    with style():
+        figure = new_figure(6.4, 4.6)
+        axes = figure.add_subplot()
+        height = -np.log10(np.maximum(rows["p_value"].to_numpy(dtype=float), 1e-300))
+        found = (rows["q_value"] < 0.05).to_numpy(dtype=bool)
+        axes.scatter(rows["estimate"], height, s=30, edgecolors=PALETTE[0], zorder=3,
+                     color=[PALETTE[0] if hit else "white" for hit in found])  # fmt: skip
+        for i in range(min(len(rows), 12)):
+            if found[i] or i < 5:
+                axes.annotate(label(rows["population"][i], 28), (rows["estimate"][i], height[i]), fontsize=7,
+                              xytext=(5, 2), textcoords="offset points")  # fmt: skip
+        axes.axvline(0, color=MUTED, linewidth=0.9)
+        axes.set_ylim(bottom=0)
+        axes.margins(x=0.2)
+        axes.grid(color=GRID, linewidth=0.6)
+        axes.set_axisbelow(True)
+        scale = str(rows["scale"].iloc[0]) if len(rows) else ""
+        axes.set_xlabel(f"pooled effect of {term_label(term)} on the {scale} scale\nfilled: q < 0.05")
+        axes.set_ylabel("-log10 p")
+    return figure

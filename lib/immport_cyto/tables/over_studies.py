@@ -1,0 +1,123 @@
+"""The contracts of what is asked of effects over studies beyond the pooled effect."""
+
+from immport_cyto.tables.contract import Table, integer, number, text
+
+_META_KEY = (
+    text("method", "search, flowsom, flock or immport; several are joined by '+'"),
+    text("population", "name of the population"),
+    text("term", "term of the model of the effects"),
+)
+_POOLED = (
+    integer("k", "studies with an estimate"),
+    integer("n", "samples over these studies"),
+    number("estimate", "pooled effect", False),
+    number("se", "standard error", False),
+    number("ci_low", "95 % interval", False),
+    number("ci_high", "95 % interval", False),
+    number("p_value", "two-sided", False),
+    number("tau2", "variance between studies", False),
+    number("i2", "share of the variation that is between studies, in percent", False),
+)
+_LAST = (
+    text("scale", "scale of the outcome"),
+    text("estimator", "estimator of tau2 and test, such as REML + hartung-knapp"),
+    text("note", "why there is no estimate, or a warning", False),
+)
+
+STUDIES = Table(
+    "studies.tsv",
+    "one row per study; further columns are properties that may explain differences between studies",
+    (text("study_accession", "ImmPort study, SDYn"),),
+    ("study_accession",),
+)
+
+MODERATORS = Table(
+    "moderators.tsv",
+    "meta-regression: how the effect changes with properties of the studies",
+    (
+        *_META_KEY,
+        text("coefficient", "intercept, or a property of the studies, such as year or sex[Male vs Female]"),
+        integer("k", "studies with an estimate"),
+        number("estimate", "change of the effect per unit of the property", False),
+        number("se", "standard error", False),
+        number("ci_low", "95 % interval", False),
+        number("ci_high", "95 % interval", False),
+        number("p_value", "two-sided", False),
+        number("q_value", "Benjamini-Hochberg over the populations of a term and coefficient", False),
+        number("tau2", "variance between studies that the properties leave", False),
+        number("r2", "share of the variance between studies that they explain, in percent", False),
+        number("qm_p", "p value of all properties together", False),
+        number("qe_p", "p value of the heterogeneity that is left", False),
+        *_LAST,
+    ),
+    ("method", "population", "term", "coefficient"),
+)
+
+SUBGROUPS = Table(
+    "subgroups.tsv",
+    "effects pooled within groups of studies, and the test of their difference",
+    (
+        *_META_KEY,
+        text("property", "column of studies.tsv that makes the groups"),
+        text("subgroup", "its value"),
+        *_POOLED,
+        number("q_between", "variation between the subgroups' effects", False),
+        number("p_between", "its p value", False),
+        *_LAST,
+    ),
+    ("method", "population", "term", "property", "subgroup"),
+)
+
+CUMULATIVE = Table(
+    "cumulative.tsv",
+    "the pooled effect as studies are added one by one",
+    (
+        *_META_KEY,
+        integer("step", "number of the study in the order"),
+        text("study_accession", "study that this step adds"),
+        text("position", "its value of the column that gives the order"),
+        *_POOLED,
+        *_LAST,
+    ),
+    ("method", "population", "term", "step"),
+)
+
+ASYMMETRY = Table(
+    "asymmetry.tsv",
+    "Egger's test: do small studies show other effects than large ones",
+    (
+        *_META_KEY,
+        integer("k", "studies with an estimate"),
+        number("slope", "change of the effect per unit of its standard error", False),
+        number("se", "standard error of the slope", False),
+        number("p_value", "two-sided; small where the funnel is asymmetric", False),
+        number("q_value", "Benjamini-Hochberg over the populations of a term", False),
+        number("limit", "effect in a study without error", False),
+        number("limit_low", "95 % interval", False),
+        number("limit_high", "95 % interval", False),
+        *_LAST,
+    ),
+    ("method", "population", "term"),
+)
+
+POWER = Table(
+    "power.tsv",
+    "which effect these studies could have found",
+    (
+        *_META_KEY,
+        integer("k", "studies with an estimate"),
+        integer("n", "samples over these studies"),
+        number("se", "standard error that a pooled effect of these studies is expected to have", False),
+        number("tau2", "variance between studies that it is expected with", False),
+        number("detectable", "smallest effect that is found with the wanted power", False),
+        number("effect", "effect that was asked for", False),
+        number("power", "probability to find it", False),
+        integer("studies_needed", "studies like these that would find it with the wanted power", False),
+        number("alpha", "level of the two-sided test"),
+        number("wanted_power", "power of `detectable` and `studies_needed`"),
+        *_LAST,
+    ),
+    ("method", "population", "term"),
+)
+
+ALL = (STUDIES, MODERATORS, SUBGROUPS, CUMULATIVE, ASYMMETRY, POWER)
