@@ -172,3 +172,26 @@ def clouds(seed: int = 1, n: int = 20000, fused: float = 0.05) -> Simulated:
     values = np.column_stack([made.values, *shapes.values()]).astype(np.float32)
     channels = made.channels + tuple((name, "", "event") for name in shapes)
     return Simulated(values, channels, "cytof", made.truth | {"fused": bad})
+
+
+def stained(
+    seed: int,
+    spill: np.ndarray,
+    own: int | None,
+    *,
+    n: int = 6000,
+    positive: float = 0.5,
+    brightness: float = 10_000,
+    outliers: float = 0.02,
+) -> np.ndarray:
+    """Events x detectors of a single-stain control (`own` None: unstained): autofluorescence that the detectors share,
+    noise of photons and electronics, and a share of events that are something else."""
+    rng = np.random.default_rng([seed, 99 if own is None else own])
+    detectors = len(spill)
+    light = rng.lognormal(0, 0.35, n)[:, None] * np.linspace(20, 80, detectors)
+    if own is not None:
+        dye = np.where(rng.random(n) < positive, brightness * rng.lognormal(0, 0.5, n), 0)
+        light = light + dye[:, None] * spill[own]
+    odd = rng.random(n) < outliers
+    light[odd] += rng.lognormal(7, 1.5, (int(odd.sum()), detectors))
+    return light + rng.normal(size=light.shape) * np.sqrt(8 * light) + rng.normal(0, 25, light.shape)

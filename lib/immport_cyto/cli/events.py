@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from immport_cyto.cli._common import collect_fcs, files_option, json_option, quiet_option, seed_option
+from immport_cyto.cli._events_spillover import spillover
 from immport_cyto.cli._events_transforms import transforms
 
 
@@ -13,7 +14,7 @@ def group() -> None:
     """Compensate, transform and check events."""
 
 
-for command in (transforms,):
+for command in (spillover, transforms):
     group.add_command(command)
 
 

@@ -8,6 +8,8 @@
     Back from transformed values to the values before the transform.
 ``scales``
     Transforms that all files of a panel share.
+``spillover``
+    A spillover matrix from single-stain controls.
 ``transforms``, ``compensation``, ``qc``, ``thresholds``, ``figure``
     The parts, as functions of arrays.
 """
@@ -29,8 +31,8 @@ _HOME = {
     "preprocess": "_preprocess",
 }
 _MODULES = (
-    "compensation", "figure", "figure_data", "gates", "keywords", "qc", "scales", "stability", "thresholds",
-    "transforms",
+    "compensation", "figure", "figure_data", "gates", "keywords", "qc", "scales", "spillover",
+    "spillover_figure", "stability", "thresholds", "transforms",
 )  # fmt: skip
 
 __all__ = ["PreprocessResult", "inverse", "markers", "parse", "preprocess"]

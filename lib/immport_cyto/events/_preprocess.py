@@ -263,16 +263,17 @@ def _finite(
 
 def _room(n_events: int, n_channels: int, folder: Path) -> np.ndarray:
     """An empty matrix; a large one in a file without a name, which the system can put away when memory is short."""
+    shape = (n_events, n_channels)
     size = n_events * n_channels * 4
     if size >= _LARGE_BYTES:
-        with tempfile.TemporaryFile(dir=folder) as stream:
-            try:
+        try:
+            with tempfile.TemporaryFile(dir=folder) as stream:
                 # without space on the disk, a mapped page that is written to would end the process
                 os.posix_fallocate(stream.fileno(), 0, size)
-            except OSError:
-                return np.empty((n_events, n_channels), dtype=np.float32)
-            return np.memmap(stream, np.float32, "r+", shape=(n_events, n_channels))
-    return np.empty((n_events, n_channels), dtype=np.float32)
+                return np.memmap(stream, np.float32, "r+", shape=shape)
+        except OSError:
+            pass
+    return np.empty(shape, dtype=np.float32)
 
 
 def _quality(
