@@ -11,6 +11,7 @@ from immport_cyto import events, fcs, tables
 from immport_cyto.cli.events import group
 from immport_cyto.events import compensation as comp
 from immport_cyto.events import spillover as sp
+from immport_cyto.events.controls import assign
 from immport_cyto.exceptions import AnalysisError, PanelError
 from support import events_simulated as sim
 
@@ -93,7 +94,7 @@ def test_the_order_of_controls_does_not_matter() -> None:
 
 def test_controls_find_their_detectors() -> None:
     made = {control.name: control for control in controls(4, unstained=True)}
-    chosen = sp.assign({name: control.values for name, control in made.items()}, NAMES)
+    chosen = assign({name: control.values for name, control in made.items()}, NAMES)
     assert chosen == {name: control.column for name, control in made.items()}
 
 
@@ -102,7 +103,7 @@ def test_two_controls_of_one_stain() -> None:
     with pytest.raises(
         AnalysisError, match=r"2.fcs and 3.fcs are both brightest in 'PE-A'; say which control is which"
     ):
-        sp.assign(loaded, NAMES)
+        assign(loaded, NAMES)
 
 
 def test_a_control_without_its_stain() -> None:

@@ -51,20 +51,21 @@ def spillover(
     """
     from immport_cyto import provenance, tables
     from immport_cyto.events import figure as drawing
-    from immport_cyto.events import spillover as estimation
+    from immport_cyto.events.controls import CONTROLS, estimate
+    from immport_cyto.events.spillover import SPILLOVER
     from immport_cyto.events.spillover_figure import spillover_figure
     from immport_cyto.files import write_text
 
     files = collect_fcs(paths, files_json)
     controls = None
     if controls_path:
-        given = tables.read(controls_path, estimation.CONTROLS)
+        given = tables.read(controls_path, CONTROLS)
         controls = dict(zip(given["file_name"], given["fcs_colname"], strict=True))
     panel = tables.read(panel_path, tables.PANEL) if panel_path else None
-    found = estimation.estimate(files, controls=controls, panel=panel)
+    found = estimate(files, controls=controls, panel=panel)
     write_text(out, found.to_csv())
     if fits_path:
-        tables.write(found.table(), fits_path, estimation.SPILLOVER)
+        tables.write(found.table(), fits_path, SPILLOVER)
     if figure_path:
         drawing.save(spillover_figure(found), figure_path)
     taken = {one.name: channel for one, channel in zip(found.fits, found.channels, strict=True)}

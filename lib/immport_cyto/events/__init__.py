@@ -8,7 +8,7 @@
     Back from transformed values to the values before the transform.
 ``scales``
     Transforms that all files of a panel share.
-``spillover``
+``controls``, ``spillover``
     A spillover matrix from single-stain controls.
 ``transforms``, ``compensation``, ``qc``, ``thresholds``, ``figure``
     The parts, as functions of arrays.
@@ -31,7 +31,7 @@ _HOME = {
     "preprocess": "_preprocess",
 }
 _MODULES = (
-    "compensation", "figure", "figure_data", "gates", "keywords", "qc", "scales", "spillover",
+    "compensation", "controls", "figure", "figure_data", "gates", "keywords", "qc", "scales", "spillover",
     "spillover_figure", "stability", "thresholds", "transforms",
 )  # fmt: skip
 

@@ -21,7 +21,7 @@ def spillover_figure(found: Estimate) -> "Figure":
     Parameters
     ----------
     found
-        As given by `immport_cyto.events.spillover.estimate`.
+        As given by `immport_cyto.events.controls.estimate`.
 
     Returns
     -------
