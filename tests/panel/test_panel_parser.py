@@ -144,7 +144,7 @@ def test_several_targets_that_are_no_dump(text: str, antigens: tuple[str, ...]):
 
 
 @pytest.mark.parametrize(
-    "text", ["Cd300ld", "Flt3 ligandX", "CD3/XYZ9", "CD12345678", "IL20RBX", "CXC35", "CD4-FOO", "CD4/FOO"]
+    "text", ["Cd300ldX", "Flt3 ligandX", "CD3/XYZ9", "CD12345678", "IL20RBX", "CXC35", "CD4-FOO", "CD4/FOO"]
 )
 def test_doubt_is_unknown(text: str):
     assert parse_channel("", text).role == "unknown"
@@ -161,7 +161,7 @@ def test_modifiers_and_class():
     assert "intracellular" in parse_channel("", "ic CTLA-4").modifiers
     assert parse_channel("", "CD45_SCS").modifiers == ("unread SCS",)
     assert parse_channel("", "CD8a (53-6.7)").modifiers == ("clone 53-6.7",)
-    assert parse_channel("", "CD16 3G8").modifiers == ("unread 3G8",)
+    assert parse_channel("", "CD16 3G8").modifiers == ("clone 3G8",)
     assert parse_channel("Nd145Di", "PE-CCR2").modifiers == ("through PE",)
     assert parse_channel("", "pSTAT5").marker_class == "state"
     assert parse_channel("", "CD4").marker_class == "type"

@@ -20,16 +20,17 @@ if TYPE_CHECKING:
     from immport_cyto.panel.corrections import read_corrections, write_corrections
     from immport_cyto.panel.gates import Definition, Gate, parse_gates
     from immport_cyto.panel.harmonizer import HarmonizedPanels, harmonize
-    from immport_cyto.panel.parser import ROLES, ChannelReading, Context, parse_channel
+    from immport_cyto.panel.parser import parse_channel
+    from immport_cyto.panel.reading import ROLES, ChannelReading, Context
     from immport_cyto.panel.vocabulary import antigen, resolve
 
 _HOME = {
-    "ChannelReading": "parser",
-    "Context": "parser",
+    "ChannelReading": "reading",
+    "Context": "reading",
     "Definition": "gates",
     "Gate": "gates",
     "HarmonizedPanels": "harmonizer",
-    "ROLES": "parser",
+    "ROLES": "reading",
     "antigen": "vocabulary",
     "harmonize": "harmonizer",
     "parse_channel": "parser",

@@ -1,17 +1,14 @@
 """Several antigens in one channel: dumps, families, two targets on one metal; and text that may be left unread."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from immport_cyto.panel.segments import MODIFIERS, Segment, cut
+from immport_cyto.panel.notes import LINEAGE
+from immport_cyto.panel.segments import MODIFIERS, PREFIXES, Segment
 from immport_cyto.panel.suggest import near_reporter
 from immport_cyto.panel.vocabulary import STATE, Antigen, Isotope, load
 
 _CD = re.compile(r"^cd(\d+)([a-z]*)$")
-_BRACKETS = re.compile(r"\(([^()]{2,20})\)")
-_GLUED = re.compile(r"(?<![A-Za-z])CD(\d{4,16})(?!\d)", re.IGNORECASE)
-# antigens of dump channels; a run of digits such as 141619 is only read as several of these
-_LINEAGE = ("3", "4", "8", "14", "15", "16", "19", "20", "33", "34", "56", "61", "66", "123", "235")
 _NOT_ADDED = frozenset({"1", "2", "6", "9"})  # counters, as in CD86-2
 _CHANGES_TARGET = frozenset(
     {
@@ -60,9 +57,15 @@ def compose(segments: list[Segment], isotope: Isotope | None) -> Composite | Non
     for segment in _join_clones(segments):
         added: list[Antigen] = []
         if segment.category == "antigen" and isinstance(segment.entry, Antigen):
-            if last is not None and not segment.separator and len(segment.key) < 4 and segment.key[:2] != "cd":
+            glued = (
+                last is not None and not segment.separator and previous is not None and previous.category == "antigen"
+            )
+            if glued and len(segment.key) < 4 and segment.key[:2] != "cd":
                 return None  # IL20RB is not IL-20 and Rb
             added = [segment.entry]
+        elif segment.category == "number" and previous is not None and previous.category == "site":
+            modifiers.append(f"site {segment.key}")  # T37/46
+            continue
         elif segment.category == "number" and last is not None:
             if _is_mass(segment, isotope, entries):
                 modifiers.append(f"mass {segment.key}")
@@ -86,7 +89,7 @@ def compose(segments: list[Segment], isotope: Isotope | None) -> Composite | Non
 
 def _modify(segment: Segment, modifiers: list[str], unread: list[list[Segment]], *, continued: bool) -> None:
     if segment.category == "modifier":
-        meaning = MODIFIERS[segment.key]
+        meaning = MODIFIERS.get(segment.key) or PREFIXES.get(segment.key, "")
         if meaning and meaning != "and":
             modifiers.append(meaning)
     elif segment.category == "site":
@@ -142,7 +145,14 @@ def _phospho(entries: list[Antigen], modifiers: list[str]) -> list[Antigen]:
     if not site and "phospho" not in modifiers:
         return entries
     by_name = load().by_name
-    return [by_name.get(f"p{e.name}", e) if e.kind == "signalling" else e for e in entries]
+    return [by_name.get(f"p{e.name}") or _phospho_form(e) for e in entries]
+
+
+def _phospho_form(entry: Antigen) -> Antigen:
+    """The phospho form of an antigen whose phospho form the vocabulary does not have: never the antigen itself."""
+    if entry.kind in {"phospho", "cleaved"} or not entry.genes:
+        return entry
+    return replace(entry, name=f"p{entry.name}", kind="phospho", marker_class=STATE)
 
 
 def _is_mass(segment: Segment, isotope: Isotope | None, entries: list[Antigen]) -> bool:
@@ -160,7 +170,7 @@ def _numbers(segment: Segment, last: Antigen) -> list[Antigen]:
     """``CD3-19-20``: numbers that go on after a CD antigen."""
     if not _CD.match(last.name.lower()) or not segment.separator or segment.key in _NOT_ADDED:
         return []
-    if not segment.separator.strip() and segment.key not in _LINEAGE:
+    if not segment.separator.strip() and segment.key not in LINEAGE:
         return []
     found = load().antigens.get(f"cd{segment.key}")
     return [found] if found else []
@@ -188,34 +198,3 @@ def _join_clones(segments: list[Segment]) -> list[Segment]:
         else:
             joined.append(segment)
     return joined
-
-
-def split_clones(text: str) -> tuple[str, tuple[str, ...]]:
-    """The text without brackets that hold a clone (``CD11b (M1/70)``, ``CD8a (53-6.7)``), and the clones."""
-    clones = tuple(name for name in _BRACKETS.findall(text) if _is_clone(name))
-    return _BRACKETS.sub(lambda match: " " if match.group(1) in clones else match.group(0), text), clones
-
-
-def _is_clone(text: str) -> bool:
-    if not any(c.isdigit() for c in text) or not (any(c.isalpha() for c in text) or "." in text):
-        return False
-    return all(segment.category in {"text", "number", "modifier"} for segment in cut(text))
-
-
-def spell_out(text: str) -> str:
-    """``CD141619dead`` becomes ``CD14/CD16/CD19 dead``: lineage numbers, if there is one way to cut them."""
-    return _GLUED.sub(lambda match: _glued(match.group(1)) or match.group(0), text)
-
-
-def _glued(digits: str) -> str:
-    ways: list[list[str]] = []
-
-    def split(rest: str, taken: list[str]) -> None:
-        if not rest:
-            ways.append(taken)
-        for number in _LINEAGE:
-            if rest.startswith(number) and len(ways) < 2:
-                split(rest[len(number) :], [*taken, number])
-
-    split(digits, [])
-    return "/".join(f"CD{number}" for number in ways[0]) + " " if len(ways) == 1 else ""

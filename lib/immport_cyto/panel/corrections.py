@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from immport_cyto.exceptions import PanelError, TableError
-from immport_cyto.panel.parser import ROLES, ChannelReading
+from immport_cyto.panel.reading import ROLES, ChannelReading
 from immport_cyto.panel.vocabulary import NONE, STATE, TYPE, antigen, load
 from immport_cyto.tables import Column, Table
 

@@ -7,7 +7,7 @@ from functools import lru_cache
 from immport_cyto.panel._text import key
 from immport_cyto.panel.vocabulary import Isotope, load
 
-_PREFIX = re.compile(r"^(?:<?(?:FJ)?[-_ ]?(?:Comp|Compensated|Uncomp|cp)[-_. ]+|<)(?=\S)", re.IGNORECASE)
+_PREFIX = re.compile(r"^[*#~\s]*(?:<?(?:FJ)?[-_ ]?(?:Comp|Compensated|Uncomp|cp)[-_. ]+|<)?(?=\S)", re.IGNORECASE)
 _PULSE = re.compile(
     r"(?:[-_. :,]+(?:(?:Log|Lin|H|A|W)?(?:Area|Height|Width|Peak|Integral|Log|Lin|HLin|HLog|ALin|ALog|WLin)|"
     r"LogH|LogA|LinH|LinA|LogW|LinW|(?-i:[AHW]))|[-_. ]+(?:INT|PEAK|TOF)(?:[-_. ]+(?:LIN|LOG))?|[-_. ]+(?:LIN|LOG))$",
@@ -15,16 +15,18 @@ _PULSE = re.compile(
 )  # fmt: skip
 _PULSE_SMALL = re.compile(r"[-_. ][ahw]$")
 _SCATTER = re.compile(
-    r"^(?:\d{3}(?:nm)?[ _-]?)?(?:[VBRUYG]|UV|VIOLET|BLUE|YG|RED)?[ _-]?"
-    r"(?:FSC|SSC|FS|SS|BSC|FALS|RALS|LALS|MALS|FLS|FWSC|SDSC|PMT FSC|"
+    r"^(?:\d{3}(?:nm)?[ _-]?)?(?:[VBRUYG]|UV|NUV|DUV|IR|VIOLET|BLUE|GREEN|YELLOW|YG|RED)?[ _-]?"
+    r"(?:FSC|SSC|FS|SS|BSC|FALS|RALS|LALS|MALS|FLS|FWSC|SDSC|PMT FSC|SALS|"
+    r"(?:small|large|medium|wide|low)[ _-]?angle(?: (?:light )?scatter)?|light ?loss|axial light loss|"
     r"(?:forward|side|back)[ _-]?(?:angle )?(?:light )?scatter\w*)"
-    r"(?:PAR|PERP)?\d?(?:[ ._-]?(?:B|V|R|UV|IMAGING))?"
+    r"[ _-]?(?:PAR|PERP|PMT|PW|para|perp)?\d?"
+    r"(?:[ ._-]?\(?(?:B|V|R|Y|YG|G|UV|IR|DUV|NUV|VIOLET|BLUE|RED|GREEN|YELLOW|IMAGING)\)?){0,2}"
     r"(?:[ ._-]*(?:Area|Height|Width|A|H|W|Lin|Log|HLin|HLog|ALin|INT|PEAK|TOF))*\d?"
     r"(?: \([^)]*\))?(?:[ _-]*(?:ratio|diff))?$",
     re.IGNORECASE,
 )  # fmt: skip
 _TIME = re.compile(
-    r"^(?:HDR[ _-]?T|time)\d?"
+    r"^(?:HDR[ _-]?T|time|zeit|tijd|temps|tiempo|tempo)\d?"
     r"(?:\W*\(?[\d.]* ?(?:s|sec|secs|seconds|ms|min)\.?\)?|[ _](?:lsw|msw|lsb|msb|low|high|1|2))?$",
     re.IGNORECASE,
 )  # fmt: skip
@@ -33,12 +35,12 @@ _FILTER = re.compile(
     r"[\[(]?(?<!\w)\d{3}\s?(?:LP|SP|BP|nm)(?!\w)[\])]?|\(\d{3}\)"
 )
 _COLOUR = (
-    r"(?:UV|Ultraviolet|Deep ?Blue|Violet|Blue|Green|Yellow|Yel|YG|YelGrn|Red|Grn|Orange|NIR|Near[ -]?IR|IR|Far ?Red|"
-    r"Vio|Blu|Gre|Org)"
+    r"(?:UV|NUV|DUV|Ultraviolet|Deep ?Blue|Violet|Blue|Green|Yellow|Yel|YG|YelGrn|Red|Grn|Orange|NIR|Near[ -]?IR|IR|"
+    r"Far ?Red|Vio|Blu|Gre|Org)"
 )
 _DETECTOR = re.compile(
     rf"^(?:FL[ _-]?\d{{1,2}}(?:[ _]?(?:{_COLOUR}|[A-Z]))?|"
-    rf"(?:UV|V|B|R|Y|YG|G|BL|RL|VL|YL|GL|UL|YGL|IR|U|O|GR|VR)[ _-]?\d{{1,3}}|"
+    rf"(?:UV|V|B|R|Y|YG|G|BL|RL|VL|YL|GL|UL|YGL|IR|FR|NUV|DUV|U|O|GR|VR|NIR)[ _-]?\d{{1,3}}|"
     rf"{_COLOUR}[ _.-]?(?:laser)?[ _.-]?(?:[A-Z]|\d{{1,3}})|"
     rf"{_COLOUR}[ _.-](?:B|R|V|Y|G)(?:[ _.-]?fluorescence)?(?: \(.*\))?|"
     r"(?:channel|chan|ch|param|parameter|det|detector|PMT|ADC|pulse)[ _-]?(?:[A-Z]|\d{1,3})|"

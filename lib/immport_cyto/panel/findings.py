@@ -6,7 +6,7 @@ from itertools import combinations
 from typing import Any
 
 from immport_cyto.panel._text import clean
-from immport_cyto.panel.parser import ChannelReading
+from immport_cyto.panel.reading import ChannelReading
 
 _DOUBT = 0.7  # readings below this confidence are listed
 _SHARED = 3  # near-panels share at least this many markers

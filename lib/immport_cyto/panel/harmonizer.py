@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from immport_cyto.exceptions import FCSError, InputError
 from immport_cyto.panel import corrections as corrections_
 from immport_cyto.panel.findings import Inventory, find
-from immport_cyto.panel.parser import Context, parse_channel
+from immport_cyto.panel.parser import parse_channel
+from immport_cyto.panel.reading import Context
 from immport_cyto.panel.vocabulary import NONE, load
 
 if TYPE_CHECKING:

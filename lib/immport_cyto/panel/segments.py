@@ -22,11 +22,15 @@ MODIFIERS = {
     "ics": "intracellular", "intra": "intracellular", "intracell": "intracellular", "intracellular": "intracellular",
     "cy": "intracellular", "cyt": "intracellular", "cyto": "intracellular", "nuclear": "intracellular",
     "surf": "surface", "surface": "surface", "s": "surface", "ec": "surface", "membrane": "surface", "total": "total",
-    "phospho": "phospho", "p": "phospho", "soluble": "soluble", "v": "", "conj": "", "purified": "", "custom": "",
-    "clone": "", "ab": "", "mab": "", "antibody": "", "carrier": "", "stain": "", "dye": "", "marker": "",
+    "phospho": "phospho", "p": "phospho", "soluble": "soluble", "v": "", "conj": "", "purified": "",
+    "custom": "", "clone": "", "ab": "", "mab": "", "antibody": "", "carrier": "", "stain": "", "dye": "", "marker": "",
     "pos": "", "neg": "", "positive": "", "negative": "", "hi": "", "lo": "", "high": "", "low": "", "ebio": "",
     "and": "and", "plus": "and", "or": "or", "not": "or", "minus": "or", "without": "or", "vs": "or",
 }  # fmt: skip
+
+
+# only before a name, without a separator: cCD3, iCD3, SmIgM, NuTdT
+PREFIXES = {"c": "intracellular", "i": "intracellular", "n": "intracellular", "nu": "intracellular", "sm": "surface"}
 
 
 @dataclass(frozen=True)
@@ -133,6 +137,8 @@ def _lookup(runs: list[_Run], start: int, end: int) -> tuple[Segment | None, flo
     if _SITE.match(name) and end - start <= 2:
         return made("site"), 1.3
     if end - start == 1:
+        if name in PREFIXES and end < len(runs) and not runs[end].separator:
+            return Segment("modifier", text, name, separator), 1.4
         if name in MODIFIERS:
             return made("modifier"), 1.4
         return made("number" if name.isdigit() else "text"), 8.0 if name.isdigit() else 10.0
@@ -148,7 +154,8 @@ def _stands_alone(runs: list[_Run], start: int, end: int) -> bool:
 
 
 def _drop_lone_codes(segments: list[Segment]) -> list[Segment]:
-    if any(s.category in {"antigen", "word"} for s in segments):
+    company = ("antigen", "word")
+    if any(s.category in company or (isinstance(s.entry, Reporter) and not s.entry.needs_company) for s in segments):
         return segments
     return [
         Segment("text", s.text, s.key, s.separator) if isinstance(s.entry, Reporter) and s.entry.needs_company else s

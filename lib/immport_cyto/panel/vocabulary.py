@@ -4,7 +4,7 @@ The tables in ``panel/data`` are the project's own and hold facts only (names an
 differentiation molecules workshops, HGNC and MGI give them). They are read once per process, without pandas.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
@@ -12,6 +12,7 @@ from importlib.resources import files
 from immport_cyto.panel._text import key
 
 STATE, TYPE, NONE = "state", "type", "none"
+_DONORS = frozenset({"PE", "APC", "PerCP"})
 _GENE_LENGTH = 4  # shorter gene symbols collide with other words of a panel
 
 
@@ -43,11 +44,16 @@ class Antigen:
 
 @dataclass(frozen=True)
 class Reporter:
-    """A fluorochrome. `needs_company`: a short code that counts only beside an antigen or in $PnN."""
+    """A fluorochrome. `needs_company`: a short code that counts only beside an antigen or in $PnN.
+
+    `laser` and `emission` are the usual excitation line and the emission maximum in nm, 0 where not known.
+    """
 
     name: str
     kind: str
     needs_company: bool
+    laser: int = 0
+    emission: int = 0
 
 
 @dataclass(frozen=True)
@@ -93,11 +99,12 @@ def rows(table: str) -> Iterator[dict[str, str]]:
 def load() -> Vocabulary:
     """Read the vocabulary; the result is shared and must not be changed."""
     collisions: list[str] = []
-    antigens, by_name = _antigens(collisions)
-    return Vocabulary(antigens, _reporters(), _words(), _isotopes(), by_name, tuple(collisions))
+    reporters, words = _reporters(), _words()
+    antigens, by_name = _antigens(collisions, reporters.keys() | words.keys())
+    return Vocabulary(antigens, reporters, words, _isotopes(), by_name, tuple(collisions))
 
 
-def _antigens(collisions: list[str]) -> tuple[dict[str, Antigen], dict[str, Antigen]]:
+def _antigens(collisions: list[str], taken: Container[str]) -> tuple[dict[str, Antigen], dict[str, Antigen]]:
     index: dict[str, Antigen] = {}
     by_name: dict[str, Antigen] = {}
     derived: list[tuple[str, Antigen]] = []
@@ -130,18 +137,26 @@ def _antigens(collisions: list[str]) -> tuple[dict[str, Antigen], dict[str, Anti
             owners.setdefault(entry.genes[0], []).append(entry)
     derived += [(gene, found[0]) for gene, found in owners.items() if len(found) == 1 and len(gene) >= _GENE_LENGTH]
     for name, entry in derived:  # a name that is written out wins over one made by rule
-        index.setdefault(key(name), entry)
+        if key(name) not in taken:
+            index.setdefault(key(name), entry)
     return index, by_name
 
 
 def _reporters() -> dict[str, Reporter]:
     index: dict[str, Reporter] = {}
     for row in rows("reporters"):
+        laser = int(row["laser"] or 0)
+        templates = [row["reporter"], *filter(None, row["synonyms"].split("|"))]
         for number in row["numbers"].split("|"):
-            entry = Reporter(row["reporter"].replace("{}", number), row["kind"], row["needs_company"] == "yes")
-            for template in [row["reporter"], *row["synonyms"].split("|")]:
-                if template:
-                    index.setdefault(key(template.replace("{}", number)), entry)
+            digits = "".join(filter(str.isdigit, number[:3])) if row["emission"] == "=" else row["emission"]
+            name = row["reporter"].replace("{}", number)
+            entry = Reporter(name, row["kind"], row["needs_company"] == "yes", laser, int(digits or 0))
+            for template in templates:
+                index.setdefault(key(template.replace("{}", number)), entry)
+            donor, dash, acceptor = name.partition("-")
+            if dash and row["kind"] == "tandem" and donor in _DONORS:  # Cy7APC, Cy5.5-PerCP
+                index.setdefault(key(acceptor + donor), entry)
+                index.setdefault(key(acceptor.replace(".", "") + donor), entry)
     return index
 
 

@@ -1,0 +1,100 @@
+"""What people write into a channel name besides its target: clones, dilutions, lots, second names in brackets."""
+
+import re
+from functools import lru_cache
+
+from immport_cyto.panel._text import key
+from immport_cyto.panel.segments import MODIFIERS, cut
+from immport_cyto.panel.vocabulary import Antigen, load, rows
+
+_BRACKETS = re.compile(r"[(\[]([^()\[\]]{1,40})[)\]]")
+_DILUTION = re.compile(
+    r"(?<![\w.])1\s?[:/]\s?\d{2,5}(?![\w.])|(?<![\w.])\d+(?:\.\d+)?\s?(?:ul|µl|ug|ug/ml|ng/ml|ng|nM)\b", re.IGNORECASE
+)
+_REMARK = re.compile(
+    r"(?<![A-Za-z0-9])(?:v\d|lot[ #:]?\w*|tube ?\d+|panel ?\d+|new|old|2nd)(?![A-Za-z0-9])", re.IGNORECASE
+)
+_CLONE = re.compile(r"(?:(?<=[\s_,;])|(?<=\bclone))[ _:#-]*([A-Za-z0-9][A-Za-z0-9./-]{1,14})(?=$|[\s_,;)])")
+_QUOTES = re.compile(r"^[\"'*#~\[]+|[\"'*~?!\]]+$")
+_GLUED = re.compile(r"(?<![A-Za-z])CD(\d{4,16})(?!\d)", re.IGNORECASE)
+_NUMBERS_ONLY = re.compile(r"^\d{1,3}(?:\s?[/,+-]\s?\d{1,3}){2,}$")
+# antigens of dump channels; a run of digits such as 141619 is only read as several of these
+LINEAGE = ("3", "4", "8", "14", "15", "16", "19", "20", "33", "34", "56", "61", "66", "123", "235")
+_ISOFORMS = frozenset({"PTPRC"})  # names of one gene that are never one target
+
+
+@lru_cache(maxsize=1)
+def clones() -> frozenset[str]:
+    """Keys of known antibody clones."""
+    return frozenset(key(row["clone"]) for row in rows("clones"))
+
+
+def strip(text: str) -> tuple[str, tuple[str, ...]]:
+    """The text without clones, dilutions, remarks and repeated names in brackets; and what is worth keeping."""
+    kept: list[str] = []
+    text = _QUOTES.sub("", text) or text
+    if len(text) < 4:
+        return text, ()
+    shorter = _REMARK.sub(" ", _DILUTION.sub(" ", text))
+    text = shorter if key(shorter) else text
+    text = _BRACKETS.sub(lambda match: _bracket(text[: match.start()], match, kept), text)
+    for match in reversed(list(_CLONE.finditer(text))):
+        if key(match.group(1)) in clones() and key(match.group(1)) not in load().antigens:
+            rest = text[: match.start()] + " " + text[match.end() :]
+            if key(rest):
+                text = rest
+                kept.append(f"clone {match.group(1)}")
+    return " ".join(text.split()).strip(" ,;"), tuple(kept)
+
+
+def _bracket(before: str, match: re.Match[str], kept: list[str]) -> str:
+    """What stands for a bracket: nothing for a clone or a second name of what stands before it."""
+    content, whole = match.group(1), match.group(0)
+    if _is_clone(content) or key(content) in clones():
+        kept.append(f"clone {content}")
+        return " "
+    first = load().antigens.get(key(before))
+    if first is None:
+        return whole
+    if content.strip().isdigit() and content.strip() not in LINEAGE:
+        kept.append(f"clone {content.strip()}")
+        return " "
+    parts = [load().antigens.get(key(part)) for part in re.split(r"[,;]", content)]
+    return " " if any(_same(first, part) for part in parts) else whole
+
+
+def _same(first: Antigen, other: Antigen | None) -> bool:
+    """Whether two names are one target: the same entry, or names of the same gene that are no isoforms."""
+    if other is None or first.kind in {"phospho", "cleaved"} or other.kind in {"phospho", "cleaved"}:
+        return other is first
+    return other is first or bool((set(first.genes) & set(other.genes)) - _ISOFORMS)
+
+
+def _is_clone(text: str) -> bool:
+    if not any(c.isdigit() for c in text) or not (any(c.isalpha() for c in text) or "." in text):
+        return False
+    return (
+        all(segment.category in {"text", "number", "modifier"} for segment in cut(text)) and key(text) not in MODIFIERS
+    )
+
+
+def spell_out(text: str) -> str:
+    """``CD141619dead`` becomes ``CD14/CD16/CD19 dead``, ``3/14/19`` becomes ``CD3/CD14/CD19``: lineage numbers only."""
+    if _NUMBERS_ONLY.match(text):
+        numbers = re.findall(r"\d+", text)
+        return "/".join(f"CD{n}" for n in numbers) if set(numbers) <= set(LINEAGE) else text
+    return _GLUED.sub(lambda match: _glued(match.group(1)) or match.group(0), text)
+
+
+def _glued(digits: str) -> str:
+    ways: list[list[str]] = []
+
+    def split(rest: str, taken: list[str]) -> None:
+        if not rest:
+            ways.append(taken)
+        for number in LINEAGE:
+            if rest.startswith(number) and len(ways) < 2:
+                split(rest[len(number) :], [*taken, number])
+
+    split(digits, [])
+    return "/".join(f"CD{number}" for number in ways[0]) + " " if len(ways) == 1 else ""
