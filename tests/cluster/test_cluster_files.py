@@ -159,7 +159,7 @@ def test_summary_gives_counts_and_exact_medians(files, truth, tmp_path, monkeypa
         values = X[label == row.metacluster, MARKERS.index(row.marker)]
         assert row.median == np.median(values) if len(values) else np.isnan(row.median)
     # a few markers at a time: the same
-    monkeypatch.setattr(cluster.summary, "_VALUES_AT_ONCE", 1)
+    monkeypatch.setattr(cluster.grouped, "_VALUES_AT_ONCE", 1)
     assert cluster.summarize(model, labelled)[1].equals(medians)
 
 

@@ -1,4 +1,4 @@
-"""Clusterings over files: shares per sample, drift, agreement of two clusterings, markers against markers, choice of k."""
+"""Clusterings over files: shares per sample, drift, two clusterings side by side, marker pairs, choice of k."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING

@@ -1,0 +1,102 @@
+"""``immport-cyto cluster map``."""
+
+from pathlib import Path
+
+import click
+
+from immport_cyto.cli._cluster_results import (
+    FILE,
+    FOLDER,
+    choose_models,
+    fcs_argument,
+    figures_option,
+    map_all,
+    models_option,
+    record,
+    stem,
+    write_tables,
+)
+from immport_cyto.cli._common import collect_fcs, files_option, jobs_option, json_option, n_jobs, quiet_option
+from immport_cyto.cli._targets import targets
+
+ALARM = 0.2
+"""A file with so much larger a share of outliers than the training is worth a warning."""
+
+
+@click.command("map")
+@fcs_argument
+@files_option
+@models_option
+@click.option("--out-dir", type=FOLDER, required=True, help="Folder for the FCS files with cluster channels.")
+@click.option("--clusters", "clusters_path", type=FILE, help="Table of the metaclusters to write.")
+@click.option("--medians", "medians_path", type=FILE, help="Table of medians per metacluster to write.")
+@click.option(
+    "--drift", "drift_path", type=FILE,
+    help="Table to write: outliers and shift of the composition of each file against the training.",
+)  # fmt: skip
+@click.option("--outliers", "outliers_path", type=FILE, help="Table to write: outliers per file and node.")
+@click.option(
+    "--mad", "mad_allowed", type=click.FloatRange(min=0), default=4.0, show_default=True,
+    help="An event is an outlier where its distance to the code is above the median + so many MAD of the training.",
+)  # fmt: skip
+@click.option("--outlier-channel", is_flag=True, help="Add the channel FlowSOM_outlier (1: outlier, 0: not).")
+@figures_option
+@jobs_option
+@json_option
+@quiet_option
+def map_command(
+    paths: tuple[Path, ...], files_json: Path | None, model_paths: tuple[Path, ...], out_dir: Path,
+    clusters_path: Path | None, medians_path: Path | None, drift_path: Path | None, outliers_path: Path | None,
+    mad_allowed: float, outlier_channel: bool, figures_dir: Path | None, jobs: int | None, json_path: Path | None,
+    quiet: bool,
+) -> None:  # fmt: skip
+    """Write FCS files with the node and metacluster that a model gives each event.
+
+    Markers are matched by name, in any order; a file that lacks a marker of the model is an error, markers that the
+    model does not have are listed in --drift. With --figures-dir the drift is drawn too.
+
+    \b
+    Example:
+      immport-cyto cluster map new/*.fcs --model SDY1-flow-8m-3fa9c1.npz --out-dir mapped --drift drift.tsv
+    """
+    from immport_cyto import tables
+    from immport_cyto.cluster.drift import drift, node_outliers
+
+    files = collect_fcs(paths, files_json)
+    into = targets(files, out_dir)
+    models, chosen = choose_models(model_paths, files)
+    mapped = map_all(
+        chosen, files, into, jobs=n_jobs(jobs), quiet=quiet, mad_allowed=mad_allowed, outlier_channel=outlier_channel
+    )
+    by_model = [(model, names) for model in models if (names := [name for name in files if chosen[name] is model])]
+    drifts = [drift(model, {name: mapped[name] for name in names}) for model, names in by_model]
+    if drift_path:
+        tables.write(tables.concat(drifts, tables.DRIFT), drift_path, tables.DRIFT)
+    if outliers_path:
+        per_node = [node_outliers(model, {name: mapped[name] for name in names}, mad_allowed)
+                    for model, names in by_model]  # fmt: skip
+        tables.write(tables.concat(per_node, tables.OUTLIERS), outliers_path, tables.OUTLIERS)
+    counts = {"files": len(files), "events": sum(file.n_events for file in mapped.values())}
+    if clusters_path or medians_path or figures_dir:
+        labelled = [(model, {name: into[name] for name in names}) for model, names in by_model]
+        counts = write_tables(labelled, clusters_path, medians_path, figures_dir)
+    if figures_dir:
+        from immport_cyto import report
+
+        for (model, _), rows in zip(by_model, drifts, strict=True):
+            report.save(report.figures.drift(rows), figures_dir / f"{stem(model)}-drift.svg")
+    counts["outliers"] = sum(file.n_outliers for file in mapped.values())
+    warnings = [
+        f"{name}: {100 * file.n_outliers / file.n_events:.1f} % of the events are far from every code "
+        f"(training: {100 * chosen[name].outlier_share_:.1f} %); check transformation and panel, or train again"
+        for name, file in mapped.items()
+        if file.n_events and file.n_outliers > (chosen[name].outlier_share_ + ALARM) * file.n_events
+    ]
+    for warning in warnings:
+        click.echo(f"immport-cyto: warning: {warning}", err=True)
+    parameters = {"mad": mad_allowed, "outlier_channel": outlier_channel}
+    record("cluster map", json_path, models, [*model_paths, *files.values()], counts, warnings, parameters)
+    click.echo(
+        f"{out_dir}: {counts['events']} events of {counts['files']} files mapped, {counts['outliers']} outliers",
+        err=True,
+    )

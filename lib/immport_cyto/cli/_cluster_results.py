@@ -1,0 +1,118 @@
+"""Options and outputs that the verbs of ``immport-cyto cluster`` share."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from immport_cyto.cli._targets import group_stem
+
+if TYPE_CHECKING:
+    from immport_cyto.cluster import FlowSOM, MappedFile
+
+    Mapped = tuple[FlowSOM, dict[str, Path]]
+
+FILE = click.Path(path_type=Path, dir_okay=False)
+FOLDER = click.Path(path_type=Path, file_okay=False)
+
+fcs_argument = click.argument("paths", metavar="[FCS]...", type=click.Path(path_type=Path), nargs=-1)
+models_option = click.option(
+    "--model", "model_paths", type=FILE, required=True, multiple=True,
+    help="Model of cluster flowsom (.npz). Of several each file takes the one that was trained on it, else the only "
+    "one of its panel.",
+)  # fmt: skip
+figures_option = click.option(
+    "--figures-dir", type=FOLDER, help="Folder for a heat map of the medians of each model (.svg)."
+)
+
+
+def stem(model: "FlowSOM") -> str:
+    """Name of a model's files, without ending."""
+    return group_stem(model.study_accession, model.panel_id)
+
+
+def choose_models(paths: Sequence[Path], files: Mapping[str, Path]) -> "tuple[list[FlowSOM], dict[str, FlowSOM]]":
+    """The models, and that of each file."""
+    from immport_cyto import cluster, fcs
+
+    models = [cluster.load(path) for path in paths]
+    chosen = {}
+    for name, path in files.items():
+        with fcs.open(path) as file:
+            chosen[name] = cluster.choose_model(models, name, file.keywords.get("ICYTO_PANEL", "").strip())
+    return models, chosen
+
+
+def map_all(
+    models: "Mapping[str, FlowSOM]", files: Mapping[str, Path], targets: Mapping[str, Path], *, jobs: int, quiet: bool,
+    mad_allowed: float = 4.0, outlier_channel: bool = False,
+) -> "dict[str, MappedFile]":  # fmt: skip
+    """Map each file onto its model and write it."""
+    from immport_cyto import cluster
+    from immport_cyto.progress import progress
+
+    mapped = {}
+    with progress("mapping files", len(files), quiet=quiet) as shown:
+        for name, source in files.items():
+            mapped[name] = cluster.map_file(
+                models[name], source, targets[name],
+                mad_allowed=mad_allowed, outlier_channel=outlier_channel, n_jobs=jobs,
+            )  # fmt: skip
+            if shown:
+                shown.step(name)
+    return mapped
+
+
+def write_tables(
+    done: "Sequence[Mapped]", clusters_path: Path | None, medians_path: Path | None, figures_dir: Path | None
+) -> dict[str, int]:
+    """Write clusters.tsv, medians and heat maps of labelled files; what was counted."""
+    from immport_cyto import cluster, tables
+
+    summaries = [cluster.summarize(model, mapped) for model, mapped in done]
+    clusters = tables.concat((one for one, _ in summaries), tables.CLUSTERS)
+    if clusters_path:
+        tables.write(clusters, clusters_path, tables.CLUSTERS)
+    if medians_path:
+        medians = tables.concat((one for _, one in summaries), tables.CLUSTER_MEDIANS)
+        tables.write(medians, medians_path, tables.CLUSTER_MEDIANS)
+    if figures_dir:
+        from immport_cyto import report
+
+        for (model, _), (some, medians) in zip(done, summaries, strict=True):
+            report.save(report.figures.cluster_heatmap(medians, some), figures_dir / f"{stem(model)}.svg")
+    return {
+        "models": len(done),
+        "files": sum(len(mapped) for _, mapped in done),
+        "events": int(clusters["n_events"].sum()),
+        "metaclusters": len(clusters),
+    }
+
+
+def record(
+    command: str, path: Path | None, models: "Sequence[FlowSOM]", inputs: Sequence[Path], counts: dict[str, int],
+    warnings: Sequence[str], parameters: Mapping[str, Any] | None = None,
+) -> None:  # fmt: skip
+    """Write the ``--json`` record, with what each model is; without `path` nothing."""
+    if path is None:
+        return
+    from immport_cyto import provenance
+
+    described = [
+        {
+            "study_accession": model.study_accession,
+            "panel_id": model.panel_id,
+            "markers": model.markers,
+            "training": [{"file_name": name, "n_events": n} for name, n in model.training],
+            "quantization_error": model.quantization_error_,
+            "explained_variance": model.explained_variance_.tolist(),
+        }
+        for model in models
+    ]
+    used = {**(models[0].get_params() if models else {}), **(parameters or {})}
+    extra = {"models": described}
+    provenance.write(
+        path,
+        provenance.record(command, inputs=inputs, parameters=used, counts=counts, warnings=warnings, extra=extra),
+    )

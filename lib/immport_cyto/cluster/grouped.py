@@ -1,0 +1,84 @@
+"""Labelled FCS files of one model: their labels, and the values of each cluster."""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from immport_cyto import events, fcs
+from immport_cyto.cluster.files import METACLUSTER_CHANNEL, MODEL_KEYWORD, NODE_CHANNEL, digest
+from immport_cyto.cluster.model import FlowSOM
+from immport_cyto.exceptions import InputError
+
+_VALUES_AT_ONCE = 64 * 2**20
+
+
+def read_nodes(model: FlowSOM, path: Path) -> NDArray[np.int32]:
+    """Node (0-based) of each event of a file that was mapped onto the model.
+
+    Raises
+    ------
+    InputError
+        The file was not mapped, or was mapped onto another model.
+    """
+    with fcs.open(path) as file:
+        for channel in (METACLUSTER_CHANNEL, NODE_CHANNEL):
+            if channel not in file.names:
+                msg = f"{path}: there is no channel {channel}; map the file first with 'cluster map'"
+                raise InputError(msg)
+        if _model_of(file.keywords.get(MODEL_KEYWORD, "")) != digest(model):
+            msg = f"{path}: the file was mapped onto another model; map it onto this one with 'cluster map'"
+            raise InputError(msg)
+        nodes = file.events([NODE_CHANNEL])[:, 0]
+    whole = np.isfinite(nodes).all() and (nodes == np.trunc(nodes)).all()
+    if len(nodes) and not (whole and nodes.min() >= 1 and nodes.max() <= len(model.codes_)):
+        msg = f"{path}: channel {NODE_CHANNEL} holds numbers that are no node of the model; map the file again"
+        raise InputError(msg)
+    return nodes.astype(np.int32) - 1
+
+
+def common_markers(paths: Sequence[Path]) -> list[str]:
+    """Markers that all files have, in the first file's order."""
+    common: list[str] | None = None
+    for path in paths:
+        with fcs.open(path) as file:
+            found = events.markers(file)
+        common = list(found) if common is None else [marker for marker in common if marker in found]
+    return common or []
+
+
+def values_by_label(
+    paths: Sequence[Path], markers: Sequence[str], labels: NDArray[np.integer], n_labels: int
+) -> Iterator[tuple[int, int, NDArray[np.float32]]]:
+    """Values of each label (0-based) and marker (its position) over all files; labels without events are left out.
+
+    Reads as many markers at a time as memory allows.
+    """
+    order = np.argsort(labels, kind="stable")
+    bounds = np.searchsorted(labels[order], np.arange(n_labels + 1))
+    width = max(1, _VALUES_AT_ONCE // max(len(labels), 1))
+    for first in range(0, len(markers), width):
+        some = markers[first : first + width]
+        values = np.empty((len(labels), len(some)), np.float32)
+        begin = 0
+        for path in paths:
+            with fcs.open(path) as file:
+                channels = events.markers(file)
+                values[begin : begin + file.n_events] = file.events([channels[marker] for marker in some])
+                begin += file.n_events
+        for column in range(len(some)):
+            ordered = values[order, column]
+            for label in range(n_labels):
+                low, high = bounds[label], bounds[label + 1]
+                if high > low:
+                    yield label, first + column, ordered[low:high]
+
+
+def _model_of(keyword: str) -> str | None:
+    try:
+        content = json.loads(keyword)
+    except ValueError:
+        return None
+    return content.get("model") if isinstance(content, dict) else None
