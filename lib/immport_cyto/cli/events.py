@@ -4,7 +4,9 @@ from pathlib import Path
 
 import click
 
+from immport_cyto.cli import _metacyto
 from immport_cyto.cli._common import collect_fcs, files_option, json_option, quiet_option, seed_option
+from immport_cyto.cli._events_gate import gate
 from immport_cyto.cli._events_spillover import spillover
 from immport_cyto.cli._events_transforms import transforms
 
@@ -14,7 +16,7 @@ def group() -> None:
     """Compensate, transform and check events."""
 
 
-for command in (spillover, transforms):
+for command in (gate, spillover, transforms):
     group.add_command(command)
 
 
@@ -42,7 +44,12 @@ for command in (spillover, transforms):
     "logicle:T=262144,W=0.5,M=4.5,A=0; TABLE is transforms.tsv of events transforms: one scale for all files "
     "of a panel.",
 )  # fmt: skip
-@click.option("--cofactor", type=float, help="Cofactor of arcsinh.  [default: 150 for flow, 5 for CyTOF]")
+@click.option(
+    "--cofactor", type=float,
+    help="Cofactor of arcsinh.  [default: 150 for flow, 5 for CyTOF; 8 for CyTOF with --method metacyto]",
+)  # fmt: skip
+@_metacyto.method_option
+@_metacyto.rename_option
 @click.option("--no-qc", is_flag=True, help="Keep every event with finite values.")
 @click.option(
     "--threshold", "thresholds", multiple=True, metavar="TEXT",
@@ -50,7 +57,10 @@ for command in (spillover, transforms):
     "dead), on linear, compensated values: 'debris: FSC-A < 30000', 'doublet: FSC-A / FSC-H > 1.4', 'time: shift > "
     "0.2', 'time: rate > 3', 'dead: off'.  May be given several times.",
 )  # fmt: skip
-@click.option("--max-events", type=click.IntRange(min=1), help="Keep a random subset of at most so many events.")
+@click.option(
+    "--max-events", type=click.IntRange(min=1),
+    help="Keep a random subset of at most so many events.  [default: all; 5000 with --method metacyto]",
+)  # fmt: skip
 @seed_option
 @click.option(
     "--figure", "figure_path", type=click.Path(path_type=Path, dir_okay=False),
@@ -67,6 +77,8 @@ def preprocess(
     compensation: str,
     transform: str,
     cofactor: float | None,
+    method: str,
+    rename: tuple[str, ...],
     no_qc: bool,
     thresholds: tuple[str, ...],
     max_events: int | None,
@@ -85,25 +97,35 @@ def preprocess(
 
     from immport_cyto import events, provenance, tables
 
+    _metacyto.check_options(
+        method,
+        only_standard=("--compensation", "--transform", "--no-qc", "--threshold", "--figure"),
+        only_metacyto=("--rename",),
+    )
     files = collect_fcs([path] if path else [], files_json)
     if len(files) != 1:
         msg = f"{len(files)} FCS files are given; preprocess one file at a time"
         raise click.UsageError(msg)
     [(name, source)] = files.items()
     panel = tables.read(panel_path, tables.PANEL) if panel_path else None
-    result = events.preprocess(
-        source,
-        out,
-        file_name=name,
-        panel=panel,
-        compensation=compensation,
-        transform=transform,
-        cofactor=cofactor,
-        qc="none" if no_qc else "auto",
-        thresholds=thresholds,
-        max_events=max_events,
-        seed=seed,
-    )
+    if method == "metacyto":
+        result = _metacyto.preprocess(
+            source, out, name=name, panel=panel, cofactor=cofactor, rename=rename, max_events=max_events, seed=seed
+        )
+    else:
+        result = events.preprocess(
+            source,
+            out,
+            file_name=name,
+            panel=panel,
+            compensation=compensation,
+            transform=transform,
+            cofactor=cofactor,
+            qc="none" if no_qc else "auto",
+            thresholds=thresholds,
+            max_events=max_events,
+            seed=seed,
+        )
     tables.write(pd.DataFrame([result.row]), qc_path, tables.QC)
     if figure_path and result.figure_data is not None:
         from immport_cyto.events import figure
@@ -124,6 +146,7 @@ def preprocess(
                     "cofactor": cofactor,
                     "qc": "none" if no_qc else "auto",
                     **({"thresholds": list(thresholds)} if thresholds else {}),
+                    **({"method": method, "rename": list(rename)} if method != "standard" else {}),
                     "max_events": max_events,
                     "seed": seed,
                 },

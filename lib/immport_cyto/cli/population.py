@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from immport_cyto.cli._common import collect_fcs, files_option, json_option, quiet_option
+from immport_cyto.cli import _metacyto
+from immport_cyto.cli._common import collect_fcs, files_option, json_option, quiet_option, seed_option
 from immport_cyto.exceptions import OptionError
 
 if TYPE_CHECKING:
@@ -28,23 +29,34 @@ def group() -> None:
     """Find, name and count populations."""
 
 
+group.add_command(_metacyto.import_command)
+
+
 @group.command("cutoffs")
 @_fcs_argument
 @files_option
 @_samples_option
 @click.option("--markers", help="Only these markers, separated by commas.  [default: all]")
+@_metacyto.method_option
+@_metacyto.sample_size_option
+@seed_option
 @click.option("--out", type=_FILE, required=True, help="Cut-offs to write (cutoffs.tsv).")
 @json_option
 @quiet_option
 def cutoffs(
     paths: tuple[Path, ...], files_json: Path | None, samples: Path | None,
-    markers: str | None, out: Path, json_path: Path | None, quiet: bool,
+    markers: str | None, method: str, sample_size: int, seed: int, out: Path, json_path: Path | None, quiet: bool,
 ) -> None:  # fmt: skip
     """Find the value above which each marker is positive, per study and panel, or that there is none."""
     from immport_cyto import provenance, tables
 
+    _metacyto.check_options(method, only_metacyto=("--sample-size", "--seed"))
     files = collect_fcs(paths, files_json)
-    frame = _cutoffs(files, samples, markers, quiet)
+    random = {"method": method, "seed": seed, "sample_size": sample_size} if method == "metacyto" else {}
+    if method == "metacyto":
+        frame = _metacyto.cutoffs(files, samples, markers, seed=seed, sample_size=sample_size, quiet=quiet)
+    else:
+        frame = _cutoffs(files, samples, markers, quiet)
     tables.write(frame, out, tables.CUTOFFS)
     without = int(frame["cutoff"].isna().sum())
     click.echo(
@@ -54,7 +66,7 @@ def cutoffs(
         entry = provenance.record(
             "population cutoffs",
             inputs=_inputs(files, samples),
-            parameters={"markers": markers},
+            parameters={"markers": markers, **random},
             counts={"files": len(files), "markers": len(frame), "without_cutoff": without},
         )
         provenance.write(json_path, entry)
@@ -101,6 +113,10 @@ def label(
     help="A population, such as 'Naive CD4=CD3+ CD4+ CCR7+ CD45RA+'; may be repeated.",
 )  # fmt: skip
 @click.option("--cutoffs", "cutoffs_path", type=_FILE, help="Cut-offs to use (cutoffs.tsv).  [default: found here]")
+@_metacyto.method_option
+@_metacyto.pre_gate_option
+@_metacyto.sample_size_option
+@seed_option
 @click.option("--out", type=_FILE, required=True, help="Events of each population and file to write (counts.tsv).")
 @click.option("--medians", type=_FILE, help="Medians of each population, file and marker to write.")
 @click.option("--cutoffs-out", type=_FILE, help="Write the cut-offs that were used.")
@@ -108,40 +124,37 @@ def label(
 @quiet_option
 def search(
     paths: tuple[Path, ...], files_json: Path | None, samples: Path | None,
-    definitions: Path | None, given: tuple[str, ...], cutoffs_path: Path | None, out: Path, medians: Path | None,
-    cutoffs_out: Path | None, json_path: Path | None, quiet: bool,
+    definitions: Path | None, given: tuple[str, ...], cutoffs_path: Path | None, method: str, pre_gate: str,
+    sample_size: int, seed: int, out: Path, medians: Path | None, cutoffs_out: Path | None, json_path: Path | None,
+    quiet: bool,
 ) -> None:  # fmt: skip
     """Count the events of populations that are given by their gates.
 
     An event is + for a marker above its cut-off and - at or below it; ++ is above the second cut-off and lo between
     the two, where a marker has two. What a panel cannot answer is told on stderr and in the JSON, with the marker
     that is missing.
-    """
-    from immport_cyto import population, provenance, tables
-    from immport_cyto.progress import progress
 
+    With --method metacyto gates have + and - only, an event at the cut-off is neither, fractions are of all events of
+    the file, and cut-offs are found on random events. Files must come from events preprocess --method metacyto.
+    """
+    from immport_cyto import provenance, tables
+
+    _metacyto.check_options(method, only_metacyto=("--pre-gate", "--sample-size", "--seed"))
     files = collect_fcs(paths, files_json)
     wanted = _definitions(definitions, given)
-    cuts = tables.read(cutoffs_path, tables.CUTOFFS) if cutoffs_path else _cutoffs(files, samples, None, quiet)
-    found, found_medians, notes = [], [], []
-    members = population.groups(files, tables.read(samples, tables.SAMPLES) if samples else None)
-    with progress("search", len(members), quiet=quiet) as shown:
-        for part in members:
-            counts, middles, said = population.search(
-                part.files, cuts, wanted, panel_id=part.panel_id or None,
-                study_accession=part.study_accession or None,
-            )  # fmt: skip
-            found.append(counts)
-            found_medians.append(middles)
-            notes += said
-            if shown:
-                shown.step(str(part))
+    random = {}
+    if method == "metacyto":
+        random = {"method": method, "pre_gate": pre_gate, "seed": seed, "sample_size": sample_size}
+        counts, middles, cuts, notes = _metacyto.search(
+            files, samples, wanted, cutoffs_path, pre_gate=pre_gate, seed=seed, sample_size=sample_size, quiet=quiet
+        )
+    else:
+        counts, middles, cuts, notes = _search(files, samples, wanted, cutoffs_path, quiet)
     for note in notes:
         click.echo(note, err=True)
-    counts = tables.concat(found, tables.COUNTS)
     tables.write(counts, out, tables.COUNTS)
     if medians:
-        tables.write(tables.concat(found_medians, tables.MEDIANS), medians, tables.MEDIANS)
+        tables.write(middles, medians, tables.MEDIANS)
     if cutoffs_out:
         tables.write(cuts, cutoffs_out, tables.CUTOFFS)
     click.echo(f"{out}: {counts['population'].nunique()} of {len(wanted)} populations in {len(files)} files", err=True)
@@ -149,7 +162,7 @@ def search(
         entry = provenance.record(
             "population search",
             inputs=[*_inputs(files, samples), *(path for path in (definitions, cutoffs_path) if path)],
-            parameters={"populations": list(given)},
+            parameters={"populations": list(given), **random},
             counts={"files": len(files), "populations": int(counts["population"].nunique())},
             warnings=notes,
         )
@@ -238,6 +251,29 @@ def _cutoffs(files: dict[str, Path], samples: Path | None, markers: str | None, 
             if shown:
                 shown.step(str(part))
     return tables.concat(found, tables.CUTOFFS)
+
+
+def _search(
+    files: dict[str, Path], samples: Path | None, wanted: "pd.DataFrame", cutoffs_path: Path | None, quiet: bool
+) -> tuple["pd.DataFrame", "pd.DataFrame", "pd.DataFrame", list[str]]:
+    from immport_cyto import population, tables
+    from immport_cyto.progress import progress
+
+    cuts = tables.read(cutoffs_path, tables.CUTOFFS) if cutoffs_path else _cutoffs(files, samples, None, quiet)
+    found, found_medians, notes = [], [], []
+    members = population.groups(files, tables.read(samples, tables.SAMPLES) if samples else None)
+    with progress("search", len(members), quiet=quiet) as shown:
+        for part in members:
+            counts, middles, said = population.search(
+                part.files, cuts, wanted, panel_id=part.panel_id or None,
+                study_accession=part.study_accession or None,
+            )  # fmt: skip
+            found.append(counts)
+            found_medians.append(middles)
+            notes += said
+            if shown:
+                shown.step(str(part))
+    return tables.concat(found, tables.COUNTS), tables.concat(found_medians, tables.MEDIANS), cuts, notes
 
 
 def _definitions(path: Path | None, given: tuple[str, ...]) -> "pd.DataFrame":

@@ -12,6 +12,8 @@ MetaCyto's code.
     Cut-offs of the markers of a panel, by the silhouette of a random sample.
 ``cluster``, ``label``, ``close``
     flowHC, the labels of its clusters, and what follows from them.
+``auto_cluster``, ``unite``
+    The same on the files of a panel, as tables; the labels of several panels.
 ``search``
     Events of populations that are given by their labels.
 ``regression``, ``effects``, ``pool``
@@ -27,19 +29,22 @@ from typing import TYPE_CHECKING, Any
 from immport_cyto._lazy import lazy
 
 if TYPE_CHECKING:
+    from immport_cyto.metacyto.batch import auto_cluster, unite
     from immport_cyto.metacyto.hierarchy import flow_hc, scaled
     from immport_cyto.metacyto.labels import close, label_clusters
     from immport_cyto.metacyto.original import read_cluster_stats, read_sample_info
     from immport_cyto.metacyto.preprocessing import preprocess
     from immport_cyto.metacyto.randomness import RSample
-    from immport_cyto.metacyto.searching import cluster, cutoffs, label, search
+    from immport_cyto.metacyto.searching import cluster, cutoffs, label, search, whole_labels
     from immport_cyto.metacyto.silhouette import find_cutoff, mean_silhouettes
-    from immport_cyto.metacyto.stacking import Stack, stack
+    from immport_cyto.metacyto.stacking import NOT_CLUSTERED, Stack, stack
     from immport_cyto.metacyto.statistics import effects, pool, regression
 
 _HOME = {
+    "NOT_CLUSTERED": "stacking",
     "RSample": "randomness",
     "Stack": "stacking",
+    "auto_cluster": "batch",
     "close": "labels",
     "cluster": "searching",
     "cutoffs": "searching",
@@ -57,11 +62,15 @@ _HOME = {
     "scaled": "hierarchy",
     "search": "searching",
     "stack": "stacking",
+    "unite": "batch",
+    "whole_labels": "searching",
 }
 
 __all__ = [
+    "NOT_CLUSTERED",
     "RSample",
     "Stack",
+    "auto_cluster",
     "close",
     "cluster",
     "cutoffs",
@@ -79,6 +88,8 @@ __all__ = [
     "scaled",
     "search",
     "stack",
+    "unite",
+    "whole_labels",
 ]
 
 

@@ -17,16 +17,15 @@ _SEPARATORS = re.compile(r"[|&,]")
 def parse(label: str) -> Gates:
     """Markers in capitals and their signs: ``CD3+|CD4-`` gives (("CD3", "+"), ("CD4", "-")).
 
-    Gates are separated by ``|``, ``&`` or ``,``, or else by blanks.
+    Gates are separated by ``|``, ``&`` or ``,``, or by blanks.
 
     Raises
     ------
     DefinitionError
-        A gate does not end in + or -, or there is none.
+        A gate does not end in one + or -, or there is none.
     """
-    parts = _SEPARATORS.split(label) if _SEPARATORS.search(label) else label.split()
     gates = []
-    for part in (part.strip() for part in parts if part.strip()):
+    for part in _parts(label):
         marker, sign = part[:-1].strip().upper(), part[-1]
         if sign not in "+-" or not marker or marker[-1] in "+-" or "^" in part:
             msg = (
@@ -38,6 +37,15 @@ def parse(label: str) -> Gates:
         msg = "an empty definition means all events; give gates such as CD3+|CD4-"
         raise DefinitionError(msg)
     return tuple(gates)
+
+
+def _parts(label: str) -> list[str]:
+    """Texts of the gates; blanks separate them only where each word has a sign, as markers may hold blanks."""
+    found: list[str] = []
+    for part in (part.strip() for part in _SEPARATORS.split(label)):
+        words = part.split()
+        found += words if all(word[-1] in "+-" for word in words) else [part]
+    return found
 
 
 def write(gates: Iterable[tuple[str, str]]) -> str:

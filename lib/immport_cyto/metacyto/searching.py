@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from immport_cyto.exceptions import AnalysisError, PanelError
+from immport_cyto.exceptions import AnalysisError, DefinitionError, PanelError
 from immport_cyto.metacyto import hierarchy, labels
 from immport_cyto.metacyto.randomness import RSample
 from immport_cyto.metacyto.silhouette import Split, find_cutoff
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 METHOD = "metacyto"
 SAMPLE_SIZE = 2000
+
+_LISTED = 10  # populations in a note
 
 Mask = NDArray[np.bool_]
 
@@ -95,6 +97,33 @@ def _doubt(values: NDArray[np.float64], used: int, compare: bool) -> str:
         if population.cutoff(values).value is None:
             doubts.append("MetaCyto always cuts; the default method finds one group of events and no cut-off")
     return "; ".join(doubts)
+
+
+def whole_labels(definitions: "pd.DataFrame") -> list[tuple[str, str]]:
+    """Name and label of each population of DEFINITIONS, the gates of its parents taken in: MetaCyto has no parents.
+
+    Raises
+    ------
+    DefinitionError
+        A definition has other signs than + and -, or is its own parent.
+    """
+    by_name = {row["population"]: row for _, row in definitions.iterrows()}
+
+    def gates(text: str, parent: str, above: tuple[str, ...]) -> labels.Gates:
+        own = labels.parse(text)
+        if not parent:
+            return own
+        if parent in above:
+            msg = f"population {parent!r} is its own parent; correct the column parent"
+            raise DefinitionError(msg)
+        row = by_name.get(parent)
+        higher = gates(row["definition"], row["parent"], (*above, parent)) if row is not None else labels.parse(parent)
+        return tuple(dict.fromkeys([*higher, *own]))
+
+    return [
+        (name, labels.write(gates(row["definition"], row["parent"], (name,))) if row["parent"] else row["definition"])
+        for name, row in by_name.items()
+    ]
 
 
 @dataclass(frozen=True)
@@ -273,7 +302,8 @@ def _possible(
         else:
             wanted.append((name, text, gates))
     if impossible:
-        notes.append(f"not possible on this panel: {'; '.join(impossible)}")
+        more = f"; and {len(impossible) - _LISTED} more" if len(impossible) > _LISTED else ""
+        notes.append(f"{len(impossible)} not possible on this panel: {'; '.join(impossible[:_LISTED])}{more}")
     return wanted
 
 

@@ -149,6 +149,19 @@ CLUSTERS = Table(
     ("study_accession", "panel_id", "metacluster"),
 )
 
+MEMBERS = Table(
+    "members.tsv",
+    "one row per event and cluster of MetaCyto's flowHC, whose clusters of different levels are nested",
+    (
+        _STUDY,
+        _PANEL_ID,
+        _int("cluster", "number of the cluster, from 1"),
+        _FILE,
+        _int("event", "number of the event in the preprocessed file, from 1"),
+    ),
+    ("study_accession", "panel_id", "cluster", "file_name", "event"),
+)
+
 CLUSTER_MEDIANS = Table(
     "cluster_medians.tsv",
     "median of each marker in each metacluster, on the transformed scale",
@@ -197,7 +210,7 @@ COUNTS = Table(
     (
         _FILE,
         _PANEL_ID,
-        _text("method", "search, flowsom or flock"),
+        _text("method", "search, flowsom, flock or metacyto"),
         _POPULATION,
         _text("definition", "its gates; empty for a cluster without a name", False),
         _text("cl_id", "Cell Ontology class", False),
@@ -213,7 +226,7 @@ MEDIANS = Table(
     "median of each marker in each population of each file, on the transformed scale",
     (
         _FILE,
-        _text("method", "search, flowsom or flock"),
+        _text("method", "search, flowsom, flock or metacyto"),
         _POPULATION,
         _text("marker", "harmonised marker name"),
         _float("median", "on the transformed scale; empty without events", False),
@@ -229,7 +242,7 @@ POPULATIONS = Table(
         _PANEL_ID,
         _text("sample_id", "expsample accession, ESn"),
         _FILE,
-        _text("method", "search, flowsom, flock or immport"),
+        _text("method", "search, flowsom, flock, metacyto or immport"),
         _POPULATION,
         _text("definition", "its gates", False),
         _text("cl_id", "Cell Ontology class", False),
@@ -262,7 +275,7 @@ EFFECTS = Table(
     "effects.tsv",
     "one row per population, study and term",
     (
-        _text("method", "search, flowsom, flock or immport"),
+        _text("method", "search, flowsom, flock, metacyto or immport"),
         _POPULATION,
         _text("definition", "its gates", False),
         _text("parent", "definition of the parent; empty for all events", False),
@@ -288,7 +301,7 @@ META = Table(
     "meta.tsv",
     "one row per population and term, pooled over studies; leave-one-out rows name the omitted study",
     (
-        _text("method", "search, flowsom, flock or immport"),
+        _text("method", "search, flowsom, flock, metacyto or immport"),
         _POPULATION,
         _text("definition", "its gates", False),
         _text("term", "term of the model"),
@@ -327,7 +340,7 @@ FAILURES = Table(
 )
 
 ALL = (
-    SAMPLES, PANEL, PANELS, QC, TRANSFORMS, CLUSTERS, CLUSTER_MEDIANS, CUTOFFS, DEFINITIONS,
+    SAMPLES, PANEL, PANELS, QC, TRANSFORMS, CLUSTERS, MEMBERS, CLUSTER_MEDIANS, CUTOFFS, DEFINITIONS,
     COUNTS, MEDIANS, POPULATIONS, RESULTS, EFFECTS, META, FAILURES,
     *clustering.ALL,
     *over_studies.ALL,
