@@ -11,6 +11,7 @@ line prints it on stderr and exits with 1. Anything else that escapes is a bug a
     │   │   └── FCSTruncatedError    fewer events in the file than it declares
     │   ├── TableError           a table lacks a column or holds a value of the wrong kind
     │   ├── PackageError         an ImmPort package that cannot be loaded
+    │   ├── NetworkError         ImmPort's server cannot be reached, refuses, or sends what is damaged
     │   └── ModelError           a saved model that cannot be used
     ├── OptionError              an option (or a key of study.yaml) with a value that makes no sense
     │   ├── DefinitionError      a population definition that cannot be read
@@ -46,6 +47,10 @@ class TableError(InputError):
 
 class PackageError(InputError):
     """An ImmPort package that cannot be loaded."""
+
+
+class NetworkError(InputError):
+    """ImmPort's server cannot be reached, refuses, or sends what is damaged."""
 
 
 class ModelError(InputError):

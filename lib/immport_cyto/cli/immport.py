@@ -8,9 +8,13 @@ import click
 from immport_cyto.cli._common import json_option
 from immport_cyto.cli._immport_domains import domains
 from immport_cyto.cli._immport_link import link
+from immport_cyto.cli._immport_network import download, query
+from immport_cyto.cli._immport_privacy import privacy
 from immport_cyto.cli._immport_results import results
 from immport_cyto.cli._immport_search import reagents, search
 from immport_cyto.cli._immport_store import warn
+from immport_cyto.cli._immport_template import template
+from immport_cyto.cli._immport_validate import validate
 
 if TYPE_CHECKING:
     from immport_cyto.immport import LoadReport
@@ -21,7 +25,7 @@ def group() -> None:
     pass
 
 
-for _command in (link, results, search, reagents, domains):
+for _command in (link, results, search, reagents, domains, query, download, template, validate, privacy):
     group.add_command(_command)
 
 

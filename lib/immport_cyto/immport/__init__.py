@@ -8,6 +8,8 @@
     What ``Store.results`` gives and what ``Store.search`` takes.
 ``sample_sheet``, ``galaxy_payload``, ``catalyst_metadata``
     Samples as Galaxy's sample sheets and as CATALYST have them.
+``connect``, ``save_query``, ``fetch_manifest``, ``download``
+    From ImmPort's server, with credentials of the environment.
 ``age_years``, ``study_days``, ``technique``
     Values of ImmPort in the units and words of ``samples.tsv``.
 """
@@ -18,7 +20,17 @@ from immport_cyto._lazy import lazy
 
 if TYPE_CHECKING:
     from immport_cyto.immport.domain_tables import DOMAINS
+    from immport_cyto.immport.downloading import (
+        DOWNLOADS,
+        Entry,
+        download,
+        fetch_manifest,
+        read_manifest,
+        save_query,
+        select_entries,
+    )
     from immport_cyto.immport.loading import LoadReport, LoadStatus
+    from immport_cyto.immport.network import Client, connect
     from immport_cyto.immport.package import Limits, find_sources
     from immport_cyto.immport.reagents import REAGENTS
     from immport_cyto.immport.results import Results
@@ -35,6 +47,15 @@ if TYPE_CHECKING:
 
 _HOME = {
     "DOMAINS": "domain_tables",
+    "Client": "network",
+    "connect": "network",
+    "DOWNLOADS": "downloading",
+    "Entry": "downloading",
+    "select_entries": "downloading",
+    "download": "downloading",
+    "fetch_manifest": "downloading",
+    "read_manifest": "downloading",
+    "save_query": "downloading",
     "CATALYST_METADATA": "sheets",
     "SAMPLE_SHEET": "sheets",
     "catalyst_metadata": "sheets",
@@ -61,11 +82,14 @@ _HOME = {
 __all__ = [
     "CATALYST_METADATA",
     "DOMAINS",
+    "DOWNLOADS",
     "FILE_WITHOUT_METADATA",
     "LEVELS",
     "ORPHANS",
     "REAGENTS",
     "SAMPLE_SHEET",
+    "Client",
+    "Entry",
     "Limits",
     "LoadReport",
     "LoadStatus",
@@ -74,11 +98,17 @@ __all__ = [
     "Store",
     "age_years",
     "catalyst_metadata",
+    "connect",
+    "download",
+    "fetch_manifest",
     "find_sources",
     "galaxy_payload",
     "is_topcoded",
     "open_store",
+    "read_manifest",
     "sample_sheet",
+    "save_query",
+    "select_entries",
     "study_days",
     "technique",
 ]
