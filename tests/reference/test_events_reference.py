@@ -11,7 +11,9 @@ from flowutils import compensate
 
 from immport_cyto import events, fcs, panel
 from immport_cyto.events import compensation as comp
-from immport_cyto.events.transforms import Arcsinh, Logicle, fasinh_cofactor
+from immport_cyto.events import gating, gatingml
+from immport_cyto.events.transforms import Arcsinh, Hyperlog, Logicle, fasinh_cofactor, fast
+from immport_cyto.exceptions import InputError
 
 pytestmark = pytest.mark.shared
 
@@ -141,6 +143,30 @@ class TestGatingML:
         found = [re.search(rf'gating:{end}="([0-9.eE+-]+)"', text) for end in ("min", "max")]
         low, high = found
         return float(low[1]) if low else -np.inf, float(high[1]) if high else np.inf
+
+    def test_every_gate_of_every_file(self, suite: Path) -> None:
+        """Rectangles, polygons, ellipsoids, quadrants, booleans, parents, ratios, all scales and compensations."""
+        data = fcs.open(suite / "data1.fcs")
+        seen = set()
+        for path in sorted((suite / "gml").glob("*.xml")):
+            if path.name == "gml_range_gate_attr_testing.xml":
+                with pytest.raises(InputError, match="holds no gates"):
+                    gatingml.read(path)
+                continue
+            for name, inside in gating.membership(data, gatingml.read(path), "data1.fcs").items():
+                # in this file the gate of the truth ParQuadRect has another name
+                known = "ParQuadRect" if name == "ParRectangle1" else name
+                if known != "myEllipse2":
+                    assert (inside == self.truth(suite, known)).all(), (path.name, name)
+                    seen.add(known)
+        assert seen == {path.stem.removeprefix("Results_") for path in (suite / "truth").iterdir()}
+
+    def test_hyperlog_by_the_table(self, suite: Path) -> None:
+        x = fcs.open(suite / "data1.fcs").events(["FL1-H"])[:, 0]
+        low, high = self.limits(suite, "gml_transform_hyperlog_range2_gate.xml")
+        for scale in (Hyperlog(10000, 1, 4.5, 0).forward, lambda x: fast(Hyperlog(10000, 1, 4.5, 0), x)):
+            y = scale(x)
+            assert (((y >= low) & (y < high)) == self.truth(suite, "ScaleRange2")).all()
 
     def test_asinh(self, suite: Path) -> None:
         x = fcs.open(suite / "data1.fcs").events(["FL1-H"])[:, 0]

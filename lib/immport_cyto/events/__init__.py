@@ -10,6 +10,8 @@
     Transforms that all files of a panel share.
 ``controls``, ``spillover``
     A spillover matrix from single-stain controls.
+``gatingml``, ``gating``
+    Gates of a Gating-ML 2.0 file.
 ``transforms``, ``compensation``, ``qc``, ``thresholds``, ``figure``
     The parts, as functions of arrays.
 """
@@ -31,8 +33,8 @@ _HOME = {
     "preprocess": "_preprocess",
 }
 _MODULES = (
-    "compensation", "controls", "figure", "figure_data", "gates", "keywords", "qc", "scales", "spillover",
-    "spillover_figure", "stability", "thresholds", "transforms",
+    "compensation", "controls", "figure", "figure_data", "gates", "gating", "gatingml", "keywords", "qc", "scales",
+    "spillover", "spillover_figure", "stability", "thresholds", "transforms",
 )  # fmt: skip
 
 __all__ = ["PreprocessResult", "inverse", "markers", "parse", "preprocess"]
