@@ -33,18 +33,6 @@ rename_option = click.option(
     "--rename", multiple=True, metavar="OLD=NEW",
     help="With --method metacyto: another name for a marker, so that panels agree, such as CD8B=CD8; may be repeated.",
 )  # fmt: skip
-parameter_option = click.option(
-    "--parameter",
-    default="fraction",
-    show_default=True,
-    help="With --method metacyto: the outcome, fraction or a marker of --medians, such as CD28.",
-)
-medians_option = click.option(
-    "--medians",
-    type=_FILE,
-    multiple=True,
-    help="With --method metacyto and a marker as --parameter: medians.tsv; may be repeated.",
-)
 regression_option = click.option(
     "--regression", "regression_path", type=_FILE,
     help="With --method metacyto: write the effects of one model over the files of all studies (MetaCyto's "
@@ -182,13 +170,18 @@ def search(
 
 def effects(
     populations: "pd.DataFrame", samples: "pd.DataFrame", formula: str, term: str | None, medians: Sequence[Path],
-    parameter: str, regression_path: Path | None,
+    markers: Sequence[str], regression_path: Path | None,
 ) -> "pd.DataFrame":  # fmt: skip
     """Effects per panel of a study; the model over all studies is written where asked for."""
     from immport_cyto import metacyto, tables
 
-    middles = tables.concat((tables.read(path, tables.MEDIANS) for path in medians), tables.MEDIANS)
-    options: dict[str, Any] = {"term": term, "parameter": parameter, "medians": middles if medians else None}
+    if bool(medians) != (len(markers) == 1):
+        msg = "MetaCyto's models are of the fraction, or of one --marker of --medians; give both or none"
+        raise OptionError(msg)
+    options: dict[str, Any] = {"term": term}
+    if medians:
+        middles = tables.concat((tables.read(path, tables.MEDIANS) for path in medians), tables.MEDIANS)
+        options |= {"parameter": markers[0], "medians": middles}
     result = metacyto.effects(populations, samples, formula, **options)
     if regression_path:
         tables.write(metacyto.regression(populations, samples, formula, **options), regression_path, tables.META)
