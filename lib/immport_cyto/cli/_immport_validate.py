@@ -1,0 +1,96 @@
+"""``immport-cyto immport validate``: check an upload package without ImmPort."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from immport_cyto.exceptions import PackageError
+
+if TYPE_CHECKING:
+    from immport_cyto.immport.templates import Finding
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
+_SHOWN = 20
+
+
+@click.command()
+@click.argument("packages", metavar="PACKAGE...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--out", type=_FILE, help="Table of all findings, in order of files and rows.")
+@click.option("--html", "html_path", type=_FILE, help="The findings as a page.")
+@click.option("--json", "json_path", type=_FILE, help="The findings as JSON, with inputs, versions and counts.")
+@click.option(
+    "--complete", is_flag=True, help="Nothing of the package is in ImmPort yet: every ID must be defined in it."
+)
+@click.option("--no-files", is_flag=True, help="Do not look for the files that the templates name.")
+@click.option("--no-privacy", is_flag=True, help="Do not look for persons, dates, ages and places.")
+def validate(
+    packages: tuple[Path, ...], out: Path | None, html_path: Path | None, json_path: Path | None, complete: bool,
+    no_files: bool, no_privacy: bool,
+) -> None:  # fmt: skip
+    """Check an upload package (folder, zip, or template files) without ImmPort; exit with 1 where it has errors.
+
+    Templates may be tab-separated text, text with commas, or JSON, of any schema version. All findings are listed, in
+    loading order: what comes first is often the cause of what follows. Private: findings quote the package.
+
+    \b
+    immport-cyto immport validate package.zip --out findings.tsv --html findings.html
+    """
+    from immport_cyto import provenance, tables
+    from immport_cyto.files import write_text
+    from immport_cyto.immport import templates
+    from immport_cyto.immport.templates.page import render
+
+    report = templates.validate(packages, complete=complete, look_for_files=not no_files, privacy=not no_privacy)
+    if out:
+        tables.write(report.frame(), out, templates.FINDINGS)
+    if html_path:
+        write_text(html_path, render(report))
+    counts = {
+        "templates": len(report.files),
+        "other_files": report.n_other,
+        "rows": sum(file.rows for file in report.files),
+        "errors": len(report.errors),
+        "warnings": len(report.warnings),
+        "accessions_not_checked": report.n_accessions,
+    }
+    if json_path:
+        entry = provenance.record(
+            "immport validate",
+            inputs=packages,
+            parameters={"complete": complete, "files": not no_files, "privacy": not no_privacy},
+            counts=counts,
+            extra={
+                "files": [asdict(file) for file in report.files],
+                "findings": [asdict(finding) for finding in report.findings],
+            },
+        )
+        provenance.write(json_path, entry)
+    show(report.findings)
+    click.echo(
+        f"{counts['templates']} templates with {counts['rows']} rows, {counts['other_files']} other files: "
+        f"{counts['errors']} errors, {counts['warnings']} warnings"
+    )
+    if report.errors:
+        first = report.errors[0]
+        msg = (
+            f"{first.file}: {len(report.errors)} errors in the package, the first {place(first)}: {first.message}; "
+            "correct the package and validate it again"
+        )
+        raise PackageError(msg)
+
+
+def show(findings: "list[Finding]") -> None:
+    """The first findings, one per line."""
+    for finding in findings[:_SHOWN]:
+        hint = f" [{finding.suggestion}]" if finding.suggestion else ""
+        click.echo(f"{finding.severity}: {finding.file}: {place(finding)}: {finding.rule}: {finding.message}{hint}")
+    if len(findings) > _SHOWN:
+        click.echo(f"... and {len(findings) - _SHOWN} more; --out writes all")
+
+
+def place(finding: "Finding") -> str:
+    """Block, row and column of a finding."""
+    row = f"row {finding.row}" if finding.row is not None else ""
+    return ", ".join(part for part in (finding.block, row, finding.column) if part) or "the file"
