@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from immport_cyto import fcs, tables
 from immport_cyto.cli.events import group
 from immport_cyto.events.figure import FigureData, qc_figure
-from immport_cyto.exceptions import TableError
+from immport_cyto.exceptions import OptionError, TableError
 from support import events_simulated as sim
 
 
@@ -104,3 +104,33 @@ def test_figure_of_a_file_without_anything_to_show() -> None:
     shown = [text.get_text() for axes in figure.axes for text in axes.texts]
     assert "time not checked: no Time channel" in shown
     assert "3 (100.0%)" in shown
+
+
+def test_scales_of_a_panel_and_thresholds(folder: Path) -> None:
+    (folder / "files.json").write_text(json.dumps([{"name": "sample 1", "path": str(folder / "a.fcs")}]))
+    made = [
+        "transforms", "--files", str(folder / "files.json"), "--panel", str(folder / "panel.tsv"),
+        "--compensation", "none", "--out", str(folder / "t.tsv"), "--json", str(folder / "t.json"),
+    ]  # fmt: skip
+    result = CliRunner().invoke(group, made, catch_exceptions=False)
+    assert result.output == "4 scales of 1 panels from 1 files\n"
+    assert json.loads((folder / "t.json").read_text())["counts"] == {"channels": 4, "files": 1, "panels": 1}
+    scales = tables.read(folder / "t.tsv", tables.TRANSFORMS).set_index("fcs_colname")["transform"]
+    more = ["--transform", str(folder / "t.tsv"), "--threshold", "debris: FSC-A < 70000", "--threshold", "time: off"]
+    done = CliRunner().invoke(group, arguments(folder, *more, "--json", str(folder / "p.json")), catch_exceptions=False)
+    assert done.exit_code == 0
+    entry = json.loads((folder / "p.json").read_text())
+    assert entry["parameters"]["transform"] == "t.tsv"
+    assert entry["parameters"]["thresholds"] == ["debris: FSC-A < 70000", "time: off"]
+    assert entry["rules"]["debris"] == "FSC-A < 70000 (given)"
+    assert entry["transforms"]["PE-A"] == scales["PE-A"]
+    assert {item["name"] for item in entry["inputs"]} == {"a.fcs", "panel.tsv", "t.tsv"}
+    row = tables.read(folder / "qc.tsv", tables.QC).iloc[0]
+    assert (row["n_time"], row["n_debris"]) == (0, entry["counts"]["n_debris"])
+    assert row["n_debris"] > 1000
+
+
+def test_a_wrong_threshold_writes_nothing(folder: Path) -> None:
+    with pytest.raises(OptionError, match="'Aqua' is no channel; the file has Time, FSC-A"):
+        CliRunner().invoke(group, arguments(folder, "--threshold", "dead: Aqua > 3"), catch_exceptions=False)
+    assert not (folder / "out.fcs").exists()

@@ -39,8 +39,8 @@ for command in (gate, spillover, transforms):
 )  # fmt: skip
 @click.option(
     "--transform", default="auto", show_default=True,
-    metavar="auto|arcsinh|metacyto|logicle|hyperlog|log|linear|TEXT|TABLE",
-    help="auto is arcsinh, metacyto arcsinh with 150 for flow and 8 for CyTOF; TEXT gives all parameters, as in "
+    metavar="auto|arcsinh|logicle|hyperlog|log|linear|TEXT|TABLE",
+    help="auto is arcsinh; TEXT gives all parameters, as in "
     "logicle:T=262144,W=0.5,M=4.5,A=0; TABLE is transforms.tsv of events transforms: one scale for all files "
     "of a panel.",
 )  # fmt: skip

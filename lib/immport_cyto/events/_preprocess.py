@@ -87,8 +87,7 @@ def preprocess(
         error where there is none or it does not fit. ``none``. Else the path of a CSV or TSV table.
         Mass cytometry is compensated by a table only.
     transform
-        ``auto`` and ``arcsinh``: arcsinh with `cofactor`. ``metacyto``: arcsinh with 150 for flow and 8 for mass
-        cytometry.
+        ``auto`` and ``arcsinh``: arcsinh with `cofactor`.
         ``logicle`` and ``hyperlog``: W estimated from this file. ``log``. ``linear``. Or the full text of a transform
         (``logicle:T=262144,W=0.5,M=4.5,A=0``), or a table made from all files of the panel (`scales.estimate`) or
         its path.

@@ -13,7 +13,6 @@ from immport_cyto.events import keywords
 from immport_cyto.events.transforms import (
     COFACTOR,
     DEFAULT_WIDTH,
-    METACYTO,
     Arcsinh,
     Hyperlog,
     Linear,
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
 
     from immport_cyto.fcs import Channel, FCSFile
 
-WORDS = ("auto", "arcsinh", "metacyto", "logicle", "hyperlog", "log", "linear")
+WORDS = ("auto", "arcsinh", "logicle", "hyperlog", "log", "linear")
 """Words of the option; anything else is the full text of a transform or the path of a table."""
 
 _UNTRANSFORMED = frozenset({"scatter", "time", "event", "derived", "empty"})
@@ -156,8 +155,6 @@ def choose(
 def _by_word(x: np.ndarray, channel: "Channel", option: str, cofactor: float | None, technique: str) -> Transform:
     if option in {"auto", "arcsinh"}:
         return Arcsinh(float(cofactor or COFACTOR[technique]))
-    if option == "metacyto":
-        return Arcsinh(METACYTO[technique])
     if option == "log":
         return Log(T=_top(channel))
     if option in {"logicle", "hyperlog"}:

@@ -23,10 +23,7 @@ import numpy as np
 from immport_cyto.exceptions import OptionError
 
 COFACTOR = {"flow": 150.0, "cytof": 5.0}
-"""Default cofactors of arcsinh."""
-
-METACYTO = {"flow": 150.0, "cytof": 8.0}
-"""Cofactors of the R package MetaCyto."""
+"""Default cofactors of arcsinh. MetaCyto uses 150 and 8."""
 
 DEFAULT_WIDTH = 0.5
 
