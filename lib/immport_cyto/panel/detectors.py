@@ -7,10 +7,13 @@ from functools import lru_cache
 from immport_cyto.panel._text import key
 from immport_cyto.panel.vocabulary import Isotope, load
 
-_PREFIX = re.compile(r"^[*#~\s]*(?:<?(?:FJ)?[-_ ]?(?:Comp|Compensated|Uncomp|cp)[-_. ]+|<)?(?=\S)", re.IGNORECASE)
+_PREFIX = re.compile(
+    r"^(?:[*#~\s]+|X(?=\d))?(?:<?(?:FJ)?[-_ ]?(?:Comp|Compensated|Uncomp|cp)[-_. ]+|<)?(?=\S)", re.IGNORECASE
+)
 _PULSE = re.compile(
     r"(?:[-_. :,]+(?:(?:Log|Lin|H|A|W)?(?:Area|Height|Width|Peak|Integral|Log|Lin|HLin|HLog|ALin|ALog|WLin)|"
-    r"LogH|LogA|LinH|LinA|LogW|LinW|(?-i:[AHW]))|[-_. ]+(?:INT|PEAK|TOF)(?:[-_. ]+(?:LIN|LOG))?|[-_. ]+(?:LIN|LOG))$",
+    r"LogH|LogA|LinH|LinA|LogW|LinW|(?-i:[AHW]))|[-_. ]+(?:INT|PEAK|TOF)(?:[-_. ]+(?:LIN|LOG))?|[-_. ]+(?:LIN|LOG)|"
+    r" ?\((?:Peak|Area|Height|Width)\))$",
     re.IGNORECASE,
 )  # fmt: skip
 _PULSE_SMALL = re.compile(r"[-_. ][ahw]$")
@@ -49,12 +52,13 @@ _DETECTOR = re.compile(
     re.IGNORECASE,
 )  # fmt: skip
 _COLOUR_ALONE = re.compile(rf"^{_COLOUR}$", re.IGNORECASE)
-_BARE = re.compile(rf"^(?:{_COLOUR}|[A-Z]{{1,3}})$", re.IGNORECASE)
+_BARE = re.compile(rf"^(?:{_COLOUR}|[A-Z]{{1,3}}|\d{{3}})$", re.IGNORECASE)
 _METAL = re.compile(
     r"\((?P<e1>[A-Z][a-z]?|BCKG)(?P<m1>\d{2,3})\)(?P<d1>D[ido])?|"
     r"(?<![A-Za-z0-9])(?P<m2>\d{2,3})[-_ ]?(?P<e2>[A-Z][a-z]?|BCKG)(?P<d2>D[ido])?(?![A-Za-z0-9])|"
     r"(?<![A-Za-z0-9])(?P<e3>[A-Z][a-z]?|BCKG)[-_]?(?P<m3>\d{2,3})(?P<d3>D[ido])?(?![A-Za-z0-9])"
 )
+_IMAGE = re.compile(r"_(?:M\d{2}|MC)(?:_Ch\d{1,2})?$|_Ch\d{2}$")
 _EMPTY = re.compile(r"^(?:[\W_]*|x{3,}|\?+)$", re.IGNORECASE)
 
 
@@ -85,6 +89,13 @@ def strip_filters(text: str) -> str:
     """The name without optical filters and laser lines: ``530/30``, ``(488)``, ``670LP``."""
     bare = _FILTER.sub(" ", text)
     return text if bare == text else " ".join(bare.split()).strip(" -_;/@")
+
+
+def image_role(text: str) -> str:
+    """Role of a feature of an imaging cytometer (``Area_M01``, ``Intensity_MC_Ch02``); empty for other names."""
+    if not _IMAGE.search(text):
+        return ""
+    return "detector" if text.lower().startswith("intensity") else "event"
 
 
 def is_empty(text: str) -> bool:

@@ -14,9 +14,24 @@ _DILUTION = re.compile(
 _REMARK = re.compile(
     r"(?<![A-Za-z0-9])(?:v\d|lot[ #:]?\w*|tube ?\d+|panel ?\d+|new|old|2nd)(?![A-Za-z0-9])", re.IGNORECASE
 )
+# kinds of cells, makers, a number in front: left out only where a known antigen is left over
+_KINDS = (
+    r"(?:naive |memory |total )?(?:B|T|NK|NKT|plasma|stem|mast|dendritic|Th\d+)[ -]?cells?|NK|NKT|Tregs?|TFH|Th\d{1,2}|"
+    r"pDCs?|mDCs?|cDC\d?|DCs?|mono|monocytes?|macs?|macrophages?|neuts?|neutrophils?|PMN|eos|basos?|RBCs?|platelets?|"
+    r"plts?|erythroid"
+)
+_MAKERS = (
+    r"biolegend|bd|bd biosciences|bd pharmingen|pharmingen|ebioscience|ebio|miltenyi|invitrogen|thermo|tonbo|cytek|"
+    r"beckman|coulter|dako|abcam|r&d|r&d systems|fluidigm|maxpar|bio-?rad|sony"
+)
+# kinds of cells, makers, a number in front: left out only where a known antigen is left over
+_ASIDE = re.compile(
+    rf"(?<![A-Za-z0-9])(?:{_KINDS}|{_MAKERS})(?![A-Za-z0-9]|[-.]?\d)|^\d{{1,2}}(?=[ _.-]+[A-Z])", re.IGNORECASE
+)
 _CLONE = re.compile(r"(?:(?<=[\s_,;])|(?<=\bclone))[ _:#-]*([A-Za-z0-9][A-Za-z0-9./-]{1,14})(?=$|[\s_,;)])")
 _QUOTES = re.compile(r"^[\"'*#~\[]+|[\"'*~?!\]]+$")
 _GLUED = re.compile(r"(?<![A-Za-z])CD(\d{4,16})(?!\d)", re.IGNORECASE)
+_AFTER_LINEAGE = re.compile(r"^(lin\w*|dump)[\W_]+(\d{1,3}(?:\W+\d{1,3})+)\W*$", re.IGNORECASE)
 _NUMBERS_ONLY = re.compile(r"^\d{1,3}(?:\s?[/,+-]\s?\d{1,3}){2,}$")
 # antigens of dump channels; a run of digits such as 141619 is only read as several of these
 LINEAGE = ("3", "4", "8", "14", "15", "16", "19", "20", "33", "34", "56", "61", "66", "123", "235")
@@ -37,6 +52,10 @@ def strip(text: str) -> tuple[str, tuple[str, ...]]:
         return text, ()
     shorter = _REMARK.sub(" ", _DILUTION.sub(" ", text))
     text = shorter if key(shorter) else text
+    shorter = _ASIDE.sub(" ", text)
+    if shorter != text and key(shorter) in load().antigens:
+        kept += [f"beside {' '.join(aside.split())}" for aside in _ASIDE.findall(text)]
+        text = shorter
     text = _BRACKETS.sub(lambda match: _bracket(text[: match.start()], match, kept), text)
     for match in reversed(list(_CLONE.finditer(text))):
         if key(match.group(1)) in clones() and key(match.group(1)) not in load().antigens:
@@ -83,6 +102,9 @@ def spell_out(text: str) -> str:
     if _NUMBERS_ONLY.match(text):
         numbers = re.findall(r"\d+", text)
         return "/".join(f"CD{n}" for n in numbers) if set(numbers) <= set(LINEAGE) else text
+    after = _AFTER_LINEAGE.match(text)
+    if after and set(re.findall(r"\d+", after.group(2))) <= set(LINEAGE):
+        return f"{after.group(1)} " + "/".join(f"CD{n}" for n in re.findall(r"\d+", after.group(2)))
     return _GLUED.sub(lambda match: _glued(match.group(1)) or match.group(0), text)
 
 

@@ -69,6 +69,9 @@ def _fixed_role(pnn: str, label: str) -> ChannelReading | None:
         return ChannelReading("scatter", rule="name of light scatter")
     if detectors.is_time(pnn) or detectors.is_time(label):
         return ChannelReading("time", rule="name of time")
+    image = detectors.image_role(pnn)
+    if image and not label:
+        return ChannelReading(image, rule="feature of an image")
     words, antigens = load().words, load().antigens
     for text in (shown, pnn):
         if key(text) in antigens:

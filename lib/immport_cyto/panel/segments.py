@@ -139,7 +139,7 @@ def _lookup(runs: list[_Run], start: int, end: int) -> tuple[Segment | None, flo
     if end - start == 1:
         if name in PREFIXES and end < len(runs) and not runs[end].separator:
             return Segment("modifier", text, name, separator), 1.4
-        if name in MODIFIERS:
+        if name in MODIFIERS or (start and text == "i"):
             return made("modifier"), 1.4
         return made("number" if name.isdigit() else "text"), 8.0 if name.isdigit() else 10.0
     if name[:2] == "bc" and name[2:].isdigit():
