@@ -275,16 +275,18 @@ def _line(x: np.ndarray, y: np.ndarray, slope: float, level: float, n_rest: int)
     for _ in range(50):
         scaled = (y - intercept - slope * x) / noise / _BISQUARE
         weights = base * np.where(np.abs(scaled) < 1, (1 - scaled**2) ** 2, 0.0)
+        # sums, not products of BLAS, whose last digits depend on the number of threads
         total = weights.sum()
-        mean_x, mean_y = (weights @ x) / total, (weights @ y) / total
-        spread = weights @ (x - mean_x) ** 2
-        new = float(weights @ ((x - mean_x) * (y - mean_y)) / spread)
+        mean_x, mean_y = (weights * x).sum() / total, (weights * y).sum() / total
+        apart = x - mean_x
+        power = (weights * apart**2).sum()
+        new = float((weights * apart * (y - mean_y)).sum() / power)
         intercept = float(mean_y - new * mean_x)
         if abs(new - slope) < 1e-9:
             slope = new
             break
         slope = new
-    return slope, float(1 / np.sqrt(spread)), intercept
+    return slope, float(1 / np.sqrt(power)), intercept
 
 
 def _noise(x: np.ndarray, residual: np.ndarray, n_rest: int) -> np.ndarray:
