@@ -111,6 +111,41 @@ def within_study(replicates: int, rng: np.random.Generator) -> None:
             print(f"  {'  ... each file as independent':36s} {rate(naive(populations, samples))}")
 
 
+def changes(replicates: int, rng: np.random.Generator) -> None:
+    """Mean change since the baseline, and counts."""
+    print("Change since the baseline, and a model of the counts")
+    first = ("study_time_days", "0")
+    for name, files, formula, term in (
+        ("20 x 2 visits: mean change", [2] * 20, "1", "change"),
+        ("20 x 3 visits: mean change", [3] * 20, "1", "change"),
+        ("20 x 1-5 visits: change by sex", [1, 2, 3, 4, 5] * 4, "sex", "sex"),
+    ):
+        samples = subjects(files, rng)
+        populations = tables(samples, repeated(0.7), replicates, rng)
+        found = meta.effects(populations, samples, formula, term=term, change_from=first)
+        print(f"  {name:36s} {rate(found['p_value'])}   {found['model'].iloc[0].split('; ')[1]}")
+    for n in (10, 20, 40):
+        samples = subjects([1] * n, rng)
+        populations = counts(samples, replicates, rng)
+        found = meta.effects(populations, samples, "age_years + sex", term="age_years", family="beta-binomial")
+        print(f"  {f'{n} subjects, counts, 0.7 %, ICC .005':36s} {rate(found['p_value'])}   beta-binomial")
+
+
+def counts(samples: pd.DataFrame, replicates: int, rng: np.random.Generator) -> pd.DataFrame:
+    """A rare population whose true share varies between samples as a beta distribution, 2,000 to 50,000 events each."""
+    parts = []
+    mean, precision = 0.007, 1 / 0.005 - 1
+    for replicate in range(replicates):
+        part = samples[["study_accession", "panel_id", "sample_id", "file_name"]].copy()
+        total = rng.integers(2_000, 50_000, len(samples))
+        share = rng.beta(mean * precision, (1 - mean) * precision, len(samples))
+        part["method"], part["population"] = "search", f"null {replicate:05d}"
+        part["n_events"], part["n_parent"] = rng.binomial(total, share), total
+        part["fraction"] = part["n_events"] / total
+        parts.append(part)
+    return pd.concat(parts, ignore_index=True)
+
+
 def over_studies(replicates: int, rng: np.random.Generator, tau: float = 0.01, designs: int = 100) -> None:
     """Studies whose true effects scatter around 0 by `tau` per year of age, with new subjects for every design."""
     print(f"Over studies: effects differ by tau = {tau} per year; 15 to 40 subjects x 1 to 3 files; ICC .7")
@@ -143,4 +178,5 @@ if __name__ == "__main__":
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
     generator = np.random.default_rng(int(sys.argv[2]) if len(sys.argv) > 2 else 1)
     within_study(count, generator)
+    changes(count, generator)
     over_studies(count, generator)

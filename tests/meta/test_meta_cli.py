@@ -80,7 +80,7 @@ def test_errors_leave_no_output(inputs: tuple[Path, Path], tmp_path: Path) -> No
         runner.invoke(group, ["effects", "--populations", str(inputs[1]), *base[3:]], catch_exceptions=False)
     usage = runner.invoke(group, [*base, "--baseline", "Male"])
     assert usage.exit_code == 2
-    assert "'Male' is not of the form COLUMN=LEVEL" in usage.output
+    assert "'Male' is not of the form COLUMN=VALUE" in usage.output
     assert not (tmp_path / "x.tsv").exists()
     runner.invoke(group, base, catch_exceptions=False)
     with pytest.raises(OptionError, match="term 'bmi' is not in the effects; use one of: age_years, sex"):

@@ -1,11 +1,15 @@
 """``immport-cyto meta``: effects per study, pooled effects."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from immport_cyto.cli import _meta_studies, _metacyto
 from immport_cyto.cli._common import json_option
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -19,10 +23,16 @@ def group() -> None:
 @click.option(
     "--populations",
     type=_FILE,
-    required=True,
     multiple=True,
     help="Fraction of each population per sample (populations.tsv); may be repeated.",
 )
+@click.option(
+    "--medians",
+    type=_FILE,
+    multiple=True,
+    help="Median intensities as the outcome instead (medians.tsv); may be repeated.",
+)
+@click.option("--marker", multiple=True, help="With --medians: only this marker; may be repeated.")
 @click.option(
     "--samples",
     type=_FILE,
@@ -42,7 +52,7 @@ def group() -> None:
     type=click.Choice(["logit", "arcsine", "zscore", "fraction", "log10"]),
     default="logit",
     show_default=True,
-    help="Scale of the outcome; log10 of the column value, such as cells per microlitre.",
+    help="Scale of the outcome; log10 of the column value, such as cells per microlitre. Not for --medians.",
 )
 @click.option(
     "--baseline",
@@ -51,20 +61,31 @@ def group() -> None:
     help="Reference level of a category; may be repeated.  [default: first in alphabetical order]",
 )
 @click.option(
+    "--change-from",
+    metavar="COLUMN=VALUE",
+    help="Take the change since each subject's baseline as the outcome, such as study_time_days=0; its mean is the "
+    "term change, and --formula may be 1.",
+)
+@click.option(
+    "--family",
+    type=click.Choice(["linear", "beta-binomial"]),
+    default="linear",
+    show_default=True,
+    help="beta-binomial: a model of the counts, for rare populations; one sample per subject.",
+)
+@click.option(
     "--min-samples", type=click.IntRange(min=1), help="Subjects that a fit needs.  [default: 3 more than parameters]"
 )
 @click.option("--exclude-flag", multiple=True, help="Leave out samples with this word in their flag; may be repeated.")
 @_metacyto.method_option
-@click.option("--medians", type=_FILE, multiple=True, help="With --marker: medians.tsv; may be repeated.")
-@click.option("--marker", multiple=True, help="With --method metacyto: medians of this marker as the outcome.")
 @_metacyto.regression_option
 @click.option("--out", type=_FILE, required=True, help="Effects to write (effects.tsv).")
 @json_option
 def effects(
     populations: tuple[Path, ...], samples: tuple[Path, ...], formula: str, term: str | None, scale: str,
-    baseline: tuple[str, ...], min_samples: int | None, exclude_flag: tuple[str, ...], method: str,
-    medians: tuple[Path, ...], marker: tuple[str, ...], regression_path: Path | None, out: Path,
-    json_path: Path | None,
+    baseline: tuple[str, ...], change_from: str | None, family: str, min_samples: int | None,
+    exclude_flag: tuple[str, ...], method: str, medians: tuple[Path, ...], marker: tuple[str, ...],
+    regression_path: Path | None, out: Path, json_path: Path | None,
 ) -> None:  # fmt: skip
     """Estimate the effect of each term on each population, study by study.
 
@@ -75,16 +96,16 @@ def effects(
 
     _metacyto.check_options(
         method,
-        only_standard=("--scale", "--baseline", "--min-samples", "--exclude-flag"),
-        only_metacyto=("--medians", "--marker", "--regression"),
+        only_standard=("--scale", "--baseline", "--change-from", "--family", "--min-samples", "--exclude-flag"),
+        only_metacyto=("--regression",),
     )
-    levels = {}
-    for pair in baseline:
-        column, equals, level = pair.partition("=")
-        if not equals:
-            msg = f"{pair!r} is not of the form COLUMN=LEVEL"
-            raise click.BadParameter(msg, param_hint="--baseline")
-        levels[column] = level
+    if not populations and (method == "metacyto" or not medians):
+        msg = "give populations.tsv" if method == "metacyto" else "give populations.tsv or medians.tsv"
+        raise click.BadParameter(msg, param_hint="--populations")
+    if method != "metacyto" and populations and medians:
+        msg = "give either populations.tsv or medians.tsv"
+        raise click.BadParameter(msg, param_hint="--medians")
+    levels = dict(_pair(text, "--baseline") for text in baseline)
     fractions = tables.concat((tables.read(path, tables.POPULATIONS) for path in populations), tables.POPULATIONS)
     known = tables.concat((tables.read(path, tables.SAMPLES) for path in samples), tables.SAMPLES)
     if method == "metacyto":
@@ -92,8 +113,10 @@ def effects(
         result = _metacyto.effects(fractions, known, formula, term, medians, marker, regression_path)
     else:
         result = meta.effects(
-            fractions, known, formula,
-            term=term, scale=scale, baseline=levels, min_samples=min_samples, exclude_flags=exclude_flag,
+            _medians(medians, known, marker) if medians else fractions, known, formula,
+            term=term, scale="median" if medians else scale, baseline=levels,
+            change_from=_pair(change_from, "--change-from") if change_from else None, family=family,
+            min_samples=min_samples, exclude_flags=exclude_flag,
         )  # fmt: skip
     tables.write(result, out, tables.EFFECTS)
     estimated = int(result["estimate"].notna().sum())
@@ -104,9 +127,31 @@ def effects(
             "meta effects", inputs=[*populations, *samples, *medians],
             parameters={"formula": formula, "term": term, "scale": scale, "baseline": levels,
                         "min_samples": min_samples, "exclude_flag": list(exclude_flag),
-                        **({"method": method, "marker": list(marker)} if method != "standard" else {})},
+                        "change_from": change_from, "family": family, "marker": list(marker),
+                        **({"method": method} if method != "standard" else {})},
             counts={"effects": len(result), "effects_estimated": estimated},
         ))  # fmt: skip
+
+
+def _pair(text: str, option: str) -> tuple[str, str]:
+    column, equals, value = text.partition("=")
+    if not equals or not column:
+        msg = f"{text!r} is not of the form COLUMN=VALUE"
+        raise click.BadParameter(msg, param_hint=option)
+    return column, value
+
+
+def _medians(paths: tuple[Path, ...], samples: "pd.DataFrame", markers: tuple[str, ...]) -> "pd.DataFrame":
+    """Median intensities of the chosen markers as outcomes."""
+    from immport_cyto import meta, tables
+    from immport_cyto.exceptions import OptionError
+
+    found = tables.concat((tables.read(path, tables.MEDIANS) for path in paths), tables.MEDIANS)
+    for name in markers:
+        if name not in set(found["marker"]):
+            msg = f"marker {name!r} is not in medians.tsv; use one of: {', '.join(sorted(set(found['marker'])))}"
+            raise OptionError(msg)
+    return meta.median_outcomes(found[found["marker"].isin(markers)] if markers else found, samples)
 
 
 @group.command("pool")

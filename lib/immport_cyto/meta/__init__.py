@@ -2,6 +2,8 @@
 
 ``effects``
     One linear model per population and study: populations.tsv and samples.tsv give effects.tsv.
+``median_outcomes``
+    Median intensities as outcomes of ``effects``.
 ``check_formula``
     Check a formula before any work.
 ``pool``
@@ -25,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 from immport_cyto._lazy import lazy
 
 if TYPE_CHECKING:
+    from immport_cyto.meta.amounts import median_outcomes
     from immport_cyto.meta.egger import asymmetry
     from immport_cyto.meta.explaining import cumulative, moderators, subgroups
     from immport_cyto.meta.outcome import SCALES
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "check_formula": "per_study",
+    "median_outcomes": "amounts",
     "effects": "per_study",
     "pool": "pooling",
     "pool_effects": "over_studies",
@@ -62,6 +66,7 @@ __all__ = [
     "check_formula",
     "cumulative",
     "effects",
+    "median_outcomes",
     "moderators",
     "pool",
     "pool_effects",

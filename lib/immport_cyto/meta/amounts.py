@@ -1,11 +1,12 @@
-"""Amounts in a unit, such as cells per microlitre, as the outcome of a model: the scale ``log10``."""
+"""Values that are no shares as the outcome of a model: amounts such as cells per microlitre, median intensities."""
 
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from immport_cyto.exceptions import TableError
+from immport_cyto import tables
+from immport_cyto.exceptions import LinkError, TableError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -13,7 +14,13 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 AMOUNT = "log10"
-"""The scale of an amount in a unit; the other scales are those of a share."""
+"""The scale of an amount in a unit."""
+
+MEDIAN = "median"
+"""The scale of a median intensity, as it was transformed."""
+
+VALUES = (AMOUNT, MEDIAN)
+"""Scales of the column `value`; the other scales are those of a share."""
 
 
 def amount_outcome(value: Array) -> tuple[Array, int]:
@@ -51,3 +58,38 @@ def check_amounts(populations: "pd.DataFrame") -> None:
             what = f"populations.tsv: values of population {population!r} in study {study!r} are in {', '.join(found)}"
             msg = f"{what}; bring them to one unit"
             raise TableError(msg)
+
+
+def median_outcomes(medians: "pd.DataFrame", samples: "pd.DataFrame") -> "pd.DataFrame":
+    """Median intensities as values that `effects` takes on the scale ``median``.
+
+    Parameters
+    ----------
+    medians
+        A MEDIANS table.
+    samples
+        A SAMPLES table with a row for each of its files.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A RESULTS table: the population is named ``HLA-DR on B cells``, `value` is the median on the transformed scale.
+
+    Raises
+    ------
+    TableError
+        A column is missing or of the wrong kind.
+    LinkError
+        A file has no row in `samples`.
+    """
+    medians = tables.conform(medians, tables.MEDIANS, source="medians.tsv")
+    samples = tables.conform(samples, tables.SAMPLES, source="samples.tsv")
+    missing = sorted(set(medians["file_name"]) - set(samples["file_name"]))
+    if missing:
+        msg = f"file {missing[0]!r} of medians.tsv has no row in samples.tsv; give the samples table of the same run"
+        raise LinkError(msg)
+    joined = medians.merge(samples[["file_name", "study_accession", "sample_id", "panel_id"]], on="file_name")
+    joined["population"] = joined["marker"] + " on " + joined["population"]
+    joined["value"], joined["unit"] = joined["median"], "transformed intensity"
+    joined["n_events"] = joined["n_parent"] = None
+    return tables.conform(joined.drop(columns=["marker", "median"]), tables.RESULTS)

@@ -55,7 +55,7 @@ class Formula:
         return " + ".join(self.names)
 
 
-def parse(formula: str, columns: Mapping[str, Kind]) -> Formula:
+def parse(formula: str, columns: Mapping[str, Kind], *, intercept_only: bool = False) -> Formula:
     """Read a formula against the columns that it may use.
 
     Parameters
@@ -65,12 +65,15 @@ def parse(formula: str, columns: Mapping[str, Kind]) -> Formula:
     columns
         Columns and their kind; ``undeclared`` ones need ``C()`` or ``num()``, ``empty`` ones cannot be used.
 
+    intercept_only
+        Take ``1`` alone, which has no term.
+
     Raises
     ------
     FormulaError
         The text is not of the grammar, names an unknown column, or has no term.
     """
-    return _Parser(formula, columns).parse()
+    return _Parser(formula, columns).parse(intercept_only=intercept_only)
 
 
 def base_name(term: str) -> str:
@@ -97,7 +100,7 @@ class _Parser:
         msg = f"formula {shown!r}: {what}"
         raise FormulaError(msg)
 
-    def parse(self) -> Formula:
+    def parse(self, *, intercept_only: bool) -> Formula:
         self._tokenize()
         self._take("sign", "~")
         while self.tokens:
@@ -110,7 +113,7 @@ class _Parser:
                 if kind == "sign" and text == "~":
                     what = "leave out the outcome, it is chosen by the scale, and write only the terms"
                 self.fail(f"{text!r} is not expected here; {what}")
-        if not self.terms:
+        if not self.terms and not (intercept_only and self.position):
             self.fail(f"there is no term in it; usable columns: {self._usable()}")
         ordered = sorted(self.terms, key=len)
         for term in ordered:

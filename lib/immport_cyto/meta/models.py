@@ -51,7 +51,7 @@ def least_squares(y: Array, X: Array) -> Fit:
     basis, back, known = _row_space(X)
     df = len(y) - basis.shape[1]
     if df < 1:
-        return _undetermined(X.shape[1])
+        return undetermined(X.shape[1])
     coefficients, covariance, residual = _solve(y, basis)
     variance = residual / df
     se = np.sqrt(np.maximum(np.einsum("ij,jk,ik->i", back, covariance, back) * variance, 0.0))
@@ -90,7 +90,7 @@ def random_intercept(y: Array, X: Array, subject: Index) -> Fit:
     rank_within = int(np.linalg.matrix_rank(within, tol=_RANK * np.sqrt(n)))
     df_within, df_between = n - groups - rank_within, groups - (rank - rank_within)
     if n - rank < 1:
-        return _undetermined(X.shape[1])
+        return undetermined(X.shape[1])
     y_mean, basis_mean = (
         _group_means(y[:, None], subject, size)[subject, 0],
         _group_means(basis, subject, size)[subject],
@@ -161,5 +161,6 @@ def _share_within(X: Array, subject: Index, size: Array) -> Array:
     return share
 
 
-def _undetermined(p: int) -> Fit:
+def undetermined(p: int) -> Fit:
+    """The fit of data that determine none of the `p` coefficients."""
     return Fit(np.full(p, np.nan), np.full(p, np.nan), np.zeros(p), float("nan"))

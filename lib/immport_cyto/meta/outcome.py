@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
-SCALES = ("logit", "arcsine", "zscore", "fraction", "log10")
+SCALES = ("logit", "arcsine", "zscore", "fraction", "log10", "median")
+FAMILIES = ("linear", "beta-binomial")
 
 
 def outcome(n_events: Array, n_parent: Array, fraction: Array, scale: str) -> Array:
@@ -39,6 +40,7 @@ def outcome(n_events: Array, n_parent: Array, fraction: Array, scale: str) -> Ar
     See Also
     --------
     immport_cyto.meta.amounts.amount_outcome : the scale ``log10``.
+    immport_cyto.meta.amounts.median_outcomes : the scale ``median``.
     """
     counted = (n_parent > 0) & (n_events <= n_parent)
     share = np.divide(n_events, n_parent, out=np.asarray(fraction, np.float64).copy(), where=counted)

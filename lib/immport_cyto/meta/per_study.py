@@ -1,7 +1,7 @@
 """Effects within each study: one linear model per population, with the subject as the unit of chance."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,12 +9,14 @@ from numpy.typing import NDArray
 from scipy.special import stdtr, stdtrit
 
 from immport_cyto import tables
-from immport_cyto.exceptions import LinkError, OptionError, TableError
+from immport_cyto.exceptions import OptionError, TableError
 from immport_cyto.meta import covariates as cov
-from immport_cyto.meta.amounts import AMOUNT, amount_outcome, check_amounts
+from immport_cyto.meta.amounts import AMOUNT, VALUES, check_amounts
+from immport_cyto.meta.counts import beta_binomial
 from immport_cyto.meta.formula import Formula, base_name, parse
-from immport_cyto.meta.models import Fit, least_squares, random_intercept
-from immport_cyto.meta.outcome import SCALES, check_shares, outcome
+from immport_cyto.meta.joining import Joined, Outcome, used
+from immport_cyto.meta.models import Fit, least_squares, random_intercept, undetermined
+from immport_cyto.meta.outcome import FAMILIES, SCALES, check_shares
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,6 +26,7 @@ Index = NDArray[np.intp]
 
 # samples beyond the parameters of the model that a fit needs, so that an interval says something
 SPARE = 3
+_CHANGE = "change"
 
 
 def effects(
@@ -34,6 +37,8 @@ def effects(
     term: str | None = None,
     scale: str = "logit",
     baseline: Mapping[str, str] | None = None,
+    change_from: tuple[str, str] | None = None,
+    family: str = "linear",
     min_samples: int | None = None,
     exclude_flags: Collection[str] = (),
 ) -> "pd.DataFrame":
@@ -42,7 +47,8 @@ def effects(
     Parameters
     ----------
     populations
-        A POPULATIONS table; for the scale ``log10`` with the columns `value` and `unit` of RESULTS.
+        A POPULATIONS table; for the scales ``log10`` and ``median`` with the columns `value` and `unit` of RESULTS
+        (see `median_outcomes`).
     samples
         A SAMPLES table with a row for each file of `populations`.
     formula
@@ -53,6 +59,13 @@ def effects(
         Scale of the outcome, one of `SCALES`: see `immport_cyto.meta.outcome`.
     baseline
         Reference level per category; without one, the first in alphabetical order.
+    change_from
+        Column of `samples` and its value at the baseline, such as ``("study_time_days", "0")``: the outcome becomes
+        the change since the mean of the subject's baseline on the same panel. The term ``change`` is then the mean
+        change at average covariates; the formula may be ``"1"``, for nothing else.
+    family
+        ``linear``, or ``beta-binomial`` for a model of the counts themselves: one sample per subject (samples with the
+        same covariates are added), effects on the logit scale.
     min_samples
         Subjects that a fit needs. By default 3 more than there are parameters; a smaller number is obeyed as long as
         one residual degree of freedom is left.
@@ -93,7 +106,9 @@ def effects(
     if min_samples is not None and min_samples < 1:
         msg = f"min_samples is {min_samples}; use 1 or more"
         raise OptionError(msg)
-    contract = tables.RESULTS if scale == AMOUNT else tables.POPULATIONS
+    what = Outcome(scale, change_from, family)
+    _check_outcome(what)
+    contract = tables.RESULTS if scale in VALUES else tables.POPULATIONS
     populations = tables.conform(populations, contract, source="populations.tsv")
     samples = tables.conform(samples, tables.SAMPLES, source="samples.tsv")
     if not len(populations):
@@ -101,11 +116,11 @@ def effects(
         raise TableError(msg)
     if scale == AMOUNT:
         check_amounts(populations)
-    else:
+    elif scale not in VALUES:
         check_shares(populations)
-    model = parse(formula, cov.usable(samples))
-    wanted = _wanted(model, term)
-    data = _Data.join(populations, samples, model, baseline, scale, frozenset(exclude_flags))
+    model = parse(formula, cov.usable(samples), intercept_only=change_from is not None)
+    wanted = _wanted(model, term, what)
+    data = Joined.join(populations, samples, model, baseline, what, frozenset(exclude_flags))
     rows: list[dict[str, Any]] = []
     for (method, population, study), group in data.groups():
         fitted = _study_effects(data, group, min_samples)
@@ -114,6 +129,15 @@ def effects(
             del row["base"]
             rows.append({"method": method, "population": population, "study_accession": study, **row})
     return tables.conform(pd.DataFrame(rows), tables.EFFECTS)
+
+
+def _check_outcome(what: Outcome) -> None:
+    if what.family not in FAMILIES:
+        msg = f"family {what.family!r} is unknown; use one of {', '.join(FAMILIES)}"
+        raise OptionError(msg)
+    if what.family != "linear" and (what.scale != "logit" or what.change_from):
+        msg = f"the family {what.family} models counts on the logit scale; leave out the scale and the baseline visit"
+        raise OptionError(msg)
 
 
 def check_formula(
@@ -132,16 +156,21 @@ def check_formula(
     """
     samples = tables.conform(samples, tables.SAMPLES, source="samples.tsv")
     model = parse(formula, cov.usable(samples))
-    _wanted(model, term)
+    _wanted(model, term, Outcome())
     cov.encode(samples, model, baseline)
 
 
-def _wanted(model: Formula, term: str | None) -> str:
-    if term is None or term in model.names:
+def _names(model: Formula, what: Outcome) -> list[str]:
+    return [*([_CHANGE] if what.change_from else []), *model.names]
+
+
+def _wanted(model: Formula, term: str | None, what: Outcome) -> str:
+    names = _names(model, what)
+    if term is None or term in names:
         return term or ""
-    if base_name(term) in model.names:
+    if base_name(term) in names:
         return term
-    msg = f"term {term!r} is not in the formula; use one of: {', '.join(model.names)}"
+    msg = f"term {term!r} is not in the formula; use one of: {', '.join(names)}"
     raise OptionError(msg)
 
 
@@ -154,107 +183,9 @@ def _absent(fitted: list[dict[str, Any]], wanted: str) -> list[dict[str, Any]]:
     return [row]
 
 
-@dataclass(frozen=True)
-class _Data:
-    """Populations joined with the covariates of their samples, as arrays."""
-
-    frame: "pd.DataFrame"
-    model: Formula
-    covariates: dict[str, cov.Covariate]
-    scale: str
-    exclude_flags: frozenset[str]
-    n_events: Array
-    n_parent: Array
-    fraction: Array
-    value: Array
-    subject: Index
-    panel: Index
-    topcoded: NDArray[np.bool_]
-    shared: dict[str, dict[int, str]] = field(default_factory=dict)
-
-    @classmethod
-    def join(
-        cls,
-        populations: "pd.DataFrame",
-        samples: "pd.DataFrame",
-        model: Formula,
-        baseline: Mapping[str, str] | None,
-        scale: str,
-        exclude_flags: frozenset[str],
-    ) -> "_Data":
-        import pandas as pd
-
-        _check_keys(populations, samples)
-        frame = populations.sort_values(["method", "population", "study_accession", "file_name"], ignore_index=True)
-        at = pd.Index(samples["file_name"]).get_indexer(frame["file_name"])
-        per_file = cov.encode(samples, model, baseline)
-        covariates = {
-            name: cov.Covariate(name, covariate.values[at], covariate.levels) for name, covariate in per_file.items()
-        }
-        accession = samples["subject_accession"].to_numpy()[at]
-        subject = pd.factorize(accession, sort=True)[0]
-        subject = np.where(accession == "", -1, subject)
-        studies = (
-            pd.DataFrame({"subject": subject, "study": frame["study_accession"]})
-            .query("subject >= 0")
-            .drop_duplicates()
-        )
-        shared: dict[str, dict[int, str]] = {}
-        for code, group in studies.groupby("subject")["study"]:
-            for study in group if len(group) > 1 else ():
-                shared.setdefault(study, {})[int(str(code))] = ", ".join(sorted(set(group) - {study}))
-        numbers = {
-            name: frame[name].to_numpy(dtype=np.float64, na_value=np.nan)
-            for name in ("n_events", "n_parent", "fraction")
-        }
-        numbers["value"] = frame["value"].to_numpy(dtype=np.float64) if scale == AMOUNT else np.full(len(frame), np.nan)
-        return cls(
-            frame, model, covariates, scale, exclude_flags, **numbers, subject=np.asarray(subject, dtype=np.intp),
-            panel=np.asarray(pd.factorize(frame["panel_id"], sort=True)[0], dtype=np.intp),
-            topcoded=samples["age_is_topcoded"].fillna(False).to_numpy(dtype=bool)[at], shared=shared,
-        )  # fmt: skip
-
-    def groups(self) -> list[tuple[tuple[str, str, str], Index]]:
-        """Rows of each (method, population, study), in order."""
-        keys = ["method", "population", "study_accession"]
-        found = self.frame.groupby(keys, sort=True).indices
-        return [(key, np.asarray(rows, dtype=np.intp)) for key, rows in sorted(found.items())]
-
-    @property
-    def amount(self) -> Array:
-        """What is 0 where the population is absent: its events, or its value on the scale ``log10``."""
-        return self.value if self.scale == AMOUNT else self.n_events
-
-    def words(self, column: str, rows: Index) -> list[str]:
-        """Different values of a column, empty ones left out."""
-        return sorted({str(value) for value in self.frame[column].to_numpy()[rows]} - {""})
-
-
-def _check_keys(populations: "pd.DataFrame", samples: "pd.DataFrame") -> None:
-    twice = samples["file_name"].duplicated()
-    if bool(twice.any()):
-        msg = f"samples.tsv: file {samples.loc[twice, 'file_name'].iloc[0]!r} has two rows; keep one row per file"
-        raise TableError(msg)
-    twice = populations.duplicated(list(tables.POPULATIONS.key))
-    if bool(twice.any()):
-        row = populations.loc[twice].iloc[0]
-        what = f"populations.tsv: file {row['file_name']!r} has population {row['population']!r} twice"
-        msg = f"{what} by method {row['method']!r}; make the names unique"
-        raise TableError(msg)
-    study = dict(zip(samples["file_name"], samples["study_accession"], strict=True))
-    for name, of in zip(populations["file_name"], populations["study_accession"], strict=True):
-        if name not in study:
-            msg = f"file {name!r} of populations.tsv has no row in samples.tsv; give the samples table of the same run"
-            raise LinkError(msg)
-        if study[name] != of:
-            what = f"file {name!r} is of study {of!r} in populations.tsv and of {study[name]!r} in samples.tsv"
-            msg = f"{what}; correct one of them"
-            raise LinkError(msg)
-
-
-def _study_effects(data: _Data, group: Index, min_samples: int | None) -> list[dict[str, Any]]:
+def _study_effects(data: Joined, group: Index, min_samples: int | None) -> list[dict[str, Any]]:
     """Rows of EFFECTS of one population in one study (with `base`, the term of the formula)."""
-    rows, y, notes = _used(data, group)
+    rows, y, notes = used(data, group)
     subject = data.subject[rows]
     common: dict[str, Any] = {
         "definition": "; ".join(data.words("definition", group)),
@@ -262,19 +193,22 @@ def _study_effects(data: _Data, group: Index, min_samples: int | None) -> list[d
         "panel_id": ";".join(data.words("panel_id", group)),
         "n": len(rows),
         "n_subjects": len(np.unique(subject)),
-        "scale": data.scale,
-        "model": f"{data.scale} ~ {data.model}",
+        "scale": data.outcome.scale,
+        "model": f"{data.outcome} ~ {str(data.model) or 1}",
     }
 
     def empty(term: str, base: str, reason: str) -> dict[str, Any]:
         return {"term": term, "base": base, **common, "note": "; ".join([reason, *notes])}
 
+    names = _names(data.model, data.outcome)
     if not len(rows):
-        return [empty(name, name, "no usable sample") for name in data.model.names]
+        return [empty(name, name, "no usable sample") for name in names]
     columns, constant, more = cov.design(data.model, data.covariates, rows, subject)
+    if data.outcome.change_from:
+        columns = [cov.DesignColumn(_CHANGE, _CHANGE, np.ones(len(rows))), *(_centred(column) for column in columns)]
     notes += more
     outcome_problem = _outcome_problem(data, rows, y)
-    result: dict[str, list[dict[str, Any]]] = {name: [] for name in data.model.names}
+    result: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
     for base, reason in constant.items():
         if base in result:
             result[base] = [empty(base, base, reason)]
@@ -285,55 +219,19 @@ def _study_effects(data: _Data, group: Index, min_samples: int | None) -> list[d
             result[column.base].append(empty(column.term, column.base, outcome_problem))
     else:
         fit, counts = _fit(data, rows, y, subject, columns, common)
-        for i, column in enumerate(columns):
-            reason = _refusal(fit, i + 1, column, counts, min_samples)
-            row = empty(column.term, column.base, reason) if reason else _estimated(fit, i + 1, column, common, notes)
+        shift = 0 if data.outcome.change_from else 1
+        for i, column in enumerate(columns, start=shift):
+            reason = _refusal(fit, i, column, counts, min_samples)
+            row = empty(column.term, column.base, reason) if reason else _estimated(fit, i, column, common, notes)
             result[column.base].append(row)
-    return [row for name in data.model.names for row in result[name]]
+    return [row for name in names for row in result[name]]
 
 
-def _used(data: _Data, group: Index) -> tuple[Index, Array, list[str]]:
-    """Rows that enter the model, their outcome, and a note on each that does not."""
-    notes: list[str] = []
-    flags = data.frame["flag"].to_numpy()[group]
-    excluded = np.array([bool(data.exclude_flags & set(str(flag).split(";"))) for flag in flags], dtype=bool)
-    if excluded.any():
-        notes.append(f"{_samples(int(excluded.sum()))} left out by flag")
-    rows = group[~excluded]
-    without = data.subject[rows] < 0
-    if without.any():
-        notes.append(f"{_samples(int(without.sum()))} without a subject left out")
-    rows = rows[~without]
-    for name, covariate in data.covariates.items():
-        missing = np.isnan(covariate.values[rows])
-        if missing.any():
-            notes.append(f"{_samples(int(missing.sum()))} without {name} left out")
-        rows = rows[~missing]
-    if data.scale == AMOUNT:
-        y, zeros = amount_outcome(data.value[rows])
-        if zeros:
-            notes.append(f"value 0 in {_samples(zeros)}, taken as half of the smallest above 0")
-    else:
-        y = outcome(data.n_events[rows], data.n_parent[rows], data.fraction[rows], data.scale)
-    unknown = ~np.isfinite(y)
-    if unknown.any():
-        what = "value" if data.scale == AMOUNT else "fraction"
-        notes.append(f"{_samples(int(unknown.sum()))} without a {what} left out")
-    rows, y = rows[~unknown], y[~unknown]
-    if "age_years" in data.covariates and data.topcoded[rows].any():
-        notes.append(f"age is top-coded in {_samples(int(data.topcoded[rows].sum()))}")
-    differing = [column for column in ("definition", "parent") if len(data.words(column, group)) > 1]
-    notes += [f"{column} differs between samples" for column in differing]
-    if len(rows):
-        also = data.shared.get(str(data.frame["study_accession"].iloc[rows[0]]), {})
-        found = [also[code] for code in np.unique(data.subject[rows]).tolist() if code in also]
-        if found:
-            others = ", ".join(sorted(set(", ".join(found).split(", "))))
-            notes.append(f"shared subjects: {len(found)} also in {others}")
-    return rows, y, notes
+def _centred(column: cov.DesignColumn) -> cov.DesignColumn:
+    return replace(column, values=column.values - column.values.mean())
 
 
-def _outcome_problem(data: _Data, rows: Index, y: Array) -> str:
+def _outcome_problem(data: Joined, rows: Index, y: Array) -> str:
     counts = data.amount[rows]
     if np.isfinite(counts).all() and not counts.any():
         return "no event in any sample"
@@ -348,13 +246,15 @@ class _Counts:
     positive: int
     parameters: int
     spread: float
+    problem: str
 
 
 def _fit(
-    data: _Data, rows: Index, y: Array, subject: Index, columns: list[cov.DesignColumn], common: dict[str, Any]
+    data: Joined, rows: Index, y: Array, subject: Index, columns: list[cov.DesignColumn], common: dict[str, Any]
 ) -> tuple[Fit, _Counts]:
     """Average what is repeated, choose the model, fit it; writes `model` into `common`."""
-    X = np.column_stack([np.ones(len(rows)), *(column.values for column in columns)])
+    start = [] if data.outcome.change_from else [np.ones(len(rows))]
+    X = np.column_stack([*start, *(column.values for column in columns)])
     panel = data.panel[rows]
     panels = np.unique(panel)
     if len(panels) > 1 and "panel_id" not in data.covariates:
@@ -365,8 +265,14 @@ def _fit(
     cell = cell.reshape(-1)
     mean = np.bincount(cell, weights=y) / np.bincount(cell)
     X, owner = X[first], np.unique(subject[first], return_inverse=True)[1].reshape(-1)
-    subjects = int(owner.max()) + 1
-    if subjects == len(mean):
+    subjects, problem = int(owner.max()) + 1, ""
+    if data.outcome.family != "linear":
+        problem = _uncountable(data, rows, subjects == len(mean))
+        n = np.bincount(cell, weights=data.n_events[rows]).astype(np.float64)
+        total = np.bincount(cell, weights=data.n_parent[rows]).astype(np.float64)
+        fit = undetermined(X.shape[1]) if problem else beta_binomial(n, total, X)
+        common["model"] += f"; {data.outcome.family}"
+    elif subjects == len(mean):
         fit = least_squares(mean, X)
         common["model"] += "; least squares" + (" on subject means" if len(mean) < len(rows) else "")
     else:
@@ -375,7 +281,16 @@ def _fit(
     events = data.amount[rows]
     positive = len(np.unique(subject[~(events == 0)]))
     parameters = int(np.linalg.matrix_rank(X / np.maximum(np.abs(X).max(axis=0), 1e-300)))
-    return fit, _Counts(subjects, positive, parameters, float(mean.var()))
+    return fit, _Counts(subjects, positive, parameters, float(mean.var()), problem)
+
+
+def _uncountable(data: Joined, rows: Index, alone: bool) -> str:
+    """Why a model of the counts cannot be fitted, or ``""``."""
+    if not np.isfinite(data.n_events[rows]).all() or not np.isfinite(data.n_parent[rows]).all():
+        return "samples without counts, which the family beta-binomial needs; use linear"
+    if not alone:
+        return "subjects with several samples that differ in the terms; the family beta-binomial takes one, use linear"
+    return ""
 
 
 def _refusal(fit: Fit, i: int, column: cov.DesignColumn, counts: _Counts, min_samples: int | None) -> str:
@@ -385,6 +300,8 @@ def _refusal(fit: Fit, i: int, column: cov.DesignColumn, counts: _Counts, min_sa
         return f"{_subjects(counts.subjects)} for {counts.parameters} parameters, at least {needed} are needed"
     if counts.positive < needed:
         return f"the population has events in {_subjects(counts.positive)} only, at least {needed} are needed"
+    if counts.problem:
+        return counts.problem
     if not (fit.df >= 1).any():
         return f"{_subjects(counts.subjects)} for {counts.parameters} parameters leave no degree of freedom"
     if counts.spread == 0 or fit.variance + fit.between <= 1e-12 * counts.spread:
@@ -407,10 +324,6 @@ def _estimated(fit: Fit, i: int, column: cov.DesignColumn, common: dict[str, Any
         "ci_low": estimate - reach, "ci_high": estimate + reach, "p_value": 2 * float(stdtr(df, -abs(estimate / se))),
         "df": df, "note": "; ".join(notes),
     }  # fmt: skip
-
-
-def _samples(n: int) -> str:
-    return f"{n} sample" + ("" if n == 1 else "s")
 
 
 def _subjects(n: int) -> str:

@@ -37,11 +37,11 @@ def rejection(effect: float, se: float, df: float, alpha: float = 0.05) -> float
         return float(ndtr(shift - limit) + ndtr(-shift - limit))
     # the mean over the distribution of the estimated error (scipy's noncentral t gives NaN for large shifts):
     # a trapezoid sum over the logarithm of chi-squared over df, whose density has smooth tails
-    ends = [gammaincinv(df / 2, 1e-16), gammainccinv(df / 2, 1e-16)]
-    x = np.linspace(*np.log(np.multiply(ends, 2 / df)), 1001)
+    low, high = (np.log(float(end) * 2 / df) for end in (gammaincinv(df / 2, 1e-16), gammainccinv(df / 2, 1e-16)))
+    x = np.linspace(low, high, 1001)
     density = np.exp(df / 2 * (x - np.exp(x) + 1))
-    limit = float(stdtrit(df, 1 - alpha / 2)) * np.exp(x / 2)
-    return float(density @ (ndtr(shift - limit) + ndtr(-shift - limit)) / density.sum())
+    limits = float(stdtrit(df, 1 - alpha / 2)) * np.exp(x / 2)
+    return float(density @ (ndtr(shift - limits) + ndtr(-shift - limits)) / density.sum())
 
 
 def power(
