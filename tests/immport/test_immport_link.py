@@ -237,3 +237,18 @@ def test_files_in_are_linked_or_orphans_and_order_does_not_matter(store: Store, 
     assert len(samples) + (orphans["kind"] == "metadata without file").sum() == 4
     pd.testing.assert_frame_equal(samples, store.link(names[::-1]))
     assert list(samples.columns) == tables.SAMPLES.column_names
+
+
+def test_missing_files_are_listed_for_the_studies_at_hand_only(
+    study: Any, make_zip: Callable[..., Path], other_accessions: Callable[..., Any], tmp_path: Path
+) -> None:
+    path = tmp_path / "s.sqlite"
+    with open_store(path) as store:
+        store.load([make_zip(study), make_zip(other_accessions(study, 1000), "SDY1901-DR30_Tab")])
+        store.link(["a.101.fcs"])
+        assert store.orphans["study_accession"].value_counts().to_dict() == {"SDY1901": 4, "SDY901": 3}
+    with open_store(path) as store:
+        store.link(["a.101.fcs"])
+        assert store.orphans["study_accession"].value_counts().to_dict() == {"SDY901": 3}
+        store.link(["stranger.fcs"])
+        assert store.orphans["file_name"].tolist() == ["stranger.fcs"]

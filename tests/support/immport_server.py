@@ -42,8 +42,9 @@ class Immport:
         """A file and its row of the manifest."""
         uuid = f"uuid-{len(self.files)}"
         self.files[uuid] = content
+        found = hashlib.md5(content, usedforsecurity=False).hexdigest() if md5 is None else md5
         self.manifest.append({
-            "generatedMD5": hashlib.md5(content, usedforsecurity=False).hexdigest() if md5 is None else md5, "studyAccession": "SDY1",
+            "generatedMD5": found, "studyAccession": "SDY1",
             "filesizeBytes": len(content), "fileType": "result_file", "fileName": path.rpartition("/")[2],
             "path": path, "fileUUID": uuid,
         })  # fmt: skip

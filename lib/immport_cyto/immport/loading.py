@@ -182,11 +182,12 @@ def _load(connection: sqlite3.Connection, source: PackageSource, sha256: str) ->
         _snapshot(connection, replaced)
         for study in replaced:
             _run(connection, "delete", {"study": study})
-        _run(connection, "unused")
+        if replaced:
+            _run(connection, "unused")
         _write(connection, source, sha256, rank, reports)
         findings += [f"{source.name}: {text}" for text in _repair(connection, everywhere=bool(replaced))]
         index_panels(connection)
-        _run(connection, "unused")
+        _run(connection, "unused" if replaced else "unused_new")
         for report in reports:
             if report.status is LoadStatus.REPLACED:
                 report.changes = _changes(connection, report.study_accession)

@@ -17,13 +17,15 @@ _BATCH = 5000
 _NO_STAIN = re.compile(r"taqman|primer|gene expression|beadchip|\bpcr\b|luminex", re.IGNORECASE)
 
 _CHANNELS = """
-SELECT p.file_info_id, f.technique, p.pnn, p.pns FROM fcs_param p JOIN file f USING (file_info_id)
+SELECT p.file_info_id, f.technique, p.pnn, p.pns FROM temp.keep_file n JOIN fcs_param p USING (file_info_id)
+JOIN file f USING (file_info_id)
 WHERE f.role IN ('sample', 'converted')
 AND NOT EXISTS (SELECT 1 FROM file_panel k WHERE k.file_info_id = p.file_info_id) ORDER BY p.file_info_id, p.n
 """
 _REAGENTS = """
 SELECT f.file_info_id, f.technique, r.analyte_reported, r.analyte_preferred, r.name
-FROM file f JOIN expsample_file ef USING (file_info_id) JOIN expsample_reagent er USING (expsample_accession)
+FROM temp.keep_file n JOIN file f USING (file_info_id) JOIN expsample_file ef USING (file_info_id)
+JOIN expsample_reagent er USING (expsample_accession)
 JOIN reagent r USING (reagent_accession)
 WHERE f.role IN ('sample', 'converted')
 AND NOT EXISTS (SELECT 1 FROM file_panel k WHERE k.file_info_id = f.file_info_id)
@@ -32,7 +34,7 @@ ORDER BY f.file_info_id, r.reagent_accession
 
 
 def index_panels(connection: sqlite3.Connection) -> None:
-    """Add the panel of each result file that has none yet; a file without a known marker has no panel."""
+    """Add the panel of each result file of this load (``temp.keep_file``) that has none yet and a known marker."""
     known: dict[tuple[str, tuple[tuple[str, ...], ...]], str] = {}
     for query, origin in ((_CHANNELS, CHANNELS), (_REAGENTS, REAGENTS)):
         rows: list[tuple[int, str, str]] = []

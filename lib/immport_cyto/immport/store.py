@@ -1,5 +1,6 @@
 """A store of ImmPort packages: load packages into it, link FCS files to it."""
 
+import json
 import sqlite3
 import weakref
 from collections.abc import Iterable, Mapping
@@ -108,6 +109,7 @@ class Store:
         self.load_findings: list[str] = []
         self._unlinked: list[tuple[str, str, str, str]] = []
         self._linked: set[int] = set()
+        self._loaded: set[str] = set()
         self._listed = True
 
     def __enter__(self) -> Self:
@@ -158,6 +160,7 @@ class Store:
                 reports += load_source(self.connection, source)
         found = [*self.load_findings, *empty, *(finding for report in reports for finding in report.findings)]
         self.load_findings = list(dict.fromkeys(found))
+        self._loaded.update(report.study_accession for report in reports)
         return reports
 
     def studies(self) -> "pd.DataFrame":
@@ -354,7 +357,8 @@ class Store:
     def orphans(self) -> "pd.DataFrame":
         """After :meth:`link`: files without metadata, and result files of the store without a given file.
 
-        Columns: kind, file_name, study_accession, reason.
+        The second kind is listed for the studies that were loaded since the store was opened and for those of the
+        linked files, not for all others of a large store. Columns: kind, file_name, study_accession, reason.
         """
         import pandas as pd
 
@@ -362,7 +366,10 @@ class Store:
         if not self._listed:
             missing = self.connection.execute(
                 "SELECT f.file_info_id, f.name, coalesce(f.study_accession, '') FROM file f "
-                "WHERE f.role = 'sample' ORDER BY f.name"
+                "WHERE f.role = 'sample' AND f.study_accession IN ("
+                "SELECT value FROM json_each(:studies) UNION SELECT study_accession FROM file "
+                "JOIN json_each(:linked) q ON q.value = file_info_id) ORDER BY f.name",
+                {"studies": json.dumps(sorted(self._loaded)), "linked": json.dumps(sorted(self._linked))},
             )
             rows += [
                 (METADATA_WITHOUT_FILE, name, study, "no file given is this result file")
