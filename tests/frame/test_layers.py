@@ -16,7 +16,18 @@ MAY_IMPORT = {
     "metacyto": {"fcs", "panel", "events", "population", "meta"},
     "report": set(),  # tables only
     "simulate": {"fcs"},
-    "study": {"fcs", "immport", "panel", "events", "cluster", "population", "meta", "report", "simulate"},
+    "study": {
+        "fcs",
+        "immport",
+        "panel",
+        "events",
+        "cluster",
+        "population",
+        "meta",
+        "metacyto",
+        "report",
+        "simulate",
+    },
 }
 
 

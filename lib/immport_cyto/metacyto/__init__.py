@@ -33,14 +33,15 @@ if TYPE_CHECKING:
     from immport_cyto.metacyto.hierarchy import flow_hc, scaled
     from immport_cyto.metacyto.labels import close, label_clusters
     from immport_cyto.metacyto.original import read_cluster_stats, read_sample_info
-    from immport_cyto.metacyto.preprocessing import preprocess
+    from immport_cyto.metacyto.preprocessing import MAX_EVENTS, preprocess
     from immport_cyto.metacyto.randomness import RSample
-    from immport_cyto.metacyto.searching import cluster, cutoffs, label, search, whole_labels
+    from immport_cyto.metacyto.searching import cluster, cutoffs, described, label, search, whole_labels
     from immport_cyto.metacyto.silhouette import find_cutoff, mean_silhouettes
     from immport_cyto.metacyto.stacking import NOT_CLUSTERED, Stack, stack
-    from immport_cyto.metacyto.statistics import effects, pool, regression
+    from immport_cyto.metacyto.statistics import effects, pool, regression, variables
 
 _HOME = {
+    "MAX_EVENTS": "preprocessing",
     "NOT_CLUSTERED": "stacking",
     "RSample": "randomness",
     "Stack": "stacking",
@@ -48,6 +49,7 @@ _HOME = {
     "close": "labels",
     "cluster": "searching",
     "cutoffs": "searching",
+    "described": "searching",
     "effects": "statistics",
     "find_cutoff": "silhouette",
     "flow_hc": "hierarchy",
@@ -63,10 +65,12 @@ _HOME = {
     "search": "searching",
     "stack": "stacking",
     "unite": "batch",
+    "variables": "statistics",
     "whole_labels": "searching",
 }
 
 __all__ = [
+    "MAX_EVENTS",
     "NOT_CLUSTERED",
     "RSample",
     "Stack",
@@ -74,6 +78,7 @@ __all__ = [
     "close",
     "cluster",
     "cutoffs",
+    "described",
     "effects",
     "find_cutoff",
     "flow_hc",
@@ -89,6 +94,7 @@ __all__ = [
     "search",
     "stack",
     "unite",
+    "variables",
     "whole_labels",
 ]
 

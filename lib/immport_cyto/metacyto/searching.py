@@ -61,10 +61,6 @@ def cutoffs(
     DataFrame
         CUTOFFS; ``evidence`` is the mean silhouette. A marker on which MetaCyto stops with an error has an empty cut.
     """
-    import pandas as pd
-
-    from immport_cyto import tables
-
     random = seed if isinstance(seed, RSample) else RSample(seed)
     wanted = None if markers is None else {marker.upper() for marker in markers}
     rows = []
@@ -84,6 +80,29 @@ def cutoffs(
             row["positive_fraction"] = float((values > found.value).mean())
             row["note"] = _doubt(values, used, compare)
         rows.append(row)
+    return _as_cutoffs(rows)
+
+
+def described(
+    events: Stack, cuts: Mapping[str, float], *, study_accession: str = "", panel_id: str = "", compare: bool = True
+) -> "pd.DataFrame":
+    """CUTOFFS of the cut-offs that `search` or `label` gave, doubts in the column note."""
+    rows = []
+    for marker, cut in cuts.items():
+        values = events.column(marker)
+        rows.append({
+            "study_accession": study_accession, "panel_id": panel_id, "marker": marker, "cutoff": cut, "method": METHOD,
+            "evidence": None, "positive_fraction": float((values > cut).mean()), "n_events": len(values),
+            "note": _doubt(values, len(values), compare),
+        })  # fmt: skip
+    return _as_cutoffs(rows)
+
+
+def _as_cutoffs(rows: list[dict[str, Any]]) -> "pd.DataFrame":
+    import pandas as pd
+
+    from immport_cyto import tables
+
     return tables.conform(pd.DataFrame(rows, columns=list(tables.CUTOFFS.column_names)), tables.CUTOFFS)
 
 

@@ -10,6 +10,14 @@ from typing import Any, Literal, NoReturn
 
 from immport_cyto.exceptions import InputError, OptionError
 
+METHODS = ("standard", "metacyto")
+"""``method``: that of this project, or the R package MetaCyto repeated."""
+
+_METACYTO_KEYS = {
+    "preprocess": ("cofactor", "max_events", "seed", "rename"), "cluster": ("seed",), "model": ("formula", "term"),
+    "pool": (),
+}  # fmt: skip
+
 COMPENSATIONS = ("auto", "file", "none")
 """Words of ``preprocess.compensation``; anything else is the path of a table."""
 
@@ -32,6 +40,8 @@ class PreprocessOptions:
     qc: str = "auto"
     max_events: int | None = None
     seed: int = 42
+    method: str = "standard"
+    rename: tuple[tuple[str, str], ...] = ()
 
     @property
     def table(self) -> Path | None:
@@ -86,11 +96,13 @@ class StudyConfig:
     model: ModelOptions = field(default_factory=ModelOptions)
     pool: PoolOptions = field(default_factory=PoolOptions)
     truth: Path | None = None
+    method: str = "standard"
 
     def parameters(self) -> dict[str, Any]:
         """The options without folders, for the provenance; files have their checksums there."""
         populations = self.populations
         return {
+            "method": self.method,
             "preprocess": self.preprocess.described(),
             "cluster": asdict(self.cluster),
             "populations": populations.name if isinstance(populations, Path) else populations,
@@ -120,9 +132,10 @@ EXAMPLE = """\
     preprocess: {compensation: auto, transform: auto, qc: auto, max_events: 50000}
     cluster: {grid: [10, 10], metaclusters: 10, seed: 42}
     pool: {method: REML, test: hartung-knapp}
+    method: standard                      # metacyto repeats the R package MetaCyto, weaknesses included
 """
 
-_TOP = ("title", "studies", "panels", "preprocess", "cluster", "populations", "model", "pool", "truth")
+_TOP = ("title", "studies", "panels", "preprocess", "cluster", "populations", "model", "pool", "truth", "method")
 
 
 def read(path: Path | str) -> StudyConfig:
@@ -167,17 +180,27 @@ class _Reader:
         panels = self.mapping(top.get("panels"), "panels", ("corrections",))
         corrections = panels.get("corrections")
         truth = top.get("truth")
+        method = self.choice(top.get("method", "standard"), "method", METHODS)
+        if method == "metacyto":
+            self.refuse_options_of_standard(top)
         return StudyConfig(
             title=str(top.get("title") or "Cytometry of ImmPort studies"),
             studies=self.studies(top.get("studies")),
             corrections=self.existing(corrections, "panels.corrections") if corrections else None,
-            preprocess=self.preprocess(top.get("preprocess")),
+            preprocess=self.preprocess(top.get("preprocess"), method),
             cluster=self.cluster(top.get("cluster")),
             populations=self.populations(top.get("populations")),
             model=self.model(top.get("model")),
             pool=self.pool(top.get("pool")),
             truth=self.existing(truth, "truth") if truth else None,
+            method=method,
         )
+
+    def refuse_options_of_standard(self, top: Mapping[str, Any]) -> None:
+        for section, known in _METACYTO_KEYS.items():
+            for key in self.mapping(top.get(section), section, tuple(top.get(section) or ())):
+                if key not in known:
+                    self.fail(f"{section}.{key}", "has no meaning with method: metacyto; leave one of them out")
 
     def mapping(self, value: object, name: str, allowed: tuple[str, ...]) -> Mapping[str, Any]:
         if value is None:
@@ -238,8 +261,8 @@ class _Reader:
             self.fail(name, f"is {value!r}; choose one of {', '.join(allowed)}")
         return str(value)
 
-    def preprocess(self, value: object) -> PreprocessOptions:
-        keys = ("compensation", "transform", "cofactor", "qc", "max_events", "seed")
+    def preprocess(self, value: object, method: str) -> PreprocessOptions:
+        keys = ("compensation", "transform", "cofactor", "qc", "max_events", "seed", "rename")
         given = self.mapping(value, "preprocess", keys)
         default = PreprocessOptions()
         compensation = str(given.get("compensation", default.compensation))
@@ -257,7 +280,18 @@ class _Reader:
             qc=self.choice(given.get("qc", default.qc), "preprocess.qc", ("auto", "none")),
             max_events=None if limit is None else self.whole(limit, "preprocess.max_events", 1),
             seed=self.whole(given.get("seed", default.seed), "preprocess.seed", 0),
+            method=method,
+            rename=self.rename(given.get("rename"), method),
         )
+
+    def rename(self, value: object, method: str) -> tuple[tuple[str, str], ...]:
+        if value is None:
+            return ()
+        if method != "metacyto":
+            self.fail("preprocess.rename", "is for method: metacyto; give panels.corrections instead")
+        if not isinstance(value, Mapping):
+            self.fail("preprocess.rename", f"is {value!r}; give old and new names of markers, as in CD8B: CD8")
+        return tuple((str(old), str(new)) for old, new in value.items())
 
     def cluster(self, value: object) -> ClusterOptions:
         given = self.mapping(value, "cluster", ("grid", "metaclusters", "markers", "rlen", "seed"))

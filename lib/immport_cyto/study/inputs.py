@@ -21,12 +21,19 @@ def definitions(config: StudyConfig) -> "pd.DataFrame":
     from immport_cyto import panel, population
 
     given = config.populations
+    if given is None and config.method == "metacyto":  # which finds the populations itself
+        return tables.concat([], tables.DEFINITIONS)
     if given is None:
         frame = population.standard_populations()
     elif isinstance(given, Path):
         frame = tables.read(given, tables.DEFINITIONS)
     else:
         frame = tables.conform(pd.DataFrame(list(given)), tables.DEFINITIONS)
+    if config.method == "metacyto":
+        from immport_cyto import metacyto
+
+        metacyto.whole_labels(frame)
+        return frame
     names = set(frame["population"])
     for text in [*frame["definition"], *(parent for parent in frame["parent"] if parent not in names)]:
         if text:

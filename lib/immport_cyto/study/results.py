@@ -27,7 +27,7 @@ def finish(
     """Join the tables, estimate and pool effects, write everything."""
     import pandas as pd
 
-    from immport_cyto import meta, population, report
+    from immport_cyto import population, report
 
     config, out = state.config, state.out
 
@@ -44,17 +44,7 @@ def finish(
     )  # fmt: skip
     found["populations.tsv"] = population.summary(found["counts.tsv"], samples)
     state.say("effects per study")
-    model = config.model
-    found["effects.tsv"] = meta.effects(
-        found["populations.tsv"],
-        samples,
-        model.formula,
-        term=model.term,
-        scale=model.scale,
-        baseline=model.baseline,
-        min_samples=model.min_samples,
-    )
-    found["meta.tsv"] = meta.pool_effects(found["effects.tsv"], method=config.pool.method, test=config.pool.test)
+    found["effects.tsv"], found["meta.tsv"] = _effects(config, found["populations.tsv"], samples, out)
     found["failures.tsv"] = tables.concat([pd.DataFrame(state.failures)] if state.failures else [], tables.FAILURES)
     for table in tables.ALL:
         if table.name in found:
@@ -93,6 +83,30 @@ def finish(
             shown.step()
     state.say("finished")
     return RunResult(out / "report.html", counts, state.warnings, found["failures.tsv"])
+
+
+def _effects(
+    config: StudyConfig, populations: "pd.DataFrame", samples: "pd.DataFrame", out: Path
+) -> tuple["pd.DataFrame", "pd.DataFrame"]:
+    """Effects per study and pooled; MetaCyto's model over all studies is written to regression.tsv."""
+    from immport_cyto import meta, metacyto
+
+    model = config.model
+    if config.method == "metacyto":
+        effects = metacyto.effects(populations, samples, model.formula, term=model.term)
+        over_all = metacyto.regression(populations, samples, model.formula, term=model.term)
+        tables.write(over_all, out / "regression.tsv", tables.META)
+        return effects, metacyto.pool(effects)
+    effects = meta.effects(
+        populations,
+        samples,
+        model.formula,
+        term=model.term,
+        scale=model.scale,
+        baseline=model.baseline,
+        min_samples=model.min_samples,
+    )
+    return effects, meta.pool_effects(effects, method=config.pool.method, test=config.pool.test)
 
 
 def _publish(

@@ -23,7 +23,7 @@ from immport_cyto.exceptions import (
 )
 from immport_cyto.files import available_cores, sha256
 from immport_cyto.progress import progress
-from immport_cyto.study import inputs, work
+from immport_cyto.study import inputs, parity, work
 from immport_cyto.study.config import StudyConfig, fingerprint
 from immport_cyto.study.results import finish
 from immport_cyto.study.state import RunResult, RunState
@@ -32,7 +32,9 @@ from immport_cyto.study.steps import Steps, key
 if TYPE_CHECKING:
     import pandas as pd
 
-J = TypeVar("J", work.FileJob, work.GroupJob)
+J = TypeVar("J", work.FileJob, work.GroupJob, parity.PanelJob)
+G = TypeVar("G", work.GroupJob, parity.PanelJob)
+Groups = Mapping[tuple[str, str], Mapping[str, Path]]
 
 _MARK = "run.json"
 
@@ -143,12 +145,10 @@ def _lock(log: TextIO, out: Path) -> None:
 
 
 def _run(state: RunState, *, allow_orphans: bool) -> RunResult:
-    from immport_cyto import meta
-
     config = state.config
     definitions = inputs.definitions(config)
     files, samples = inputs.link(state, allow_orphans=allow_orphans)
-    meta.check_formula(config.model.formula, samples, config.model.term, config.model.baseline)
+    _check_formula(config, samples)
     studies = dict(zip(samples["file_name"], samples["study_accession"], strict=True))
     state.say(f"linked {len(samples)} of {len(files)} files")
     linked = {name: files[name] for name in sorted(studies)}
@@ -163,9 +163,20 @@ def _run(state: RunState, *, allow_orphans: bool) -> RunResult:
     )
     samples = tables.conform(samples, tables.SAMPLES)
     qc, events = _preprocess(state, linked, studies, panels.panel)
+    if config.method == "metacyto":
+        samples = parity.panel_ids(samples, events)
     groups = _groups(events, samples)
-    results = _analyse(state, groups, events, definitions)
-    return finish(state, samples, panels, qc, groups, results)
+    analyse = _repeat_metacyto if config.method == "metacyto" else _analyse
+    return finish(state, samples, panels, qc, groups, analyse(state, groups, definitions))
+
+
+def _check_formula(config: StudyConfig, samples: "pd.DataFrame") -> None:
+    from immport_cyto import meta, metacyto
+
+    if config.method == "metacyto":
+        metacyto.variables(config.model.formula, samples, config.model.term)
+    else:
+        meta.check_formula(config.model.formula, samples, config.model.term, config.model.baseline)
 
 
 def _preprocess(
@@ -222,22 +233,54 @@ def _groups(events: Mapping[str, Path], samples: "pd.DataFrame") -> dict[tuple[s
     return dict(sorted(groups.items()))
 
 
-def _analyse(
-    state: RunState,
-    groups: Mapping[tuple[str, str], Mapping[str, Path]],
-    events: Mapping[str, Path],
-    definitions: "pd.DataFrame",
-) -> dict[tuple[str, str], Path]:
-    records = tuple({str(name): str(value) for name, value in row.items()} for _, row in definitions.iterrows())
+def _records(definitions: "pd.DataFrame") -> tuple[dict[str, str], ...]:
+    return tuple({str(name): str(value) for name, value in row.items()} for _, row in definitions.iterrows())
+
+
+def _repeat_metacyto(state: RunState, groups: Groups, definitions: "pd.DataFrame") -> dict[tuple[str, str], Path]:
+    """Cluster all panels, then search in all panels for the labels of all."""
+    from immport_cyto import metacyto
+
+    state.warn(
+        "method metacyto repeats the R package MetaCyto with its weaknesses (it always cuts, on a random sample; "
+        "it counts files as independent; z test): for new results leave the method out"
+    )
+    seed = state.config.cluster.seed
+
+    def jobs(step: str, wanted: tuple[dict[str, str], ...], clustered: Mapping[tuple[str, str], Path]) -> Any:
+        for (study, panel_id), files in groups.items():
+            options = {"seed": seed, "definitions": wanted, "study": study, "panel": panel_id}
+            sources = {name: path.parent.name for name, path in files.items()}
+            before = clustered.get((study, panel_id))
+            options["clustered"] = before.name if before else ""
+            place = state.steps.place(step, key(step, options, sources))
+            yield parity.PanelJob(study, panel_id, dict(files), seed, wanted, before, place)
+
+    clustered = _by_panel(state, "cluster", list(jobs("flowhc", (), {})), parity.cluster)
+    labels = [json.loads((place / "labels.json").read_text(encoding="utf-8")) for place in clustered.values()]
+    wanted = tables.concat([definitions, metacyto.unite(labels)], tables.DEFINITIONS).drop_duplicates("population")
+    if not len(wanted):
+        msg = "MetaCyto's clustering gave no label, and there are no populations to search for; give populations"
+        raise AnalysisError(msg)
+    return _by_panel(state, "search", list(jobs("search", _records(wanted), clustered)), parity.search)
+
+
+def _analyse(state: RunState, groups: Groups, definitions: "pd.DataFrame") -> dict[tuple[str, str], Path]:
+    records = _records(definitions)
     described = {"cluster": asdict(state.config.cluster), "definitions": records}
     jobs = []
     for (study, panel_id), files in groups.items():
         inputs = {name: path.parent.name for name, path in files.items()}
         place = state.steps.place("analyse", key("analyse", {**described, "study": study, "panel": panel_id}, inputs))
         jobs.append(work.GroupJob(study, panel_id, dict(files), state.config.cluster, records, place))
-    messages = _all(
-        state, "cluster and search", jobs, work.analyse, lambda job: f"{job.study_accession} {job.panel_id}"
-    )
+    return _by_panel(state, "cluster and search", jobs, work.analyse)
+
+
+def _by_panel(
+    state: RunState, label: str, jobs: Sequence[G], function: Callable[[G], str]
+) -> dict[tuple[str, str], Path]:
+    """Run the jobs of the panels, pass on their notes, and give the folder of each that worked."""
+    messages = _all(state, label, jobs, function, lambda job: f"{job.study_accession} {job.panel_id}")
     results = {}
     for job in jobs:
         name = f"{job.study_accession} {job.panel_id}"

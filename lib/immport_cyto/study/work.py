@@ -29,28 +29,44 @@ class FileJob:
 
 def preprocess(job: FileJob) -> str:
     """Write ``events.fcs`` and ``qc.json``; give the error sentence, or an empty text."""
-    import pandas as pd
-
-    from immport_cyto import events
-
     try:
         with fill(job.place) as folder:
-            result = events.preprocess(
-                job.source,
-                folder / "events.fcs",
-                file_name=job.file_name,
-                panel=pd.DataFrame(list(job.panel_rows)),
-                compensation=job.options.compensation,
-                transform=job.options.transform,
-                cofactor=job.options.cofactor,
-                qc=job.options.qc,
-                max_events=job.options.max_events,
-                seed=job.options.seed,
-            )
+            result = _preprocess_file(job, folder / "events.fcs")
             (folder / "qc.json").write_text(json.dumps(result.row, default=str), encoding="utf-8")
     except ImmportCytoError as error:
         return str(error)
     return ""
+
+
+def _preprocess_file(job: FileJob, target: Path) -> Any:
+    import pandas as pd
+
+    from immport_cyto import events, metacyto
+
+    options, panel = job.options, pd.DataFrame(list(job.panel_rows))
+    if options.method == "metacyto":
+        return metacyto.preprocess(
+            job.source,
+            target,
+            file_name=job.file_name,
+            panel=panel,
+            cofactor=options.cofactor,
+            rename=dict(options.rename),
+            max_events=options.max_events or metacyto.MAX_EVENTS,
+            seed=options.seed,
+        )
+    return events.preprocess(
+        job.source,
+        target,
+        file_name=job.file_name,
+        panel=panel,
+        compensation=options.compensation,
+        transform=options.transform,
+        cofactor=options.cofactor,
+        qc=options.qc,
+        max_events=options.max_events,
+        seed=options.seed,
+    )
 
 
 @dataclass(frozen=True)
