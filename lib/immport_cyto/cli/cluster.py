@@ -18,6 +18,7 @@ from immport_cyto.cli._common import (
     seed_option,
 )
 from immport_cyto.cli._flock import flock, flock_map
+from immport_cyto.cli._metacyto import flowhc
 from immport_cyto.cli._targets import group_stem, targets
 from immport_cyto.exceptions import ImmportCytoError
 
@@ -42,6 +43,7 @@ def group() -> None:
 
 group.add_command(flock)
 group.add_command(flock_map)
+group.add_command(flowhc)
 
 
 class _Grid(click.ParamType):
