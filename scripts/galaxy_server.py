@@ -30,14 +30,14 @@ HOME = Path(os.environ.get("IMMPORT_CYTO_GALAXY_HOME", ROOT / ".galaxy"))
 EMAIL = "admin@example.org"
 START_SECONDS = 1200
 SECTIONS = (
-    ("FCS files", ("fcs_",)),
-    ("ImmPort", ("immport_",)),
+    ("FCS", ("fcs_",)),
+    ("ImmPort", ("immport_", "simulate")),
     ("Panels", ("panel_",)),
     ("Events", ("events_",)),
     ("Clustering", ("cluster_",)),
     ("Populations", ("population_",)),
     ("Meta-analysis", ("meta_",)),
-    ("Cytometry reports", ("report_",)),
+    ("Reports", ("report_",)),
 )
 STOCK_TOOLS = ("build_list.xml", "flatten_collection.xml", "merge_collection.xml", "extract_dataset.xml")
 

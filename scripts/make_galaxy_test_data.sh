@@ -33,4 +33,30 @@ immport-cyto population label --clusters "$out/clusters.tsv" --medians "$out/clu
     --cutoffs "$out/cutoffs.tsv" --definitions "$data/definitions.tsv" --out "$out/clusters_named.tsv" 2> "$work/log"
 immport-cyto population search "$out/events" --samples "$out/samples.tsv" --definitions "$data/definitions.tsv" \
     --cutoffs "$out/cutoffs.tsv" --out "$out/counts.tsv" --quiet 2> "$work/log"
+immport-cyto cluster flock "$out/events" --samples "$out/samples.tsv" --models-dir "$out/flock" \
+    --profiles "$out/flock/profiles.tsv" --counts "$out/flock/counts.tsv" --quiet 2> "$work/log"
+# the same as the old suite had them: a table of events, a table of centres
+immport-cyto fcs convert "$out/events/D1_002_backbone.99010002.fcs" --to tsv --out "$work/backbone.tsv" \
+    --channels APC-H7-A,PerCP-Cy5-5-A,FITC-A,Time
+sed '1s/.*/CD3\tCD4\tCD45RA\tTime/' "$work/backbone.tsv" > "$out/flock/events.flowtext"
+printf 'Population\tCD3\tCD4\n1\t0.5\t0.5\n2\t4.5\t4.5\n' > "$out/flock/centers.flowmfi"
+
+# packages with published results, and what is read from them
+python "$root/scripts/galaxy_published.py" "$data" "$out/published"
+immport-cyto immport results --metadata "$out"/published/*.zip --out "$out/published/populations.tsv" \
+    --samples "$out/published/samples.tsv" > "$work/log"
+
+# a file with a date and a person; a table of events with its description
+python - "$data/SDY9901/ResultFiles/Flow_cytometry_result/D1_004_backbone.99010004.fcs" "$out/personal.fcs" << 'END'
+import sys
+
+from immport_cyto import fcs
+
+with fcs.open(sys.argv[1]) as source:
+    keywords = dict(source.keywords) | {"$DATE": "03-FEB-2021", "$OP": "Jane Doe", "$BTIM": "10:00:00"}
+    fcs.write(sys.argv[2], source.raw(), source.channels, keywords, version="3.1")
+END
+immport-cyto fcs convert "$out/events/D1_003_mass.99030003.fcs" --to tsv --out "$work/mass.tsv" \
+    --keywords "$out/mass.json"
+head -21 "$work/mass.tsv" > "$out/mass.tsv"
 du -sh "$out"
