@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.spatial.distance import cdist
 from sklearn.metrics import adjusted_rand_score
 
 from immport_cyto import cluster
@@ -41,11 +42,25 @@ def test_separate_populations_are_found(events, engine, scale):
     assert model.node_counts_.sum() == len(X)
 
 
-def test_the_number_of_metaclusters_is_found():
+@pytest.mark.parametrize("distance", ["manhattan", "chebyshev", "cosine"])
+@pytest.mark.parametrize("engine", ["online", "batch", "minisom"])
+def test_separate_populations_are_found_by_other_distances(events, engine, distance):
+    X, y = events
+    X, y = X[y != 3] + 0.5, y[y != 3]  # the last has no direction, so no cosine
+    model = FlowSOM((6, 6), n_metaclusters=3, engine=engine, distance=distance, max_steps=40_000).fit(X)
+    assert adjusted_rand_score(y, model.metaclusters_[model.labels_]) > 0.999
+    metric = "cityblock" if distance == "manhattan" else distance
+    apart = cdist(X.astype(float), model.codes_.astype(float), metric)
+    assert model.quantization_error_ == pytest.approx(apart.min(axis=1).mean(), rel=1e-4)
+    assert (model.labels_ == apart.argmin(axis=1)).mean() > 0.999
+
+
+@pytest.mark.parametrize("choice", ["auto", "delta-area"])
+def test_the_number_of_metaclusters_is_found(choice):
     X, y = blobs(np.eye(6) * 5, [900, 800, 700, 600, 500, 400], seed=2)
-    model = FlowSOM(n_metaclusters="auto").fit(X)
+    model = FlowSOM(n_metaclusters=choice).fit(X)
     assert model.n_metaclusters_ == 6
-    assert len(model.explained_variance_) == 20
+    assert len(model.explained_variance_) == len(model.consensus_area_) == 20
     assert adjusted_rand_score(y, model.metaclusters_[model.labels_]) > 0.999
 
 
@@ -57,7 +72,7 @@ def test_quantization_error_is_the_mean_distance_to_the_code(model, events):
 @pytest.mark.parametrize("engine", ["online", "batch"])
 @pytest.mark.parametrize("scale", ["none", "zscore"])
 def test_threads_change_no_bit(engine, scale, tmp_path):
-    X = np.random.default_rng(3).normal(2, 1, (200_000, 3)).astype(np.float32)
+    X = np.random.default_rng(3).normal(2, 1, (600_000, 3)).astype(np.float32)
     models = [FlowSOM((5, 5), engine=engine, scale=scale, max_steps=50_000, n_jobs=jobs).fit(X) for jobs in (1, 2)]
     assert np.array_equal(models[0].codes_, models[1].codes_)
     assert np.array_equal(models[0].labels_, models[1].labels_)
@@ -77,10 +92,11 @@ def test_the_seed_decides(events):
 @given(
     n=st.integers(4, 300), d=st.integers(2, 9), seed=st.integers(0, 1000), k=st.integers(1, 4),
     scale=st.sampled_from(["none", "zscore"]), engine=st.sampled_from(["online", "batch"]),
+    distance=st.sampled_from(["euclidean", "manhattan", "chebyshev", "cosine"]),
 )  # fmt: skip
-def test_what_always_holds(n, d, seed, k, scale, engine):
+def test_what_always_holds(n, d, seed, k, scale, engine, distance):
     X = np.random.default_rng(seed).gamma(1, 2, (n, d)).astype(np.float32)
-    model = FlowSOM((2, 2), n_metaclusters=k, seed=seed, scale=scale, engine=engine).fit(X)
+    model = FlowSOM((2, 2), n_metaclusters=k, seed=seed, scale=scale, engine=engine, distance=distance).fit(X)
     assert np.array_equal(model.predict(X), model.labels_)
     assert np.array_equal(model.node_counts_, np.bincount(model.labels_, minlength=4))
     assert sorted(set(model.metaclusters_.tolist())) == list(range(1, k + 1))
@@ -108,7 +124,10 @@ def test_no_work_in_the_constructor():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"n_metaclusters": 10}, r"n_metaclusters is 10; give 'auto' or a number from 1 to the 9 nodes of the grid"),
+        (
+            {"n_metaclusters": 10},
+            "n_metaclusters is 10; give 'auto', 'delta-area' or a number from 1 to the 9 nodes of the grid",
+        ),
         ({"n_metaclusters": 0}, "n_metaclusters is 0; give 'auto'"),
         ({"grid": (1, 1)}, r"grid is \(1, 1\); give rows and columns with 2 to 10000 nodes, such as 10x10"),
         ({"grid": 9}, "grid is 9; give rows and columns"),
@@ -116,6 +135,8 @@ def test_no_work_in_the_constructor():
         ({"rlen": 0}, "rlen is 0; give a whole number from 1 on"),
         ({"seed": -1}, "seed is -1; give a whole number from 0 on"),
         ({"engine": "gpu"}, "engine is 'gpu'; choose one of online, batch, minisom"),
+        ({"distance": "hamming"}, "distance is 'hamming'; choose one of euclidean, manhattan, chebyshev, cosine"),
+        ({"n_metaclusters": "many"}, "n_metaclusters is 'many'; give 'auto', 'delta-area' or a number"),
         ({"scale": "max"}, "scale is 'max'; choose one of none, zscore"),
     ],
 )
@@ -252,6 +273,7 @@ HOSTILE = {
     "negative counts": {"node_counts": np.full(36, -1, np.int64)},
     "distance of no size": {"distance_mads": np.full(36, -1.0)},
     "distances missing": {"distance_medians": np.full(36, np.nan)},
+    "area without curve": {"consensus_area": np.ones(3)},
     "scale zero": {"scale": np.zeros(4)},
     "a terabyte announced": {"codes": huge_header()},
     "no array": {"codes": b"nothing"},

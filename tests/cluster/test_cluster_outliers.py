@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from scipy.stats import median_abs_deviation
 
 from immport_cyto import cluster
+from immport_cyto.cluster import kernels
 from immport_cyto.cluster.outliers import DistanceSample, outliers, thresholds
 from support.cluster_events import T_CELLS, blobs
 
@@ -20,7 +21,8 @@ def test_median_and_mad_of_each_node_however_the_events_come(n, n_nodes, seed, a
     sample = DistanceSample(n_nodes)
     for start in range(0, n, at_a_time):
         sample.add(nodes[start : start + at_a_time], distances[start : start + at_a_time])
-    medians, mads = sample.median_and_mad()
+    counts = np.bincount(nodes, minlength=n_nodes)
+    medians, mads, beyond = sample.summary(counts)
     for node in range(n_nodes):
         own = distances[nodes == node].astype(float)
         if len(own):
@@ -28,21 +30,27 @@ def test_median_and_mad_of_each_node_however_the_events_come(n, n_nodes, seed, a
             assert mads[node] == pytest.approx(1.4826 * median_abs_deviation(own))
         else:
             assert np.isnan([medians[node], mads[node]]).all()
+    if n:
+        assert beyond == pytest.approx(outliers(nodes, distances, thresholds(medians, mads)).mean())
+    else:
+        assert np.isnan(beyond)
 
 
-@settings(deadline=None, max_examples=40)
-@given(st.integers(1, 3000), st.integers(2, 40), st.lists(st.integers(1, 500), min_size=1, max_size=5))
-def test_a_large_node_keeps_every_second_fourth_event_whatever_the_blocks(n, most, sizes):
-    distances = np.arange(n, dtype=np.float32)
-    sample, start, turn = DistanceSample(1, most), 0, 0
-    while start < n:
-        stop = start + sizes[turn % len(sizes)]
-        sample.add(np.zeros(len(distances[start:stop]), np.int32), distances[start:stop])
-        start, turn = stop, turn + 1
-    stride = 1
-    while len(distances[::stride]) > most:
-        stride *= 2
-    assert sample.median_and_mad()[0][0] == np.median(distances[::stride])
+def test_of_many_events_some_of_each_node_are_taken_and_the_first_of_each_chunk():
+    assert [DistanceSample.stride(n) for n in (1, 10**6, 10**6 + 1, 5 * 10**6)] == [1, 1, 2, 5]
+    nodes = np.array([0, 0, 1, 0, 0, 0, 1, 2], np.int32)
+    counts, kept = np.zeros(3, np.int64), np.empty(8, np.bool_)
+    total = kernels.describe(nodes, np.arange(8, dtype=np.float32), 3, counts, kept)
+    assert kept.nonzero()[0].tolist() == [0, 2, 4, 7]
+    assert counts.tolist() == [5, 2, 1]
+    assert total == 28
+
+
+def test_the_share_of_outliers_weights_nodes_by_all_their_events():
+    sample = DistanceSample(2)
+    sample.add(np.zeros(3, np.int32), np.array([1, 1, 9], np.float32))
+    sample.add(np.ones(2, np.int32), np.array([1, 1], np.float32))
+    assert sample.summary(np.array([300, 100]))[2] == pytest.approx(0.25)
 
 
 def test_beyond_median_and_four_mad_and_on_nodes_without_training():

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immport_cyto import events, fcs
+from immport_cyto.cluster.execution import Execution
 from immport_cyto.cluster.labels import write_labelled
 from immport_cyto.cluster.model import FlowSOM
 from immport_cyto.cluster.outliers import MAD_ALLOWED, outliers, thresholds
-from immport_cyto.cluster.source import Float32, Part, Reader, array_part, gather
+from immport_cyto.cluster.source import Float32, Part, Reader, array_part, draw, gather
 from immport_cyto.exceptions import OptionError, PanelError
 
 if TYPE_CHECKING:
@@ -81,13 +82,16 @@ def flowsom_files(
     *,
     markers: Sequence[str] | None = None,
     grid: tuple[int, int] = (10, 10),
-    n_metaclusters: int | Literal["auto"] = 10,
+    n_metaclusters: int | Literal["auto", "delta-area"] = 10,
     rlen: int = 10,
     seed: int = 42,
     max_training_events: int | None = None,
     engine: str = "online",
+    distance: str = "euclidean",
     scale: str = "none",
     n_jobs: int = 1,
+    scheduler: str | None = None,
+    quiet: bool = True,
     study_accession: str = "",
     panel_id: str = "",
 ) -> FlowSOM:
@@ -100,12 +104,14 @@ def flowsom_files(
     markers
         Markers to cluster on, in any spelling; default the markers of class type that all files have, and all
         markers that all files have where no file says which are of that class.
-    grid, n_metaclusters, rlen, seed, engine, scale, n_jobs
+    grid, n_metaclusters, rlen, seed, engine, distance, scale, n_jobs, scheduler
         See `FlowSOM`.
     max_training_events
         Train on at most so many events, drawn at random over all files; the counts are of all events.
     study_accession, panel_id
         Group that the model is of; kept in it.
+    quiet
+        Show no progress.
 
     Returns
     -------
@@ -128,11 +134,13 @@ def flowsom_files(
     chosen, notes = _choose(opened, markers)
     model = FlowSOM(
         (int(grid[0]), int(grid[1])) if len(grid) == 2 else grid,
-        n_metaclusters=n_metaclusters, rlen=rlen, seed=seed, engine=engine, scale=scale, n_jobs=n_jobs,
+        n_metaclusters=n_metaclusters, rlen=rlen, seed=seed, engine=engine, distance=distance,
+        scale=scale, n_jobs=n_jobs, scheduler=scheduler,
     )  # fmt: skip
     model.check_parameters()
     parts = [one.part(chosen) for one in opened]
-    model.fit_parts(parts, chosen, pool=_pool(parts, len(chosen), max_training_events, seed))
+    pool = _pool(parts, len(chosen), max_training_events, seed, Execution(n_jobs, scheduler, quiet=quiet))
+    model.fit_parts(parts, chosen, pool=pool, quiet=quiet)
     model.warnings_ = notes + model.warnings_
     model.study_accession, model.panel_id = study_accession, panel_id
     return model
@@ -282,12 +290,14 @@ def _asked(opened: Sequence[_Opened], wanted: Sequence[str]) -> list[str]:
     return chosen
 
 
-def _pool(parts: list[Part], n_markers: int, limit: int | None, seed: int) -> list[Part] | None:
+def _pool(parts: list[Part], n_markers: int, limit: int | None, seed: int, execution: Execution) -> list[Part] | None:
     total = sum(part.n_events for part in parts)
     if limit is None or limit >= total:
         return None
     if limit < 1:
         msg = f"max_training_events is {limit}; give a whole number from 1 on"
         raise OptionError(msg)
-    drawn = np.sort(np.random.default_rng([seed, 1]).choice(total, limit, replace=False))
-    return [replace(array_part(gather(parts, drawn, n_markers)), name="events drawn for training")]
+    drawn = draw(total, limit, np.random.default_rng([seed, 1]))
+    with execution:
+        rows = gather(parts, drawn, n_markers, execution)
+    return [array_part(rows, "events drawn for training")]

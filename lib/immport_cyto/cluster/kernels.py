@@ -1,44 +1,53 @@
 """Compiled inner loops of the self-organising map. Importing this module imports numba.
 
-Layout: `codes` is transposed and padded, float32 ``(markers padded to 4, nodes padded to 16)``, so that the loop
-over nodes is contiguous and fills vector registers. Padding markers are 0 in codes and events and add nothing;
-padding nodes hold a huge value in the first marker and are never nearest. Every kernel finds the nearest node by
-the one function `_nearest`, so training, mapping and statistics agree to the bit.
+Codes are tiled as `immport_cyto.cluster.lanes` states. Every kernel finds the nearest node by the one function
+`_nearest`, so training, mapping and statistics agree to the bit.
 """
 
 import numpy as np
 
 from immport_cyto.cluster._jit import njit
+from immport_cyto.cluster.lanes import (
+    LANES,
+    nearest_chebyshev,
+    nearest_cosine,
+    nearest_euclidean,
+    nearest_manhattan,
+    pull,
+)
 
-MARKER_MULTIPLE = 4
-NODE_MULTIPLE = 16
-FAR = 1e17
-"""Value of padding nodes; its square is still a float32."""
 LIMIT = 1e9
-"""Largest absolute value of an event, so that no scaled value comes near `FAR`."""
+"""Largest absolute value of an event, so that no square overflows a float32."""
+AHEAD = 128
+"""Events that the online rule copies at a time: they come from anywhere in memory, and loads of many overlap."""
+
+EUCLIDEAN, MANHATTAN, CHEBYSHEV, COSINE = range(4)
 
 
 @njit
-def _nearest(x, codes, distance):  # type: ignore[no-untyped-def]
-    """Node of the smallest squared Euclidean distance to `x`, the first of equals; fills `distance`."""
-    n_rows, width = codes.shape
-    for j in range(width):
-        distance[j] = np.float32(0.0)
-    for d in range(0, n_rows, 4):
-        x0, x1, x2, x3 = x[d], x[d + 1], x[d + 2], x[d + 3]
-        for j in range(width):
-            t0 = x0 - codes[d, j]
-            t1 = x1 - codes[d + 1, j]
-            t2 = x2 - codes[d + 2, j]
-            t3 = x3 - codes[d + 3, j]
-            distance[j] += (t0 * t0 + t1 * t1) + (t2 * t2 + t3 * t3)
-    smallest = distance[0]
-    for j in range(width):
-        smallest = min(smallest, distance[j])
-    winner = 0
-    while winner < width - 1 and distance[winner] != smallest:
-        winner += 1
-    return winner
+def _nearest(x, codes, n_nodes, metric):  # type: ignore[no-untyped-def]
+    """Node nearest to `x`, the first of equals, and a value that `_distance` makes the distance of."""
+    if metric == EUCLIDEAN:
+        return nearest_euclidean(x, codes, n_nodes)
+    if metric == MANHATTAN:
+        return nearest_manhattan(x, codes, n_nodes)
+    if metric == CHEBYSHEV:
+        return nearest_chebyshev(x, codes, n_nodes)
+    return nearest_cosine(x, codes, n_nodes)
+
+
+@njit
+def _distance(value, x, metric):  # type: ignore[no-untyped-def]
+    if metric == EUCLIDEAN:
+        return np.sqrt(value)
+    if metric == COSINE:
+        square = np.float32(0.0)
+        for d in range(x.shape[0]):
+            square += x[d] * x[d]
+        if square == np.float32(0.0):
+            return np.float32(1.0)
+        return max(np.float32(0.0), np.float32(1.0) + value / np.sqrt(square))
+    return value
 
 
 @njit
@@ -49,58 +58,81 @@ def _load(X, i, offset, inverse, x):  # type: ignore[no-untyped-def]
 
 
 @njit
-def assign(X, offset, inverse, codes, nodes, distances):  # type: ignore[no-untyped-def]
-    """Nearest node of each event and the Euclidean distance to it, into `nodes` and `distances`."""
-    x = np.zeros(codes.shape[0], np.float32)
-    distance = np.empty(codes.shape[1], np.float32)
+def assign(X, offset, inverse, codes, n_nodes, metric, nodes, distances):  # type: ignore[no-untyped-def]
+    """Nearest node of each event and the distance to its code, into `nodes` and `distances`."""
+    x = np.zeros(codes.shape[1], np.float32)
     for i in range(X.shape[0]):
         _load(X, i, offset, inverse, x)
-        winner = _nearest(x, codes, distance)
+        winner, value = _nearest(x, codes, n_nodes, metric)
         nodes[i] = winner
-        distances[i] = np.sqrt(distance[winner])
+        distances[i] = _distance(value, x, metric)
 
 
 @njit
-def node_sums(X, offset, inverse, codes, sums, counts):  # type: ignore[no-untyped-def]
+def node_sums(X, offset, inverse, codes, metric, sums, counts):  # type: ignore[no-untyped-def]
     """Add the scaled events to the sums and counts (float64, int64) of their nearest nodes."""
-    x = np.zeros(codes.shape[0], np.float32)
-    distance = np.empty(codes.shape[1], np.float32)
+    x = np.zeros(codes.shape[1], np.float32)
     for i in range(X.shape[0]):
         _load(X, i, offset, inverse, x)
-        winner = _nearest(x, codes, distance)
+        winner, _ = _nearest(x, codes, counts.shape[0], metric)
         counts[winner] += 1
         for d in range(X.shape[1]):
             sums[winner, d] += x[d]
 
 
 @njit
-def train_online(X, order, offset, inverse, codes, grid_distance, radius, rate_first, rate_last):  # type: ignore[no-untyped-def]
+def train_online(X, order, offset, inverse, codes, metric, apart, tile_apart, radius, rate_first, rate_last):  # type: ignore[no-untyped-def]
     """Move `codes` in place by FlowSOM's online rule over the events ``X[order]``.
 
     Step t of T: the radius is ``radius (1 - t / T)``, 0.5 once below 1; the rate falls linearly; each node
-    within the radius of the winner (on the grid) moves by rate x (event - code).
+    within the radius of the winner (on the grid) moves by rate x (event - code). `apart` has the distances on the
+    grid, nodes x padded nodes, `tile_apart` the smallest of them per tile.
     """
-    n_rows, width = codes.shape
-    n_nodes = grid_distance.shape[0]
-    x = np.zeros(n_rows, np.float32)
-    distance = np.empty(width, np.float32)
-    weight = np.zeros(width, np.float32)
+    rows, x = np.empty((AHEAD, X.shape[1]), np.float32), np.zeros(codes.shape[1], np.float32)
+    n_nodes, n_tiles = tile_apart.shape
     n_steps = order.shape[0]
-    for t in range(n_steps):
-        _load(X, order[t], offset, inverse, x)
-        winner = _nearest(x, codes, distance)
-        reach = radius * (1.0 - t / n_steps)
-        rate = np.float32(rate_first - (rate_first - rate_last) * (t / n_steps))
-        if reach < 1.0:  # only the winner
+    for begin in range(0, n_steps, AHEAD):
+        end = min(begin + AHEAD, n_steps)
+        for t in range(begin, end):
+            event = order[t]
             for d in range(X.shape[1]):
-                codes[d, winner] += rate * (x[d] - codes[d, winner])
-            continue
-        for j in range(n_nodes):
-            weight[j] = rate if grid_distance[winner, j] <= reach else np.float32(0.0)
-        for d in range(X.shape[1]):
-            value = x[d]
-            for j in range(width):
-                codes[d, j] += weight[j] * (value - codes[d, j])
+                rows[t - begin, d] = X[event, d]
+        for t in range(begin, end):
+            _load(rows, t - begin, offset, inverse, x)
+            winner, _ = _nearest(x, codes, n_nodes, metric)
+            reach = radius * (1.0 - t / n_steps)
+            rate = np.float32(rate_first - (rate_first - rate_last) * (t / n_steps))
+            if reach < 1.0:  # only the winner
+                tile, lane = winner // LANES, winner % LANES
+                for d in range(X.shape[1]):
+                    codes[tile, d, lane] += rate * (x[d] - codes[tile, d, lane])
+                continue
+            whole = np.float32(np.floor(reach))  # distances on the grid are whole numbers
+            for tile in range(n_tiles):
+                if tile_apart[winner, tile] <= whole:
+                    pull(x, codes, tile, apart, winner, whole, rate)
+
+
+@njit
+def smooth(weight, sums, counts, total, share):  # type: ignore[no-untyped-def]
+    """Neighbourhood-weighted `sums` and `counts` into `total` and `share` (float64), added node by node."""
+    for i in range(weight.shape[0]):
+        for j in range(weight.shape[1]):
+            share[i] += weight[i, j] * counts[j]
+            for d in range(sums.shape[1]):
+                total[i, d] += weight[i, j] * sums[j, d]
+
+
+@njit
+def describe(nodes, distances, stride, counts, kept):  # type: ignore[no-untyped-def]
+    """Count the events per node; mark the first, the one `stride` later, ... of each node; returns summed distances."""
+    total = 0.0
+    for i in range(nodes.shape[0]):
+        node = nodes[i]
+        kept[i] = counts[node] % stride == 0
+        counts[node] += 1
+        total += np.float64(distances[i])
+    return total
 
 
 @njit

@@ -6,6 +6,7 @@ average linkage of one minus that share, cut at k, gives the metaclusters.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,14 +14,32 @@ from numpy.typing import NDArray
 
 RESAMPLES = 100
 SHARE = 0.9
+LEAST_GAIN = 0.02
+"""Smallest gain of the area in proportion that counts as one."""
 
 Labels = NDArray[np.int32]
 
 
+@dataclass(frozen=True)
+class Consensus:
+    """Metaclusters for one number of them.
+
+    Attributes
+    ----------
+    labels : ndarray of int32, nodes
+        From 0, in no order of meaning.
+    area
+        Area under the cumulative distribution of the similarities of all pairs of nodes, 0 to 1.
+    """
+
+    labels: Labels
+    area: float
+
+
 def consensus(
     codes: NDArray[Any], ks: Sequence[int], rng: np.random.Generator, *, resamples: int = RESAMPLES
-) -> dict[int, Labels]:
-    """Metacluster of each code (0-based, in no order of meaning) for each number of metaclusters in `ks`.
+) -> dict[int, Consensus]:
+    """Metacluster of each code for each number of metaclusters in `ks`.
 
     Parameters
     ----------
@@ -31,52 +50,61 @@ def consensus(
     rng
         Draws the nodes of each resample.
     resamples
-        Number of draws.
+        Number of draws, at most 65,535.
     """
-    from scipy.cluster.hierarchy import linkage
-    from scipy.spatial.distance import squareform
+    from immport_cyto.cluster.linkage import count_together
 
     n = len(codes)
-    points = np.asarray(codes, np.float64)
-    distance = np.sqrt(((points[:, None] - points) ** 2).sum(axis=2))
     size = min(n, max(2, round(SHARE * n)))
-    drawn = np.zeros((n, n))
-    together = {k: np.zeros((n, n)) for k in ks}
-    for _ in range(resamples):
-        chosen = np.sort(rng.choice(n, size, replace=False))
-        pairs = np.ix_(chosen, chosen)
-        drawn[pairs] += 1
-        tree = linkage(squareform(distance[pairs], checks=False), method="average")
-        for k, labels in cut(tree, [min(k, size) for k in ks], ks).items():
-            together[k][pairs] += labels[:, None] == labels
+    chosen = np.stack([np.sort(rng.choice(n, size, replace=False)) for _ in range(resamples)])
+    falling = np.array(sorted(ks, reverse=True))
+    drawn, together = np.zeros((n, n), np.uint16), np.zeros((len(falling), n, n), np.uint16)
+    count_together(_distances(codes), chosen, falling, drawn, together)
     result = {}
-    for k in ks:
-        similarity = np.divide(together[k], drawn, out=np.zeros((n, n)), where=drawn > 0)
-        apart = 1.0 - similarity
-        np.fill_diagonal(apart, 0.0)
-        tree = linkage(squareform(apart, checks=False), method="average")
-        result[k] = cut(tree, [k], [k])[k]
+    pairs = np.triu_indices(n, k=1)
+    for k, counts in zip(falling.tolist(), together, strict=True):
+        similarity = np.divide(counts, drawn, out=np.zeros((n, n)), where=drawn > 0)
+        area = 1.0 - float(similarity[pairs].mean())
+        result[k] = Consensus(cut(1.0 - similarity, k), area)
     return result
 
 
-def cut(tree: NDArray[np.float64], sizes: Sequence[int], names: Sequence[int]) -> dict[int, Labels]:
-    """Cut a scipy linkage into exactly ``sizes[i]`` groups, ties or not; the results are keyed by ``names[i]``."""
-    n = len(tree) + 1
-    wanted: dict[int, list[int]] = {}
-    for size, name in zip(sizes, names, strict=True):
-        wanted.setdefault(size, []).append(name)
-    members: dict[int, list[int]] = {i: [i] for i in range(n)}
-    result: dict[int, Labels] = {}
-    for step in range(n):
-        groups = n - step
-        if groups in wanted:
-            labels = np.empty(n, np.int32)
-            for number, group in enumerate(members.values()):
-                labels[group] = number
-            result.update(dict.fromkeys(wanted[groups], labels))
-        if step < n - 1:
-            members[n + step] = members.pop(int(tree[step, 0])) + members.pop(int(tree[step, 1]))
-    return result
+def cut(distance: NDArray[np.float64], k: int) -> Labels:
+    """Exactly `k` groups (from 0, in the order of their first nodes) by average linkage of a distance matrix."""
+    from immport_cyto.cluster.linkage import cut_average_linkage
+
+    first = np.empty((1, len(distance)), np.int64)
+    cut_average_linkage(np.array(distance, np.float64), np.array([k]), first)
+    return np.unique(first[0], return_inverse=True)[1].astype(np.int32)
+
+
+def _distances(codes: NDArray[Any]) -> NDArray[np.float64]:
+    points = np.asarray(codes, np.float64)
+    distances: NDArray[np.float64] = np.sqrt(((points[:, None] - points) ** 2).sum(axis=2))
+    return distances
+
+
+def area_gains(areas: Sequence[float]) -> NDArray[np.float64]:
+    """Delta area (Monti et al. 2003) of 2, 3, ... metaclusters: the area at 2, then how much it gains in proportion.
+
+    Parameters
+    ----------
+    areas
+        Areas for 1, 2, 3, ... metaclusters.
+    """
+    area = np.maximum.accumulate(np.asarray(areas[1:], np.float64))
+    before = np.where(area[:-1] > 0, area[:-1], 1.0)
+    return np.concatenate([area[:1], np.diff(area) / before])
+
+
+def by_delta_area(areas: Sequence[float]) -> int:
+    """Number of metaclusters after which two more in a row gain less than `LEAST_GAIN`, from the areas for 1, 2, ...
+
+    One small gain alone is often followed by a large one.
+    """
+    small = np.append(area_gains(areas) < LEAST_GAIN, True)
+    ends = np.flatnonzero(small[:-1] & small[1:])
+    return 1 + int(ends[0]) if len(ends) else len(areas)
 
 
 def explained_variance(codes: NDArray[Any], labels: Labels) -> float:
@@ -126,9 +154,7 @@ def spanning_tree(codes: NDArray[Any]) -> NDArray[np.int32]:
     """
     from scipy.sparse.csgraph import minimum_spanning_tree
 
-    points = np.asarray(codes, np.float64)
-    distance = np.sqrt(((points[:, None] - points) ** 2).sum(axis=2))
-    tree = minimum_spanning_tree(np.triu(distance + 1.0, k=1)).tocoo()
+    tree = minimum_spanning_tree(np.triu(_distances(codes) + 1.0, k=1)).tocoo()
     edges = np.sort(np.column_stack([tree.row, tree.col]).astype(np.int32), axis=1)
     ordered: NDArray[np.int32] = edges[np.lexsort((edges[:, 1], edges[:, 0]))]
     return ordered

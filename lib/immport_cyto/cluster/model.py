@@ -8,12 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immport_cyto.cluster import metacluster, som
-from immport_cyto.cluster.outliers import DistanceSample, thresholds
-from immport_cyto.cluster.som import ENGINES, Scaling
+from immport_cyto.cluster.execution import Execution
+from immport_cyto.cluster.nodes import node_content
+from immport_cyto.cluster.som import DISTANCES, ENGINES, Codebook, Scaling
 from immport_cyto.cluster.source import Part, Scan, array_part, prefix, scan
 from immport_cyto.exceptions import AnalysisError, ModelError, OptionError
 
 SCALINGS = ("none", "zscore")
+CHOICES = ("auto", "delta-area")
+"""Ways to choose the number of metaclusters."""
 MAX_NODES = 10_000
 
 
@@ -25,22 +28,30 @@ class FlowSOM:
     grid
         Rows and columns of the map.
     n_metaclusters
-        Number of metaclusters, or ``"auto"``: the elbow of the explained variance over 1 to `max_metaclusters`.
+        Number of metaclusters, or ``"auto"``: the elbow of the explained variance over 1 to `max_metaclusters`, or
+        ``"delta-area"``: the number after which the consensus gains no more (Monti et al. 2003).
     rlen
         Passes over the events of the online rule; their number of steps is capped by `max_steps`.
     seed
         Seed of all random choices.
     engine
         ``"online"``, ``"batch"`` or ``"minisom"``; see `immport_cyto.cluster.som`.
+    distance
+        ``"euclidean"``, ``"manhattan"``, ``"chebyshev"`` or ``"cosine"``: which code is nearest to an event. Codes are
+        means of events, and metaclusters are found by the Euclidean distance of the codes, whichever is chosen.
     scale
         ``"none"`` (for arcsinh or logicle values) or ``"zscore"`` (mean 0, standard deviation 1 over the training
         events). Kept in the model.
     max_steps
         Cap of the steps of the online rule.
     max_metaclusters
-        Largest number that ``"auto"`` considers.
+        Largest number that is considered where it is chosen.
     n_jobs
         Threads for passes over all events. The result does not depend on it.
+    scheduler
+        Address of a Dask scheduler (``tcp://host:8786``) on whose workers the passes over all events run; the result
+        is the same to the bit. Files are read by the workers, under the same paths; what travels are sums, and the
+        events drawn for the online steps. Needs the extra ``dask``.
 
     Attributes
     ----------
@@ -60,7 +71,11 @@ class FlowSOM:
     outlier_share_ : float
         Share of the training events that are outliers by the default of that rule.
     explained_variance_ : ndarray of float64
-        For ``"auto"``: variance of the codes between metaclusters for 1, 2, ... metaclusters; else empty.
+        Where their number was chosen: share of the variance of the codes that is between metaclusters, for 1, 2, ...
+        metaclusters; else empty.
+    consensus_area_ : ndarray of float64
+        Where their number was chosen: area under the distribution of the consensus for 1, 2, ... metaclusters;
+        `immport_cyto.cluster.metacluster.area_gains` makes the delta area of it.
     scaling_ : Scaling
     warnings_ : list of str
     markers : list of str
@@ -71,8 +86,8 @@ class FlowSOM:
 
     Notes
     -----
-    Time is O(steps x nodes x markers) for training plus O(events x nodes x markers) for mapping. With files, memory
-    is the events drawn for training plus 8 bytes per event of the largest file.
+    Time is O(steps x nodes x markers) for training plus O(events x nodes x markers) for mapping. Memory is the events
+    drawn for training (at most 524,288), some chunks of events per thread, and with `fit` 4 bytes per event.
 
     References
     ----------
@@ -98,6 +113,7 @@ class FlowSOM:
     distance_mads_: NDArray[np.float64]
     outlier_share_: float
     explained_variance_: NDArray[np.float64]
+    consensus_area_: NDArray[np.float64]
     scaling_: Scaling
     warnings_: list[str]
     markers: list[str]
@@ -109,33 +125,38 @@ class FlowSOM:
         self,
         grid: tuple[int, int] = (10, 10),
         *,
-        n_metaclusters: int | Literal["auto"] = 10,
+        n_metaclusters: int | Literal["auto", "delta-area"] = 10,
         rlen: int = 10,
         seed: int = 42,
         engine: str = "online",
+        distance: str = "euclidean",
         scale: str = "none",
         max_steps: int = 1_000_000,
         max_metaclusters: int = 20,
         n_jobs: int = 1,
+        scheduler: str | None = None,
     ) -> None:
         self.grid = grid
         self.n_metaclusters = n_metaclusters
         self.rlen = rlen
         self.seed = seed
         self.engine = engine
+        self.distance = distance
         self.scale = scale
         self.max_steps = max_steps
         self.max_metaclusters = max_metaclusters
         self.n_jobs = n_jobs
+        self.scheduler = scheduler
 
     def get_params(self) -> dict[str, Any]:
-        """Parameters that decide the result (all but `n_jobs`), ready for JSON."""
+        """Parameters that decide the result (all but `n_jobs` and `scheduler`), ready for JSON."""
         return {
             "grid": list(self.grid),
             "n_metaclusters": self.n_metaclusters,
             "rlen": self.rlen,
             "seed": self.seed,
             "engine": self.engine,
+            "distance": self.distance,
             "scale": self.scale,
             "max_steps": self.max_steps,
             "max_metaclusters": self.max_metaclusters,
@@ -164,7 +185,7 @@ class FlowSOM:
         if len(names) != columns:
             msg = f"{len(names)} marker names for {columns} columns; give one name per column"
             raise OptionError(msg)
-        self.labels_ = self.fit_parts([part], names)[0]
+        self.labels_ = self._fit([part], names, [part], quiet=True, labels=True)[0]
         return self
 
     def fit_predict(self, X: object) -> NDArray[np.int32]:
@@ -172,9 +193,9 @@ class FlowSOM:
         return self.fit(X).labels_
 
     def fit_parts(
-        self, parts: Sequence[Part], markers: Sequence[str], *, pool: Sequence[Part] | None = None
-    ) -> list[NDArray[np.int32]]:
-        """Train on parts of events; returns the node of each event per part.
+        self, parts: Sequence[Part], markers: Sequence[str], *, pool: Sequence[Part] | None = None, quiet: bool = True
+    ) -> "FlowSOM":
+        """Train on parts of events, such as files; memory does not grow with the number of events.
 
         Parameters
         ----------
@@ -184,9 +205,17 @@ class FlowSOM:
             Names of the columns.
         pool
             Events that the training may draw from; default all of `parts`.
+        quiet
+            Show no progress.
         """
+        self._fit(parts, list(markers), pool or parts, quiet=quiet, labels=False)
+        return self
+
+    def _fit(
+        self, parts: Sequence[Part], names: list[str], pool: Sequence[Part], *, quiet: bool, labels: bool
+    ) -> list[NDArray[np.int32]]:
+        """Train; with `labels` the node of each event per part is returned."""
         self.check_parameters()
-        names = list(markers)
         if len(names) < 2:
             found = names[0] if names else "none"
             msg = f"FlowSOM needs at least two markers, got {found}; add markers, or find a cut-off for a single one"
@@ -195,43 +224,35 @@ class FlowSOM:
             twice = next(name for name in names if names.count(name) > 1)
             msg = f"marker {twice} is named twice; give each marker once"
             raise OptionError(msg)
-        pool = list(pool or parts)
         n_nodes = self.grid[0] * self.grid[1]
         if (n := sum(part.n_events for part in pool)) < n_nodes:
             msg = f"{n} events for {n_nodes} nodes ({self.grid[0]}x{self.grid[1]}); take a smaller grid or more events"
             raise AnalysisError(msg)
-        moments = scan(pool, names, self.n_jobs)
+        with Execution(self.n_jobs, self.scheduler, quiet=quiet) as execution:
+            moments = scan(pool, names, execution)
+            if moments.constant.all():
+                msg = "all markers have the same value in all events; there is nothing to cluster"
+                raise AnalysisError(msg)
+            map_rng, consensus_rng = np.random.default_rng(self.seed).spawn(2)
+            book = som.train(
+                pool, len(names), self._scaling(moments),
+                grid=self.grid, distance=self.distance, rlen=self.rlen, max_steps=self.max_steps, engine=self.engine,
+                rng=map_rng, execution=execution,
+            )  # fmt: skip
+            content = node_content(parts, book, names, execution, labels=labels)
         self.warnings_ = [
             f"marker {name} has the same value in all events and does not influence the clusters"
             for name, constant in zip(names, moments.constant, strict=True)
             if constant
         ]
-        if moments.constant.all():
-            msg = "all markers have the same value in all events; there is nothing to cluster"
-            raise AnalysisError(msg)
-        self.scaling_ = self._scaling(moments)
-        map_rng, consensus_rng = np.random.default_rng(self.seed).spawn(2)
-        self.codes_ = som.train(
-            pool, len(names), self.scaling_,
-            grid=self.grid, rlen=self.rlen, max_steps=self.max_steps, engine=self.engine, rng=map_rng, jobs=self.n_jobs,
-        )  # fmt: skip
+        self.codes_, self.scaling_ = book.codes, book.scaling
         self.markers = names
         self.training = [(part.name, part.n_events) for part in parts]
-        labels = []
-        self.node_counts_ = np.zeros(n_nodes, np.int64)
-        error = 0.0
-        sample = DistanceSample(n_nodes)
-        for part in parts:
-            nodes, distances = som.assign(part, self.scaling_, self.codes_, names, self.n_jobs)
-            self.node_counts_ += np.bincount(nodes, minlength=n_nodes)
-            error += float(distances.sum(dtype=np.float64))
-            sample.add(nodes, distances)
-            labels.append(nodes)
-        self.quantization_error_ = error / sum(part.n_events for part in parts)
-        self.distance_medians_, self.distance_mads_ = sample.median_and_mad()
-        self.outlier_share_ = sample.share_beyond(thresholds(self.distance_medians_, self.distance_mads_))
+        self.node_counts_ = content.counts
+        self.quantization_error_ = content.quantization_error
+        self.distance_medians_, self.distance_mads_, self.outlier_share_ = content.distances.summary(content.counts)
         self._metacluster(consensus_rng)
-        return labels
+        return content.labels
 
     def predict(self, X: object) -> NDArray[np.int32]:
         """Node (0-based) of each event; the columns are `markers` in their order."""
@@ -251,7 +272,8 @@ class FlowSOM:
                 f"give {', '.join(self.markers)} in this order"
             )
             raise AnalysisError(msg)
-        return som.assign(part, self.scaling_, self.codes_, self.markers, jobs or self.n_jobs)
+        with Execution(jobs or self.n_jobs) as execution:
+            return som.assign(part, self._codebook(), self.markers, execution)
 
     def spanning_tree(self) -> NDArray[np.int32]:
         """Edges (nodes - 1 x 2, 0-based) of the minimum spanning tree of the codes."""
@@ -266,17 +288,23 @@ class FlowSOM:
         save(self, path)
 
     def _metacluster(self, rng: np.random.Generator) -> None:
-        self.explained_variance_ = np.empty(0)
-        if self.n_metaclusters == "auto":
+        k = self.n_metaclusters
+        self.explained_variance_, self.consensus_area_ = np.empty(0), np.empty(0)
+        if isinstance(k, str):
             ks = range(1, min(self.max_metaclusters, len(self.codes_)) + 1)
             found = metacluster.consensus(self.codes_, ks, rng)
-            curve = [metacluster.explained_variance(self.codes_, found[k]) for k in ks]
-            self.explained_variance_ = np.array(curve)
-            labels = found[ks[metacluster.elbow(curve)]]
+            curve = [metacluster.explained_variance(self.codes_, found[one].labels) for one in ks]
+            areas = [found[one].area for one in ks]
+            self.explained_variance_, self.consensus_area_ = np.array(curve), np.array(areas)
+            k = ks[metacluster.elbow(curve)] if k == "auto" else metacluster.by_delta_area(areas)
         else:
-            labels = metacluster.consensus(self.codes_, [self.n_metaclusters], rng)[self.n_metaclusters]
+            found = metacluster.consensus(self.codes_, [k], rng)
+        labels = found[k].labels
         self.metaclusters_ = metacluster.number_by_size(labels, self.node_counts_)
         self.n_metaclusters_ = int(self.metaclusters_.max())
+
+    def _codebook(self) -> Codebook:
+        return Codebook(self.codes_, self.scaling_, self.distance)
 
     def _scaling(self, moments: Scan) -> Scaling:
         d = len(moments.mean)
@@ -300,13 +328,16 @@ class FlowSOM:
             if not isinstance(value, int | np.integer) or value < least:
                 msg = f"{name} is {value!r}; give a whole number from {least} on"
                 raise OptionError(msg)
-        for name, choices in (("engine", ENGINES), ("scale", SCALINGS)):
+        for name, choices in (("engine", ENGINES), ("distance", DISTANCES), ("scale", SCALINGS)):
             if getattr(self, name) not in choices:
                 msg = f"{name} is {getattr(self, name)!r}; choose one of {', '.join(choices)}"
                 raise OptionError(msg)
         k = self.n_metaclusters
-        if k != "auto" and (not isinstance(k, int | np.integer) or not 1 <= k <= n_nodes):
-            msg = f"n_metaclusters is {k!r}; give 'auto' or a number from 1 to the {n_nodes} nodes of the grid"
+        if k not in CHOICES and (not isinstance(k, int | np.integer) or not 1 <= k <= n_nodes):
+            msg = (
+                f"n_metaclusters is {k!r}; give 'auto', 'delta-area' or a number from 1 to the {n_nodes} nodes of the "
+                "grid"
+            )
             raise OptionError(msg)
 
 

@@ -5,10 +5,11 @@ Engines
 online
     The rule of FlowSOM (Van Gassen et al. 2015, Cytometry A, doi:10.1002/cyto.a.22625): random events one by one,
     bubble neighbourhood under the Chebyshev distance on the grid, radius and rate falling linearly. The number of
-    steps, rlen x events, is capped: on large data the learning curve is flat long before.
+    steps, rlen x events, is capped, and they take their events from a sample: on large data the learning curve is
+    flat long before.
 batch
-    All events per epoch; statistics per block of events are added in float64 in a fixed order, so any number of
-    threads gives the same bits. Starts from a short online phase.
+    All events per epoch; statistics per chunk of events are added in float64 in a fixed order, so any number of
+    threads or processes gives the same bits. Starts from a short online phase on a sample.
 minisom
     The MiniSom package, for comparison.
 """
@@ -19,11 +20,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from immport_cyto.cluster.source import Float32, Part, check_block, gather, map_blocks
+from immport_cyto.cluster.execution import Execution
+from immport_cyto.cluster.source import Chunk, Float32, Part, check_block, chunks, draw, gather
 from immport_cyto.exceptions import MissingExtraError
 
 ENGINES = ("online", "batch", "minisom")
+DISTANCES = ("euclidean", "manhattan", "chebyshev", "cosine")
+"""In the order of the numbers by which the kernels know them."""
 RATE_FIRST, RATE_LAST = 0.05, 0.01
+SAMPLE = 2**19
+"""Most events that the steps of the online rule are drawn from."""
 BATCH_RADII = (2.0, 1.66, 1.32, 0.98, 0.64, 0.3, 0.0, 0.0, 0.0, 0.0)
 """Radius of the Gaussian neighbourhood per epoch of the batch engine; 0 is a plain Lloyd step."""
 BATCH_WARM_UP = 100_000
@@ -48,6 +54,30 @@ class Scaling:
         return scaled
 
 
+@dataclass(frozen=True)
+class Codebook:
+    """Codes with all that it takes to find the nearest of an event.
+
+    Attributes
+    ----------
+    codes : ndarray of float32, nodes x markers
+        On the scaled values.
+    scaling
+        Of the events.
+    distance
+        One of `DISTANCES`.
+    """
+
+    codes: Float32
+    scaling: Scaling
+    distance: str = "euclidean"
+
+    @property
+    def metric(self) -> int:
+        """Number of the distance in the kernels."""
+        return DISTANCES.index(self.distance)
+
+
 def grid_distance(grid: tuple[int, int]) -> NDArray[np.float64]:
     """Chebyshev distance between the nodes of a grid, nodes row by row."""
     rows, columns = np.divmod(np.arange(grid[0] * grid[1]), grid[1])
@@ -57,24 +87,25 @@ def grid_distance(grid: tuple[int, int]) -> NDArray[np.float64]:
     return distance
 
 
-def pad(codes: Float32) -> Float32:
-    """Codes (nodes x markers) in the layout of the kernels."""
-    from immport_cyto.cluster import kernels
+def tile(codes: Float32) -> Float32:
+    """Codes (nodes x markers) in the layout of the kernels, aligned to whole vectors in memory."""
+    from immport_cyto.cluster.lanes import CHAINS, LANES
 
     n, d = codes.shape
-    padded = np.zeros((_up(d, kernels.MARKER_MULTIPLE), _up(n, kernels.NODE_MULTIPLE)), np.float32)
-    padded[:d, :n] = codes.T
-    padded[0, n:] = kernels.FAR
-    return padded
+    shape = (-(-n // LANES), -(-d // CHAINS) * CHAINS, LANES)
+    padded = np.zeros((shape[0] * LANES, shape[1]), np.float32)
+    padded[:n, :d] = codes
+    buffer = np.empty(padded.size + LANES, np.float32)
+    first = -(buffer.ctypes.data // 4) % LANES
+    tiled = buffer[first : first + padded.size].reshape(shape)
+    tiled[:] = padded.reshape(shape[0], LANES, shape[1]).transpose(0, 2, 1)
+    return tiled
 
 
-def unpad(padded: Float32, n_nodes: int, n_markers: int) -> Float32:
+def untile(tiled: Float32, n_nodes: int, n_markers: int) -> Float32:
     """Codes (nodes x markers) from the layout of the kernels."""
-    return np.ascontiguousarray(padded[:n_markers, :n_nodes].T)
-
-
-def _up(n: int, multiple: int) -> int:
-    return -(-n // multiple) * multiple
+    flat = tiled.transpose(0, 2, 1).reshape(-1, tiled.shape[1])
+    return np.ascontiguousarray(flat[:n_nodes, :n_markers])
 
 
 def train(
@@ -83,83 +114,100 @@ def train(
     scaling: Scaling,
     *,
     grid: tuple[int, int],
+    distance: str,
     rlen: int,
     max_steps: int,
     engine: str,
     rng: np.random.Generator,
-    jobs: int = 1,
-) -> Float32:
-    """Codes, nodes x markers, on the scaled values.
+    execution: Execution,
+) -> Codebook:
+    """Train the codes.
 
     `parts` are in their final order (files by name). The codes start as different random events.
     """
     total = sum(part.n_events for part in parts)
     n_nodes = grid[0] * grid[1]
-    start = np.sort(rng.choice(total, n_nodes, replace=False))
-    codes = scaling.apply(gather(parts, start, n_markers)[rng.permutation(n_nodes)])
-    steps = min(rlen * total, max_steps)
-    if engine == "batch":
-        steps = min(steps, BATCH_WARM_UP)
-    elif engine == "minisom":
-        steps = min(steps, MINISOM_STEPS)
-    drawn, order = np.unique(rng.integers(0, total, steps), return_inverse=True)
-    sample = gather(parts, drawn, n_markers)
+    steps = min(
+        rlen * total, {"online": max_steps, "batch": BATCH_WARM_UP, "minisom": MINISOM_STEPS}[engine], max_steps
+    )
+    sample = gather(parts, draw(total, max(n_nodes, min(steps, SAMPLE)), rng), n_markers, execution)
+    start = scaling.apply(sample[rng.choice(len(sample), n_nodes, replace=False)])
+    order = rng.integers(0, len(sample), steps)
     if engine == "minisom":
-        return _minisom(scaling.apply(sample)[order], codes, grid)
-    codes = online(sample, order.astype(np.int64), scaling, codes, grid)
-    return batch(parts, scaling, codes, grid, jobs) if engine == "batch" else codes
+        return Codebook(_minisom(scaling.apply(sample)[order], start, grid, distance), scaling, distance)
+    book = online(sample, order, Codebook(start, scaling, distance), grid)
+    return batch(parts, book, grid, execution) if engine == "batch" else book
 
 
-def online(X: Float32, order: NDArray[np.int64], scaling: Scaling, codes: Float32, grid: tuple[int, int]) -> Float32:
-    """Codes after the online rule over the events ``X[order]``."""
+def online(X: Float32, order: NDArray[np.int64], book: Codebook, grid: tuple[int, int]) -> Codebook:
+    """The codes after the online rule over the events ``X[order]``."""
+    from immport_cyto.cluster import kernels
+    from immport_cyto.cluster.lanes import LANES
+
+    tiled = tile(book.codes)
+    distance = grid_distance(grid)
+    n = len(distance)
+    apart = np.full((n, len(tiled) * LANES), np.inf, np.float32)
+    apart[:, :n] = distance
+    nearest = apart.reshape(n, -1, LANES).min(axis=2)
+    radius = float(np.quantile(distance, 0.67))
+    kernels.train_online(
+        X, order, *book.scaling.kernel(), tiled, book.metric, apart, nearest, radius, RATE_FIRST, RATE_LAST
+    )
+    return Codebook(untile(tiled, *book.codes.shape), book.scaling, book.distance)
+
+
+def batch(parts: Sequence[Part], book: Codebook, grid: tuple[int, int], execution: Execution) -> Codebook:
+    """The codes after the epochs of the batch engine over all events of `parts`."""
     from immport_cyto.cluster import kernels
 
-    padded = pad(codes)
-    distance = grid_distance(grid)
-    radius = float(np.quantile(distance, 0.67))
-    kernels.train_online(X, order, *scaling.kernel(), padded, distance, radius, RATE_FIRST, RATE_LAST)
-    return unpad(padded, *codes.shape)
-
-
-def batch(parts: Sequence[Part], scaling: Scaling, codes: Float32, grid: tuple[int, int], jobs: int = 1) -> Float32:
-    """Codes after the epochs of the batch engine over all events of `parts`."""
     squared = grid_distance(grid) ** 2
     for radius in BATCH_RADII:
-        sums, counts = node_sums(parts, scaling, codes, jobs)
+        sums, counts = node_sums(parts, book, execution)
         if radius:
-            weight = np.exp(-squared / (2.0 * radius**2))
-            # einsum without optimisation adds in a fixed order, unlike a threaded matrix product
-            sums, counts = np.einsum("ij,jk->ik", weight, sums), np.einsum("ij,j->i", weight, counts)
+            # rounded, because the last bit of an exponential is not the same on every machine
+            weight = np.round(np.exp(-squared / (2.0 * radius**2)), 9)
+            total, share = np.zeros_like(sums), np.zeros_like(counts)
+            kernels.smooth(weight, sums, counts, total, share)
+            sums, counts = total, share
         filled = counts > 0
-        codes = codes.copy()
+        codes = book.codes.copy()
         codes[filled] = (sums[filled] / counts[filled, None]).astype(np.float32)
-    return codes
+        book = Codebook(codes, book.scaling, book.distance)
+    return book
 
 
 def node_sums(
-    parts: Sequence[Part], scaling: Scaling, codes: Float32, jobs: int = 1
+    parts: Sequence[Part], book: Codebook, execution: Execution
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Sums (nodes x markers) and counts of the events per nearest node: the statistics that merge over files."""
+    """Sums (nodes x markers) and counts of the events per nearest node: the statistics that merge over chunks."""
     from immport_cyto.cluster import kernels
 
-    padded = pad(codes)
-    offset, inverse = scaling.kernel()
+    shape = book.codes.shape
 
-    def one(_start: int, X: Float32) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        block_sums, block_counts = np.zeros(codes.shape), np.zeros(len(codes), np.int64)
-        kernels.node_sums(X, offset, inverse, padded, block_sums, block_counts)
-        return block_sums, block_counts
+    def one(chunk: Chunk) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        tiled = tile(book.codes)
+        sums, counts = np.zeros(shape), np.zeros(shape[0], np.int64)
+        for _, X in chunk.blocks():
+            kernels.node_sums(X, *book.scaling.kernel(), tiled, book.metric, sums, counts)
+        return sums, counts
 
-    sums, counts = np.zeros(codes.shape), np.zeros(len(codes), np.int64)
-    for part in parts:
-        for block_sums, block_counts in map_blocks(part, one, jobs):
-            sums += block_sums
-            counts += block_counts
+    sums, counts = np.zeros(shape), np.zeros(shape[0], np.int64)
+    for some_sums, some_counts in execution.map(one, chunks(parts), "training"):
+        sums += some_sums
+        counts += some_counts
     return sums, counts.astype(np.float64)
 
 
+def nearest(X: Float32, book: Codebook, tiled: Float32, nodes: NDArray[np.int32], distances: Float32) -> None:
+    """Fill `nodes` (0-based) and `distances` for events that were checked; `tiled` are the codes of `book`."""
+    from immport_cyto.cluster import kernels
+
+    kernels.assign(X, *book.scaling.kernel(), tiled, len(book.codes), book.metric, nodes, distances)
+
+
 def assign(
-    part: Part, scaling: Scaling, codes: Float32, markers: Sequence[str], jobs: int = 1
+    part: Part, book: Codebook, markers: Sequence[str], execution: Execution
 ) -> tuple[NDArray[np.int32], Float32]:
     """Nearest node of each event of a part (0-based) and the distance to its code.
 
@@ -168,30 +216,31 @@ def assign(
     AnalysisError
         A value is NaN, infinite or larger than 1e9.
     """
-    from immport_cyto.cluster import kernels
-
-    padded = pad(codes)
-    offset, inverse = scaling.kernel()
     nodes, distances = np.empty(part.n_events, np.int32), np.empty(part.n_events, np.float32)
+    tiled = tile(book.codes)
 
-    def one(start: int, X: Float32) -> None:
-        check_block(X, start, part.name, markers)
-        stop = start + len(X)
-        kernels.assign(X, offset, inverse, padded, nodes[start:stop], distances[start:stop])
+    def one(chunk: Chunk) -> None:
+        for start, X in chunk.blocks():
+            check_block(X, start, part.name, markers)
+            stop = start + len(X)
+            nearest(X, book, tiled, nodes[start:stop], distances[start:stop])
 
-    for _ in map_blocks(part, one, jobs):
+    for _ in execution.map(one, chunks([part]), "mapping events"):
         pass
     return nodes, distances
 
 
-def _minisom(X: Float32, codes: Float32, grid: tuple[int, int]) -> Float32:
+def _minisom(X: Float32, codes: Float32, grid: tuple[int, int], distance: str) -> Float32:
     """Codes by the MiniSom package with its own rule, on events already in random order."""
     try:
         from minisom import MiniSom
     except ImportError as error:
         package = extra = "minisom"
         raise MissingExtraError(package, extra) from error
-    som = MiniSom(*grid, codes.shape[1], sigma=max(1.0, max(grid) / 5), learning_rate=0.1, random_seed=0)
+    som = MiniSom(
+        *grid, codes.shape[1], sigma=max(1.0, max(grid) / 5), learning_rate=0.1, random_seed=0,
+        activation_distance=distance,
+    )  # fmt: skip
     som._weights = codes.reshape(*grid, -1).astype(np.float64)
     som.train(X.astype(np.float64), len(X), random_order=False)
     return som.get_weights().reshape(codes.shape).astype(np.float32)

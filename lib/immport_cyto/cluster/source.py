@@ -1,25 +1,26 @@
-"""Events of one or many files as parts that are read in blocks of a fixed size.
+"""Events of one or many files as parts, cut into chunks of a fixed size.
 
-A block is the unit of every statistic: sums are taken within a block and added in the order of parts and
-blocks, so a result does not depend on threads or on how much is read at a time.
+A chunk is the unit of every statistic: sums are taken within a chunk, event by event, and added in the order of parts
+and chunks, so a result does not depend on threads, processes or on how much is read at a time.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from immport_cyto.cluster.execution import Execution
 from immport_cyto.exceptions import AnalysisError
 
+CHUNK = 262_144
+"""Events per chunk. Part of the definition of all sums: another value gives other last bits."""
 BLOCK = 65_536
-"""Events per block. Part of the definition of the batch engine: another value gives other last bits."""
+"""Events that are read at a time."""
 
 Float32 = NDArray[np.float32]
 Reader = Callable[[int, int], Float32]
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,48 @@ class Part:
     open: Callable[[], Reader]
 
 
+@dataclass(frozen=True)
+class Chunk:
+    """Events ``start`` to ``stop`` of a part."""
+
+    part: Part
+    start: int
+    stop: int
+
+    @property
+    def n_events(self) -> int:
+        """Number of events."""
+        return self.stop - self.start
+
+    def blocks(self) -> Iterator[tuple[int, Float32]]:
+        """Position in the part and events (rows, contiguous), `BLOCK` at a time."""
+        read = self.part.open()
+        for start in range(self.start, self.stop, BLOCK):
+            yield start, np.ascontiguousarray(read(start, min(start + BLOCK, self.stop)), np.float32)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Of events in memory only those of the chunk travel to another process."""
+        part = self.part
+        if isinstance(part.open, _Held):
+            part = Part(part.name, part.n_events, part.open.cut(self.start, self.stop))
+        return Chunk, (part, self.start, self.stop)
+
+
+class _Held:
+    """Opens events that are in memory or mapped into it."""
+
+    def __init__(self, matrix: Float32, first: int = 0) -> None:
+        self.matrix, self.first = matrix, first
+
+    def __call__(self) -> Reader:
+        return lambda start, stop: self.matrix[start - self.first : stop - self.first]
+
+    def cut(self, start: int, stop: int) -> "_Held":
+        return _Held(np.asarray(self.matrix[start - self.first : stop - self.first]), start)
+
+
 def array_part(X: object, name: str = "") -> Part:
-    """A part over an array in memory, events x markers.
+    """A part over an array in memory, or mapped into it, events x markers.
 
     Raises
     ------
@@ -47,11 +88,7 @@ def array_part(X: object, name: str = "") -> Part:
     if matrix.ndim != 2:
         msg = f"{prefix(name)}the events have {matrix.ndim} dimension(s) instead of two; give events x markers"
         raise AnalysisError(msg)
-
-    def read(start: int, stop: int) -> Float32:
-        return matrix[start:stop]
-
-    return Part(name, len(matrix), lambda: read)
+    return Part(name, len(matrix), _Held(matrix))
 
 
 def prefix(name: str) -> str:
@@ -59,37 +96,50 @@ def prefix(name: str) -> str:
     return f"{name}: " if name else ""
 
 
-def map_blocks(part: Part, function: Callable[[int, Float32], T], jobs: int = 1) -> Iterator[T]:
-    """Results of ``function(start, events)`` for each block of a part, in order, computed by `jobs` threads."""
-    read = part.open()
-
-    def work(start: int) -> T:
-        return function(start, np.ascontiguousarray(read(start, min(start + BLOCK, part.n_events)), np.float32))
-
-    starts = range(0, part.n_events, BLOCK)
-    if jobs == 1 or len(starts) < 2:
-        yield from map(work, starts)
-        return
-    with ThreadPoolExecutor(jobs) as pool:
-        yield from pool.map(work, starts)
+def chunks(parts: Sequence[Part]) -> list[Chunk]:
+    """The parts in chunks, in order."""
+    return [
+        Chunk(part, start, min(start + CHUNK, part.n_events))
+        for part in parts
+        for start in range(0, part.n_events, CHUNK)
+    ]
 
 
-def gather(parts: Sequence[Part], indices: NDArray[np.int64], n_markers: int) -> Float32:
+def draw(total: int, n: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """`n` of `total` events, ascending: one at random of each of `n` equal shares; all where there are no more."""
+    if n >= total:
+        return np.arange(total)
+    edges = np.arange(n + 1) * total // n
+    drawn: NDArray[np.int64] = edges[:-1] + rng.integers(0, np.diff(edges))
+    return drawn
+
+
+def gather(parts: Sequence[Part], indices: NDArray[np.int64], n_markers: int, execution: Execution) -> Float32:
     """Events of the concatenated parts at `indices` (ascending, without repeats)."""
-    result = np.empty((len(indices), n_markers), np.float32)
-    begin = 0
-    for part in parts:
-        first, last = np.searchsorted(indices, [begin, begin + part.n_events])
+    pieces = chunks(parts)
+    ends = np.cumsum([piece.n_events for piece in pieces])
+    cuts = np.searchsorted(indices, ends)
+    wanted, first = [], 0
+    for piece, end, last in zip(pieces, ends.tolist(), cuts.tolist(), strict=True):
         if last > first:
-            read = part.open()
-            local = indices[first:last] - begin
-            for start in range(0, part.n_events, BLOCK):
-                low, high = np.searchsorted(local, [start, start + BLOCK])
-                if high > low:
-                    rows = read(start, min(start + BLOCK, part.n_events))
-                    result[first + low : first + high] = rows[local[low:high] - start]
-        begin += part.n_events
+            wanted.append((piece, indices[first:last] - (end - piece.n_events) + piece.start))
+        first = last
+    result = np.empty((len(indices), n_markers), np.float32)
+    first = 0
+    for rows in execution.map(_rows, wanted, "drawing events"):
+        result[first : first + len(rows)] = rows
+        first += len(rows)
     return result
+
+
+def _rows(item: tuple[Chunk, NDArray[np.int64]]) -> Float32:
+    """Events of a chunk by their positions in the part."""
+    chunk, positions = item
+    found = []
+    for start, X in chunk.blocks():
+        low, high = np.searchsorted(positions, [start, start + len(X)])
+        found.append(X if high - low == len(X) else X[positions[low:high] - start])
+    return np.concatenate(found)
 
 
 @dataclass(frozen=True)
@@ -108,7 +158,7 @@ class Scan:
         return self.low == self.high
 
 
-def scan(parts: Sequence[Part], markers: Sequence[str], jobs: int = 1) -> Scan:
+def scan(parts: Sequence[Part], markers: Sequence[str], execution: Execution) -> Scan:
     """Check that all values can be used and take moments per marker.
 
     Means and squared deviations are combined over blocks in their order (Chan, Golub and LeVeque 1979).
@@ -118,27 +168,51 @@ def scan(parts: Sequence[Part], markers: Sequence[str], jobs: int = 1) -> Scan:
     AnalysisError
         A value is NaN, infinite or larger than 1e9; the message names file, marker and event.
     """
+
+    def one(chunk: Chunk) -> _Moments:
+        moments = _Moments.none(len(markers))
+        for start, X in chunk.blocks():
+            moments = moments.joined(_moments(X, check_block(X, start, chunk.part.name, markers)))
+        return moments
+
+    moments = _Moments.none(len(markers))
+    for found in execution.map(one, chunks(parts), "checking events"):
+        moments = moments.joined(found)
+    return Scan(moments.n, moments.mean, np.sqrt(moments.squares / max(moments.n, 1)), moments.low, moments.high)
+
+
+@dataclass(frozen=True)
+class _Moments:
+    n: int
+    mean: NDArray[np.float64]
+    squares: NDArray[np.float64]
+    """Summed squared deviations from the mean."""
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+
+    @classmethod
+    def none(cls, d: int) -> "_Moments":
+        return cls(0, np.zeros(d), np.zeros(d), np.full(d, np.inf), np.full(d, -np.inf))
+
+    def joined(self, other: "_Moments") -> "_Moments":
+        n = self.n + other.n
+        shift = other.mean - self.mean
+        share = other.n / max(n, 1)
+        return _Moments(
+            n,
+            self.mean + shift * share,
+            self.squares + other.squares + shift**2 * (self.n * share),
+            np.minimum(self.low, other.low),
+            np.maximum(self.high, other.high),
+        )
+
+
+def _moments(X: Float32, limits: NDArray[np.float64]) -> _Moments:
     from immport_cyto.cluster import kernels
 
-    d = len(markers)
-    n, mean, m2 = 0, np.zeros(d), np.zeros(d)
-    low, high = np.full(d, np.inf), np.full(d, -np.inf)
-    for part in parts:
-
-        def one(start: int, X: Float32, part: Part = part) -> tuple[int, NDArray[np.float64], NDArray[np.float64]]:
-            limits = check_block(X, start, part.name, markers)
-            centre = limits[0] / len(X)
-            deviations = np.zeros(d)
-            kernels.squares(X, centre, deviations)
-            return len(X), np.vstack([centre, limits[1:]]), deviations
-
-        for count, (centre, block_low, block_high), deviations in map_blocks(part, one, jobs):
-            shift = centre - mean
-            m2 += deviations + shift**2 * (n * count / (n + count))
-            mean = mean + shift * (count / (n + count))
-            n += count
-            low, high = np.minimum(low, block_low), np.maximum(high, block_high)
-    return Scan(n, mean, np.sqrt(m2 / max(n, 1)), low, high)
+    mean, deviations = limits[0] / max(len(X), 1), np.zeros(X.shape[1])
+    kernels.squares(X, mean, deviations)
+    return _Moments(len(X), mean, deviations, limits[1], limits[2])
 
 
 def check_block(X: Float32, start: int, name: str, markers: Sequence[str]) -> NDArray[np.float64]:

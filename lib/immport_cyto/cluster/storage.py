@@ -1,8 +1,8 @@
 """FlowSOM models on disk, in the form of `immport_cyto.cluster.npz`.
 
 Entries: ``meta`` (format, version, parameters, markers, training files, group) and the arrays ``codes``,
-``metaclusters``, ``node_counts``, ``offset``, ``scale``, ``explained_variance``, ``distance_medians``,
-``distance_mads``.
+``metaclusters``, ``node_counts``, ``offset``, ``scale``, ``explained_variance``, ``consensus_area``,
+``distance_medians``, ``distance_mads``.
 """
 
 from pathlib import Path
@@ -27,6 +27,7 @@ _ARRAYS = {
     "offset": "<f8",
     "scale": "<f8",
     "explained_variance": "<f8",
+    "consensus_area": "<f8",
     "distance_medians": "<f8",
     "distance_mads": "<f8",
 }
@@ -53,6 +54,7 @@ def save(model: FlowSOM, path: Path | str) -> None:
         "offset": model.scaling_.offset,
         "scale": model.scaling_.scale,
         "explained_variance": model.explained_variance_,
+        "consensus_area": model.consensus_area_,
         "distance_medians": model.distance_medians_,
         "distance_mads": model.distance_mads_,
     }
@@ -95,6 +97,7 @@ def _build(meta: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> FlowSOM:
     model.metaclusters_ = arrays["metaclusters"].copy()
     model.node_counts_ = arrays["node_counts"].copy()
     model.explained_variance_ = arrays["explained_variance"].copy()
+    model.consensus_area_ = arrays["consensus_area"].copy()
     model.distance_medians_ = arrays["distance_medians"].copy()
     model.distance_mads_ = arrays["distance_mads"].copy()
     model.scaling_ = Scaling(arrays["offset"].copy(), arrays["scale"].copy())
@@ -112,6 +115,7 @@ def _check(model: FlowSOM) -> None:
         model.scaling_.offset.shape == (d,),
         model.scaling_.scale.shape == (d,),
         model.explained_variance_.ndim == 1,
+        model.consensus_area_.shape == model.explained_variance_.shape,
         model.distance_medians_.shape == (n,),
         model.distance_mads_.shape == (n,),
     ]

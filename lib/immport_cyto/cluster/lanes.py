@@ -1,0 +1,187 @@
+"""The two inner operations of the map in explicit vectors of 16 float32: find the nearest code, pull codes to an event.
+
+Numba leaves the vector width to LLVM, which keeps the distances of all nodes in memory for each marker. Here the
+distances of 16 nodes stay in registers over all markers: 3 times as fast. LLVM splits a vector of 16 where registers
+are narrower. Nothing is reordered or fused, so every processor gives the same bits.
+
+Codes are tiled, float32 ``(tiles, markers, 16)``; node = 16 x tile + lane. The number of markers is a multiple of 4
+with zeros at the end, in codes and events, which add nothing to any distance. Lanes beyond the last node never win.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+LANES = 16
+CHAINS = 4
+"""Sums of a distance: markers d, d + 4, d + 8, ... add up in one, so that an addition need not wait for the last."""
+
+_FLOAT, _INT = ir.FloatType(), ir.IntType(32)
+_FLOATS, _INTS = ir.VectorType(_FLOAT, LANES), ir.VectorType(_INT, LANES)
+
+Value = Any
+Step = Callable[[Any, Value, Value, Value], Value]
+Join = Callable[[Any, Value, Value], Value]
+
+
+def _all(kind: ir.VectorType, value: float) -> ir.Constant:
+    return ir.Constant(kind, [value] * LANES)
+
+
+def _spread(b: Any, value: Value, kind: ir.VectorType) -> Value:
+    """A scalar in all lanes."""
+    undefined = ir.Constant(kind, ir.Undefined)
+    first = b.insert_element(undefined, value, ir.Constant(_INT, 0))
+    return b.shuffle_vector(first, undefined, _all(_INTS, 0))
+
+
+def _each(b: Any, name: str, values: Value) -> Value:
+    """A function of LLVM in each lane."""
+    function = cgutils.get_or_insert_function(b.module, ir.FunctionType(_FLOATS, [_FLOATS]), f"llvm.{name}.v{LANES}f32")
+    return b.call(function, [values])
+
+
+def _larger(b: Any, first: Value, second: Value) -> Value:
+    return b.select(b.fcmp_ordered(">", first, second), first, second)
+
+
+def _smallest(b: Any, values: Value, smaller: Callable[[Value, Value], Value]) -> Value:
+    """The smallest of the lanes, in all lanes."""
+    half = LANES // 2
+    while half:
+        turned = b.shuffle_vector(values, values, ir.Constant(_INTS, [(i + half) % LANES for i in range(LANES)]))
+        values = b.select(smaller(turned, values), turned, values)
+        half //= 2
+    return values
+
+
+def _square(b: Any, total: Value, x: Value, code: Value) -> Value:
+    difference = b.fsub(x, code)
+    return b.fadd(total, b.fmul(difference, difference))
+
+
+def _absolute(b: Any, total: Value, x: Value, code: Value) -> Value:
+    return b.fadd(total, _each(b, "fabs", b.fsub(x, code)))
+
+
+def _largest(b: Any, total: Value, x: Value, code: Value) -> Value:
+    return _larger(b, total, _each(b, "fabs", b.fsub(x, code)))
+
+
+def _product(b: Any, total: Value, x: Value, code: Value) -> Value:
+    return b.fadd(total, b.fmul(x, code))
+
+
+def _length(b: Any, total: Value, _x: Value, code: Value) -> Value:
+    return b.fadd(total, b.fmul(code, code))
+
+
+def _add(b: Any, first: Value, second: Value) -> Value:
+    return b.fadd(first, second)
+
+
+def _minus_cosine(b: Any, product: Value, square: Value) -> Value:
+    """Minus the cosine times the length of the event; 0 for a code of length 0."""
+    length = _each(b, "sqrt", square)
+    zero = _all(_FLOATS, 0.0)
+    ratio = b.fdiv(b.fsub(zero, product), b.select(b.fcmp_ordered(">", length, zero), length, _all(_FLOATS, 1.0)))
+    return b.select(b.fcmp_ordered(">", length, zero), ratio, zero)
+
+
+def _nearest(steps: tuple[Step, ...], join: Join, finish: Callable[..., Value] | None = None) -> Any:
+    """Make an intrinsic ``nearest(x, codes, n_nodes) -> (node, value)``: smallest value, the first of equals.
+
+    Each of `steps` takes the markers one after another into totals of its own; `join` joins the chains of a total,
+    `finish` makes the value of the totals.
+    """
+
+    def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Value:
+        x, codes = (
+            context.make_array(kind)(context, b, a) for kind, a in zip(signature.args[:2], arguments, strict=False)
+        )
+        tiles, markers, _ = cgutils.unpack_tuple(b, codes.shape)
+
+        def number(value: int) -> ir.Constant:
+            return ir.Constant(markers.type, value)
+
+        best, where = cgutils.alloca_once(b, _FLOATS), cgutils.alloca_once(b, _INTS)
+        b.store(_all(_FLOATS, float("inf")), best)
+        b.store(_all(_INTS, 0), where)
+        totals = [[cgutils.alloca_once(b, _FLOATS) for _ in range(CHAINS)] for _ in steps]
+        n_nodes = _spread(b, b.trunc(arguments[2], _INT), _INTS)
+        with cgutils.for_range(b, tiles) as tile:
+            for pointer in (pointer for chains in totals for pointer in chains):
+                b.store(_all(_FLOATS, 0.0), pointer)
+            first_row = b.mul(tile.index, markers)
+            with cgutils.for_range(b, b.sdiv(markers, number(CHAINS))) as four:
+                for chain in range(CHAINS):
+                    marker = b.add(b.mul(four.index, number(CHAINS)), number(chain))
+                    value = _spread(b, b.load(b.gep(x.data, [marker])), _FLOATS)
+                    code = b.load(_row(b, codes.data, b.add(first_row, marker)), align=4)
+                    for step, chains in zip(steps, totals, strict=True):
+                        b.store(step(b, b.load(chains[chain]), value, code), chains[chain])
+            joined = []
+            for chains in totals:
+                a, c, d, e = (b.load(pointer) for pointer in chains)
+                joined.append(join(b, join(b, a, c), join(b, d, e)))
+            value = finish(b, *joined) if finish else joined[0]
+            lanes = ir.Constant(_INTS, list(range(LANES)))
+            node = b.add(_spread(b, b.trunc(b.mul(tile.index, number(LANES)), _INT), _INTS), lanes)
+            closer = b.and_(b.fcmp_ordered("<", value, b.load(best)), b.icmp_signed("<", node, n_nodes))
+            b.store(b.select(closer, value, b.load(best)), best)
+            b.store(b.select(closer, node, b.load(where)), where)
+        values, nodes = b.load(best), b.load(where)
+        least = _smallest(b, values, lambda one, other: b.fcmp_ordered("<", one, other))
+        candidates = b.select(b.fcmp_ordered("==", values, least), nodes, _all(_INTS, 2**31 - 1))
+        winner = _smallest(b, candidates, lambda one, other: b.icmp_signed("<", one, other))
+        zero = ir.Constant(_INT, 0)
+        result = [b.sext(b.extract_element(winner, zero), ir.IntType(64)), b.extract_element(least, zero)]
+        return context.make_tuple(b, signature.return_type, result)
+
+    @intrinsic
+    def nearest(typingctx, x, codes, n_nodes):  # type: ignore[no-untyped-def]
+        return types.Tuple((types.int64, types.float32))(x, codes, n_nodes), generate
+
+    return nearest
+
+
+def _row(b: Any, data: Value, row: Value) -> Value:
+    """Pointer to 16 floats."""
+    return b.bitcast(b.gep(data, [b.mul(row, ir.Constant(row.type, LANES))]), _FLOATS.as_pointer())
+
+
+nearest_euclidean = _nearest((_square,), _add)
+"""Value: the squared distance."""
+nearest_manhattan = _nearest((_absolute,), _add)
+nearest_chebyshev = _nearest((_largest,), _larger)
+nearest_cosine = _nearest((_product, _length), _add, _minus_cosine)
+"""Value: minus the cosine times the length of the event."""
+
+
+def _pull(typingctx, x, codes, tile, apart, winner, reach, rate):  # type: ignore[no-untyped-def]
+    """Move the codes of a tile by ``rate (x - code)`` where ``apart[winner, node]`` is at most `reach`."""
+
+    def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Value:
+        x, codes, apart = (context.make_array(signature.args[i])(context, b, arguments[i]) for i in (0, 1, 3))
+        tile, winner, reach, rate = arguments[2], arguments[4], arguments[5], arguments[6]
+        _, markers, _ = cgutils.unpack_tuple(b, codes.shape)
+        _, width = cgutils.unpack_tuple(b, apart.shape)
+        tiles = b.sdiv(width, ir.Constant(width.type, LANES))
+        distance = b.load(_row(b, apart.data, b.add(b.mul(winner, tiles), tile)), align=4)
+        near = b.fcmp_ordered("<=", distance, _spread(b, reach, _FLOATS))
+        weight = b.select(near, _spread(b, rate, _FLOATS), _all(_FLOATS, 0.0))
+        with cgutils.for_range(b, markers) as marker:
+            value = _spread(b, b.load(b.gep(x.data, [marker.index])), _FLOATS)
+            pointer = _row(b, codes.data, b.add(b.mul(tile, markers), marker.index))
+            code = b.load(pointer, align=4)
+            b.store(b.fadd(code, b.fmul(weight, b.fsub(value, code))), pointer, align=4)
+        return context.get_dummy_value()
+
+    return types.void(x, codes, tile, apart, winner, reach, rate), generate
+
+
+pull: Any = intrinsic(_pull)
