@@ -2,7 +2,8 @@
 
 import difflib
 import re
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -18,6 +19,7 @@ _DATE = re.compile(r"(\d{1,2})-([A-Za-z]{3})-(\d\d|\d{4})")
 _ISO = re.compile(r"(\d{4})-(\d\d?)-(\d\d?)")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
 _FORMULA = re.compile(r"[=@]|[+\-](?=.)")
+_ODD = re.compile(r"^[=@+\-]|[\x00-\x1f\x7f\x85\u2028\u2029\\]")
 _MAX_SUGGESTIONS = 200
 _ANALYTES = "lk_analyte"
 _GATES = "lk_cell_population_definition"
@@ -54,6 +56,25 @@ class CellChecks:
     unchecked: int = 0
     _folded_files: dict[str, str] = field(default_factory=dict)
     _suggested: dict[str, int] = field(default_factory=dict)
+
+    def suspects(self, column: Column, values: Iterable[str], order: int) -> list[str]:
+        """Values that may have a problem: a cheap test that lets through what is surely right."""
+        given = [value for value in dict.fromkeys(values) if value]
+        if column.is_list or column.kind not in ("text", "file", "number"):
+            return given
+        longest = column.length or sys.maxsize
+        given_right: Callable[[str], object] = lambda value: True  # noqa: E731
+        if column.references:
+            known = self.entities.by_id.get(column.references, {})
+            given_right = lambda value: value in known and known[value].order <= order  # noqa: E731
+        elif column.kind == "file":
+            files = self.files
+            given_right = lambda value: (files is None or value in files) and "/" not in value  # noqa: E731
+        elif column.kind == "number":
+            given_right = NUMBER.fullmatch
+        elif column.vocabulary or column.preferred:
+            return given
+        return [v for v in given if len(v) > longest or _ODD.search(v) or not given_right(v)]
 
     def problems(self, column: Column, value: str, order: int) -> list[Problem]:
         """What is wrong with a value that is not empty, in a template at this place of the loading order."""

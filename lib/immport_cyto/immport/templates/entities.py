@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 from immport_cyto.immport.templates.conditions import Rows
 from immport_cyto.immport.templates.sheets import Grid, Sheet
@@ -20,8 +21,12 @@ def is_accession(text: str, entity: str) -> bool:
     >>> is_accession("SUB123", "subject"), is_accession("S123", "subject")
     (True, False)
     """
-    prefix = _PREFIX.get(entity, "[A-Z]{2,4}")
-    return re.fullmatch(rf"{prefix}\d+", text) is not None
+    return _pattern(entity).fullmatch(text) is not None
+
+
+@cache
+def _pattern(entity: str) -> re.Pattern[str]:
+    return re.compile(rf"{_PREFIX.get(entity, '[A-Z]{2,4}')}\d+")
 
 
 @dataclass(frozen=True)

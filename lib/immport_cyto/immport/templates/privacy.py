@@ -48,6 +48,12 @@ _TABLE_SUFFIXES = (".tsv", ".txt", ".csv")
 _TEXT_SUFFIXES = (*_TABLE_SUFFIXES, ".json", ".html", ".svg", ".yaml", ".yml", ".md")
 _WORD = re.compile(r"[^\W_]+")
 _MOST_WORDS = 6
+_DIGIT = re.compile(r"\d")
+# what every date has; the search itself costs more
+_MAY_BE_DATE = re.compile(
+    r"(?:19[89]|20[0-4])\d|\d[-/._ ,]*(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)|\d/\d", re.IGNORECASE
+)
+_MAY_BE_DATED_NAME = re.compile(rf"{_MAY_BE_DATE.pattern}|\d\d?[-._ ]\d\d?[-._ ]\d\d|\d{{6}}", re.IGNORECASE)
 _NO_PLACES = frozenset(("", "not specified", "other", "unknown", "na", "n/a"))
 Placed = tuple[int, int, int, Finding]
 
@@ -69,6 +75,7 @@ class Identifiers:
     whole: set[str] = field(default_factory=set)
     inside: set[str] = field(default_factory=set)
     n_short: int = 0
+    _first_words: set[str] = field(default_factory=set)
 
     def add(self, values: Iterable[str], entity: str) -> None:
         """Take up IDs; accessions of ImmPort are public and left out."""
@@ -79,19 +86,22 @@ class Identifiers:
                 self.n_short += 1
                 continue
             self.whole.add(value)
-            if len(value) >= 4 and any(c.isdigit() for c in value):
+            word = _WORD.search(value)
+            if len(value) >= 4 and word and _DIGIT.search(value):
                 self.inside.add(value)
+                self._first_words.add(word[0])
 
     def are_in(self, text: str) -> bool:
         """Whether a text is, or holds, one of them."""
         if text in self.whole:
             return True
-        if not self.inside:
+        if self._first_words.isdisjoint(_WORD.findall(text)):
             return False
         places = [match.span() for match in _WORD.finditer(text)]
         return any(
             text[places[first][0] : places[last][1]] in self.inside
             for first in range(len(places))
+            if text[places[first][0] : places[first][1]] in self._first_words
             for last in range(first, min(first + _MOST_WORDS, len(places)))
         )
 
@@ -123,6 +133,8 @@ def has_date(text: str, *, is_file: bool = False) -> bool:
     >>> has_date("drawn 2012-03-05"), has_date("Day 14"), has_date("PBMC_030512.fcs", is_file=True)
     (True, False, True)
     """
+    if not (_MAY_BE_DATED_NAME if is_file else _MAY_BE_DATE).search(text):
+        return False
     from immport_cyto.fcs import personal
 
     days = personal.days_in(text, name=is_file)
@@ -182,7 +194,10 @@ def _check_grid(sheet: Sheet, grid: Grid, identifiers: Identifiers, for_upload: 
             continue
         values = grid.data[place]
         units = grid.values(_AGE_COLUMNS.get(definition.name, ""))
+        is_age = definition.name in _AGE_COLUMNS
         checks = _checks(definition, sheet.template.name, identifiers, weak)
+        if not checks and not is_age:
+            continue
         known: dict[str, list[tuple[str, Severity]]] = {}
         for index, value in enumerate(values):
             if not value:
@@ -190,7 +205,7 @@ def _check_grid(sheet: Sheet, grid: Grid, identifiers: Identifiers, for_upload: 
             if value not in known:
                 known[value] = [(rule, severity) for rule, severity, wrong in checks if wrong(value)]
             found = known[value]
-            if definition.name in _AGE_COLUMNS and is_too_old(value, units[index]):
+            if is_age and is_too_old(value, units[index]):
                 found = [*found, (AGE, "error")]
             for rule, severity in found:
                 row = grid.row(place, index)

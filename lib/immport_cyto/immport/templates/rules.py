@@ -81,41 +81,44 @@ def _at_least_one(rule: Rule, rows: Rows, _: Context, chosen: Sequence[int]) -> 
             yield Broken(index, rule.columns[0], f"give at least one of {', '.join(rule.columns)} where {rule.when}")
 
 
-def _token(token: str, rows: Rows, context: Context, index: int) -> str:
+def _tokens(token: str, rows: Rows, context: Context) -> Sequence[str]:
+    """What a token stands for in each row."""
+    n = len(rows.grid)
     if token in ("yes", "no"):
-        return token
+        return [token] * n
     if token.startswith("new:"):
-        return "yes" if rows.new.get(token[4:], ())[index : index + 1] == [True] else "no"
+        return ["yes" if new else "no" for new in rows.new.get(token[4:], [False] * n)]
     if token == "study":  # noqa: S105
-        return rows.studies[index]
+        return rows.studies
     entity = token.removeprefix("study:")
-    return context.entities.study_of(entity, rows.cells(_ID_OF[entity])[index])
+    origins = context.entities.by_id.get(entity, {})
+    return [origins[name].study if name in origins else "" for name in rows.cells(_ID_OF[entity])]
 
 
 def _values_equal(rule: Rule, rows: Rows, context: Context, chosen: Sequence[int]) -> Iterator[Broken]:
     first, second = rule.columns
+    ones, twos = (_tokens(token, rows, context) for token in rule.columns)
     if first.startswith("study"):
         name = _ID_OF[second.removeprefix("study:")]
         other = "study of the row" if first == "study" else "study of the experiment"
         for index in chosen:
-            one, two = (_token(token, rows, context, index) for token in rule.columns)
-            if distinct(one, two):
-                text = f"it belongs to the study {shown(two)}, but the {other} is {shown(one)}"
+            if ones[index] != twos[index] and distinct(ones[index], twos[index]):
+                text = f"it belongs to the study {shown(twos[index])}, but the {other} is {shown(ones[index])}"
                 yield Broken(index, name, text)
         return
     name = _ID_OF[second.removeprefix("new:")]
     ids = rows.cells(name)
     for index in chosen:
-        if ids[index] and len({_token(token, rows, context, index) for token in rule.columns}) > 1:
+        if ids[index] and ones[index] != twos[index]:
             yield Broken(index, name, _EQUAL[first, second])
 
 
 def _values_not_equal(rule: Rule, rows: Rows, context: Context, chosen: Sequence[int]) -> Iterator[Broken]:
     name = _ID_OF[rule.columns[1].removeprefix("new:")]
     ids = [rows.cells(_ID_OF[token.removeprefix("new:")]) for token in rule.columns]
+    ones, twos = (_tokens(token, rows, context) for token in rule.columns)
     for index in chosen:
-        given = all(column[index] for column in ids)
-        if given and len({_token(token, rows, context, index) for token in rule.columns}) == 1:
+        if ones[index] == twos[index] and all(column[index] for column in ids):
             yield Broken(index, name, _NOT_EQUAL)
 
 

@@ -246,7 +246,8 @@ def _columns(sheet: Sheet, grid: Grid, checks: CellChecks) -> Iterator[_Placed]:
         if definition is None or definition.kind == "separator":
             continue
         values = grid.data[place]
-        found = {value: checks.problems(definition, value, order) for value in dict.fromkeys(values) if value}
+        suspects = checks.suspects(definition, values, order)
+        found = {value: checks.problems(definition, value, order) for value in suspects}
         wrong = {value: problems for value, problems in found.items() if problems}
         if wrong:
             for index, value in enumerate(values):
