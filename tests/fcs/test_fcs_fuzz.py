@@ -1,6 +1,7 @@
 """Damaged and hostile files: a clear error or a reading that says what it did, never a crash, a hang or a blow-up."""
 
 import contextlib
+import gzip
 import random
 import tracemalloc
 
@@ -103,6 +104,54 @@ def test_mutated_bytes(tmp_path, seed):
     path = tmp_path / "mutated.fcs"
     for _ in range(400):
         path.write_bytes(mutate(rng, SEEDS[seed]))
+        exercise(path)
+
+
+VALUES = [
+    b"0", b"-1", b"1", b"3", b"64", b"1e9", b"1e400", b"NaN", b"*", b"", b" ", b"4,1", b"1,2", b"3,4,1,2", b"1,1,1,1",
+    b"I", b"F", b"D", b"A", b"C", b"0x10", b"\xff\xfe", b"1.5", b"1_000", "\u0663".encode(), b"9" * 30,
+]  # fmt: skip
+KEYS = [b"$TOT", b"$PAR", b"$P1B", b"$P2R", b"$NEXTDATA", b"$BEGINDATA", b"$ENDDATA", b"$BEGINSTEXT", b"SPILL"]
+
+
+def mutate_keywords(rng, content):
+    """Change, swap, repeat, rename and drop keywords; TEXT keeps its place where it gets no longer."""
+    end = int(content[18:26])
+    text = content[58 : end + 1]
+    delimiter = text[:1]
+    parts = text[1:-1].split(delimiter)
+    for _ in range(rng.choice([1, 1, 2, 3])):
+        place, kind = rng.randrange(0, len(parts) // 2 * 2, 2), rng.randrange(5)
+        if kind == 0:
+            parts[place + 1] = rng.choice(VALUES)
+        elif kind == 1:
+            parts[place + 1] = parts[rng.randrange(0, len(parts) // 2 * 2, 2) + 1]
+        elif kind == 2:
+            parts[place : place + 2] = []
+        elif kind == 3:
+            parts += [parts[place], rng.choice(VALUES)]
+        else:
+            parts[place] = rng.choice(KEYS)
+    new = delimiter + delimiter.join(parts) + delimiter
+    return content[:58] + new.ljust(len(text)) + content[end + 1 :]
+
+
+@pytest.mark.parametrize("seed", sorted(SEEDS))
+def test_mutated_keywords(tmp_path, seed):
+    rng = random.Random(seed)  # noqa: S311 - damage, not cryptography
+    path = tmp_path / "mutated.fcs"
+    for _ in range(200):
+        path.write_bytes(mutate_keywords(rng, SEEDS[seed]))
+        exercise(path)
+
+
+def test_damaged_gzip(tmp_path):
+    rng = random.Random(1)  # noqa: S311 - damage, not cryptography
+    path = tmp_path / "x.fcs.gz"
+    for _ in range(150):
+        packed = bytearray(gzip.compress(SEEDS["float"], mtime=0))
+        packed[rng.randrange(2, len(packed))] = rng.randrange(256)
+        path.write_bytes(packed[: rng.choice([len(packed), rng.randrange(2, len(packed))])])
         exercise(path)
 
 

@@ -97,6 +97,13 @@ def test_page_is_escaped_and_self_contained(files):
         assert expected in text
 
 
+def test_keywords_of_fcs_3_2_that_say_what_a_channel_is(tmp_path):
+    more = {"$P1ANALYTE": "CD4", "$P1TAG": "FITC", "$P1TYPE": "Raw Fluorescence"}
+    fcs.write(tmp_path / "x.fcs", [[1.0, 2.0]], [("B525-A", "CD4 FITC"), ("Time", "")], more, version="3.2")
+    _, channels = fcs.info({"x.fcs": tmp_path / "x.fcs"})
+    assert channels[["analyte", "tag", "type"]].to_numpy().tolist() == [["CD4", "FITC", "Raw Fluorescence"], [""] * 3]
+
+
 def test_page_of_failures_only(files):
     html = render(*fcs.info({"c.fcs": files["c.fcs"]}))
     assert "cannot be read" in html
@@ -127,6 +134,8 @@ def test_command_writes_what_is_asked_for(files, tmp_path):
         "files": 3, "files_failed": 1, "events": 3, "channels": 5, "channel_names": 4, "channel_names_differing": 4,
     }  # fmt: skip
     assert [row["n_events"] for row in entry["files"]] == [1, 2, None]
+    assert [row["fcs_colname"] for row in entry["channels"]] == ["FSC-A", SCRIPT, "=1+2", "FSC-A", "FL1-A"]
+    assert {row["fcs_colname"]: row["n_files"] for row in entry["union"]}["FSC-A"] == 2
     assert str(tmp_path) not in record.read_text()
 
 

@@ -87,7 +87,10 @@ def info(
                 "channel_names_differing": int((union["differences"] != "").sum()),
             },
             warnings=[f"{row.file_name}: {row.error}" for row in failed.itertuples()],
-            extra={"files": file_table.astype(object).where(file_table.notna(), None).to_dict("records")},
+            extra={
+                name: table.astype(object).where(table.notna(), None).to_dict("records")
+                for name, table in (("files", file_table), ("channels", channel_table), ("union", union))
+            },
         )
         provenance.write(json_path, entry)
     if not any((out, channels, union_path, html, json_path)):

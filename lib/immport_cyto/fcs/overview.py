@@ -49,6 +49,9 @@ CHANNELS = Table(
         Column("log_decades", "float", "first number of $PnE; 0 is linear", False),
         Column("gain", "float", "$PnG", False),
         Column("voltage", "text", "$PnV", False),
+        Column("analyte", "text", "$PnANALYTE (FCS 3.2)", False),
+        Column("tag", "text", "$PnTAG (FCS 3.2): fluorochrome or isotope", False),
+        Column("type", "text", "$PnTYPE (FCS 3.2)", False),
     ),
     ("file_name", "channel_number"),
 )
@@ -162,6 +165,9 @@ def _channel_rows(file: FCSFile) -> list[dict[str, Any]]:
             "log_decades": channel.amplification[0],
             "gain": channel.gain,
             "voltage": file.keywords.get(f"$P{channel.number}V", "").strip(),
+            "analyte": file.keywords.get(f"$P{channel.number}ANALYTE", "").strip(),
+            "tag": file.keywords.get(f"$P{channel.number}TAG", "").strip(),
+            "type": file.keywords.get(f"$P{channel.number}TYPE", "").strip(),
         }
         for channel in file.channels
     ]
