@@ -31,7 +31,7 @@ def stacks(shared_data, tmp_path_factory):
     """The files of each panel, preprocessed and stacked."""
     data = shared_data / "metacyto" / "extdata"
     out = tmp_path_factory.mktemp("metacyto")
-    found = {}
+    found: dict[str, metacyto.Stack] = {}
     for panel, rows in read(data / "fcs_info.csv").groupby("study_id", sort=False):
         files = {}
         for name in rows["fcs_files"]:
@@ -47,6 +47,34 @@ def stacks(shared_data, tmp_path_factory):
         found[panel] = metacyto.stack(files)
     assert tuple(found) == PANELS
     return found
+
+
+def test_panels_of_the_files(shared_data, golden):
+    theirs = read(golden / "01_fcsInfoParser.csv")
+    found = []
+    for study, assay in [("SDY420", "CyTOF"), ("SDY736", "FCM")]:
+        names = [name for name in theirs["fcs_files"] if name.startswith(study)]
+        files = {name: shared_data / "metacyto" / "extdata" / name for name in names}
+        found.append(metacyto.fcs_info(files, study, assay))
+    assert pd.concat(found, ignore_index=True).equals(theirs)
+
+
+@pytest.mark.parametrize(("renamed", "when"), [({}, "before"), ({"CD8B": "CD8"}, "after")])
+def test_markers_of_the_panels(shared_data, golden, tmp_path, renamed, when):
+    info = read(shared_data / "metacyto" / "extdata" / "fcs_info.csv")
+    one = info.drop_duplicates("study_id")  # a file of each panel
+    files = {}
+    for name in one["fcs_files"]:
+        files[name] = tmp_path / Path(name).name
+        source = shared_data / "metacyto" / "extdata" / name
+        metacyto.preprocess(source, files[name], file_name=source.name, rename=renamed)
+    summary = metacyto.sample_summary(one, files)
+    theirs = read(golden / f"02_processed_sample_summary_{'renamed' if renamed else 'raw'}.csv")
+    both = summary.merge(theirs, on=["fcs_names", "fcs_files", "study_id"], suffixes=("", "_theirs"))
+    assert len(both) == len(PANELS)
+    assert both["antibodies"].tolist() == both["antibodies_theirs"].tolist()
+    panels = pd.read_csv(golden / f"02_panelSummary_{when}.csv", index_col=0)
+    assert metacyto.panel_summary(summary).equals(panels.rename_axis(None))
 
 
 @pytest.mark.parametrize("panel", PANELS)
@@ -280,6 +308,19 @@ def test_meta_analysis(golden, prefix):
         ("ci_high", "ci.ub"), ("q", "Q"), ("q_p", "Qp"), ("tau2", "tau2"), ("i2", "I2"), ("h2", "H2"),
     ]:  # fmt: skip
         assert ours[name].to_numpy(float) == pytest.approx(left_out[other].to_numpy(float), rel=1e-9, abs=1e-12), name
+
+
+def test_labels_of_several_studies(shared_data, golden):
+    theirs = read(golden / "06_labelSummary_min2.csv")
+    assert same_rows(metacyto.label_summary(read(golden / "06_all_data_long.csv")), theirs)
+    folder = shared_data / "metacyto" / "extdata"
+    earlier = metacyto.read_cluster_stats(sorted(folder.glob("cluster_stats_in_each_sample_*.csv")))
+    ours = metacyto.label_summary(metacyto.long_table(*earlier))
+    assert same_rows(ours, read(golden / "07_shipped_labelSummary.csv"))
+
+
+def same_rows(one: pd.DataFrame, other: pd.DataFrame) -> bool:
+    return sorted(map(tuple, one.to_numpy())) == sorted(map(tuple, other.to_numpy()))
 
 
 def test_restricted_likelihood_stops_where_metafor_stops(golden):

@@ -20,6 +20,8 @@ MetaCyto's code.
     glmAnalysis; the two halves of metaAnalysis.
 ``read_cluster_stats``, ``read_sample_info``
     Tables of earlier runs.
+``fcs_info``, ``sample_summary``, ``panel_summary``, ``label_summary``, ``long_table``
+    MetaCyto's overviews.
 ``find_cutoff``, ``flow_hc``, ``label_clusters``, ``RSample``
     The parts, as functions of arrays.
 """
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from immport_cyto.metacyto.hierarchy import flow_hc, scaled
     from immport_cyto.metacyto.labels import close, label_clusters
     from immport_cyto.metacyto.original import read_cluster_stats, read_sample_info
+    from immport_cyto.metacyto.overviews import fcs_info, label_summary, long_table, panel_summary, sample_summary
     from immport_cyto.metacyto.preprocessing import MAX_EVENTS, preprocess
     from immport_cyto.metacyto.randomness import RSample
     from immport_cyto.metacyto.searching import cluster, cutoffs, described, label, search, whole_labels
@@ -51,16 +54,21 @@ _HOME = {
     "cutoffs": "searching",
     "described": "searching",
     "effects": "statistics",
+    "fcs_info": "overviews",
     "find_cutoff": "silhouette",
     "flow_hc": "hierarchy",
     "label": "searching",
     "label_clusters": "labels",
+    "label_summary": "overviews",
+    "long_table": "overviews",
     "mean_silhouettes": "silhouette",
+    "panel_summary": "overviews",
     "pool": "statistics",
     "preprocess": "preprocessing",
     "read_cluster_stats": "original",
     "read_sample_info": "original",
     "regression": "statistics",
+    "sample_summary": "overviews",
     "scaled": "hierarchy",
     "search": "searching",
     "stack": "stacking",
@@ -80,16 +88,21 @@ __all__ = [
     "cutoffs",
     "described",
     "effects",
+    "fcs_info",
     "find_cutoff",
     "flow_hc",
     "label",
     "label_clusters",
+    "label_summary",
+    "long_table",
     "mean_silhouettes",
+    "panel_summary",
     "pool",
     "preprocess",
     "read_cluster_stats",
     "read_sample_info",
     "regression",
+    "sample_summary",
     "scaled",
     "search",
     "stack",

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -234,11 +234,3 @@ def _renamed(names: list[str], rename: Mapping[str, str], file_name: str, warnin
         msg = f"{file_name}: after renaming two channels are {twice}; choose another name"
         raise OptionError(msg)
     return result
-
-
-def summary_row(path: str, study_id: str, opened: "FCSFile") -> dict[str, Any]:
-    """Row of MetaCyto's ``processed_sample_summary.csv``."""
-    markers = [*marker_names(opened), "SAMPLE_ID"]
-    return {
-        "fcs_names": path.rpartition("/")[2], "fcs_files": path, "study_id": study_id, "antibodies": "|".join(markers),
-    }  # fmt: skip

@@ -16,15 +16,32 @@ if TYPE_CHECKING:
 
 FRACTION = "fraction"
 STUDY = "panel_of_study"
+_ASSAYS = {"flow": "FCM", "cytof": "CyTOF"}
 _STOP = 1e-5
 _MOST_STEPS = 100
 _Z = 1.959963984540054
 _FEW_STUDIES = 20
 
 
-def panel_of_study(study_accession: str, panel_id: str) -> str:
-    """Name of what MetaCyto calls a study: one panel of one study."""
-    return panel_id if study_accession in panel_id else f"{study_accession} {panel_id}".strip()
+def panels_of_studies(rows: "pd.DataFrame") -> list[str]:
+    """What MetaCyto calls the study of each row: one panel of one study, such as SDY736_FCM-1.
+
+    Panels of a study and technique are numbered as they first appear in the order of the file names. A `panel_id` that
+    names the study already (from MetaCyto's own tables) is kept.
+    """
+    columns = ["study_accession", "panel_id"]
+    names: dict[tuple[str, str], str] = {}
+    count: dict[str, int] = {}
+    ordered = rows.sort_values("file_name", kind="stable").drop_duplicates(columns)
+    for study, panel in zip(ordered["study_accession"], ordered["panel_id"], strict=True):
+        technique = _ASSAYS.get(panel.partition("-")[0], panel.partition("-")[0])
+        stem = "_".join(word for word in (study, technique) if word)
+        if study and study in panel:
+            names[study, panel] = panel
+            continue
+        count[stem] = count.get(stem, 0) + 1
+        names[study, panel] = f"{stem}-{count[stem]}"
+    return [names[key] for key in zip(rows["study_accession"], rows["panel_id"], strict=True)]
 
 
 def variables(formula: str, samples: "pd.DataFrame", term: str | None = None) -> tuple[str, list[str]]:
@@ -64,6 +81,7 @@ def collect(
     """
     rows = tables.conform(populations, tables.POPULATIONS, source="populations.tsv")
     known = tables.conform(samples, tables.SAMPLES, source="samples.tsv")
+    rows[STUDY] = panels_of_studies(rows)
     if parameter == FRACTION:
         rows["value"] = rows["fraction"]
     else:
@@ -78,9 +96,6 @@ def collect(
             raise TableError(msg)
         key = ["file_name", "method", "population"]
         rows = rows.merge(chosen[[*key, "median"]].rename(columns={"median": "value"}), on=key, how="inner")
-    rows[STUDY] = [
-        panel_of_study(study, panel) for study, panel in zip(rows["study_accession"], rows["panel_id"], strict=True)
-    ]
     new = [name for name in known.columns if name not in rows.columns]
     return rows.merge(known[["file_name", *new]], on="file_name", how="inner")
 
