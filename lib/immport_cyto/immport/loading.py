@@ -103,6 +103,9 @@ def add_functions(connection: sqlite3.Connection) -> None:
     def arm_key(study: str, accession: str, name: str) -> str:
         return accession or f"{study}:{name}"
 
+    def biosample_key(study: str, accession: str, expsample: str) -> str:
+        return accession or (f"{study}:{expsample}" if expsample else "")
+
     def has_spill(header: object) -> int | None:
         if not header:
             return None
@@ -124,6 +127,7 @@ def add_functions(connection: sqlite3.Connection) -> None:
         ("keyword", 2): values.keyword,
         ("has_spill", 1): has_spill,
         ("arm_key", 3): arm_key,
+        ("biosample_key", 3): biosample_key,
         ("t0_name", 2): values.t0_name,
     }
     for (name, n_arguments), function in functions.items():

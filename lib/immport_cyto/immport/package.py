@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from operator import itemgetter
 from pathlib import Path, PurePosixPath
 from typing import IO
 
@@ -22,6 +23,7 @@ from immport_cyto.immport.unread import OTHER_COLUMNS
 _RELEASE = re.compile(r"-DR(\d+(?:\.\d+)?)(?![0-9])", re.IGNORECASE)
 _SUBJECT_2 = re.compile(r"subject_2_.*(flow|cytof|cytometry|fcm)", re.IGNORECASE)
 _CHUNK = 1 << 20
+_LARGE = 64 << 20
 _KNOWN = {name: source for source in TABLES for name in source.names}
 
 
@@ -154,6 +156,8 @@ def _body(
 ) -> Iterator[tuple[str, ...]]:
     short = long = nul = 0
     first_long = 0
+    # an absent column is the empty cell that each row gets at its end
+    pick = itemgetter(*(width if at is None else at for at in where), width)
     for number, line in enumerate(lines, start=2):
         if not line:
             continue
@@ -164,11 +168,14 @@ def _body(
         if len(cells) < width:
             short += 1
             cells += [""] * (width - len(cells))
-        elif len(cells) > width and any(cells[width:]):
-            long += 1
-            first_long = first_long or number
-            continue
-        yield tuple("" if at is None else cells[at] for at in where)
+        elif len(cells) > width:
+            if any(cells[width:]):
+                long += 1
+                first_long = first_long or number
+                continue
+            del cells[width:]
+        cells.append("")
+        yield pick(cells)[:-1]
     if short:
         findings.append(f"{label}: {short} rows are shorter than the header; their last cells are taken as empty")
     if long:
@@ -182,7 +189,7 @@ def _body(
 
 def _cells(line: str, quoted: bool) -> list[str]:
     cells = line.split("\t")
-    if quoted:
+    if quoted and '"' in line:
         return [
             cell[1:-1].replace('""', '"') if len(cell) >= 2 and cell[0] == cell[-1] == '"' else cell for cell in cells
         ]
@@ -223,15 +230,17 @@ def _lines(stream: IO[bytes], table: TableFile, limits: Limits) -> Iterator[str]
             end = _line_end(chunk)
         if end == b"\r":  # such a text may still end in LF, as a real one does
             chunk = chunk.replace(b"\n", b"\r")
-        parts = (rest + chunk).split(end)
-        rest = parts.pop()
+        block, found, tail = chunk.rpartition(end)
+        if not found:
+            rest += tail
+        else:
+            yield from _decode(rest + block, end)
+            rest = tail
         if len(rest) > limits.line_bytes:
             msg = f"{table.label}: a line is longer than {limits.line_bytes} bytes; not an ImmPort table"
             raise PackageError(msg)
-        for part in parts:
-            yield _decode(part)
     if rest:
-        yield _decode(rest)
+        yield from _decode(rest, end or b"\n")
 
 
 def _line_end(chunk: bytes) -> bytes:
@@ -240,8 +249,16 @@ def _line_end(chunk: bytes) -> bytes:
     return b"\r" if cr >= 0 and (lf < 0 or cr < lf - 1) else b"\n"
 
 
-def _decode(line: bytes) -> str:
-    line = line.removesuffix(b"\r")
+def _decode(block: bytes, end: bytes) -> list[str]:
+    """Lines of a block of whole lines."""
+    try:
+        lines = block.decode("utf-8").split(end.decode())
+    except UnicodeDecodeError:
+        lines = [_decode_line(line) for line in block.split(end)]
+    return [line.removesuffix("\r") for line in lines] if b"\r" in block else lines
+
+
+def _decode_line(line: bytes) -> str:
     try:
         return line.decode("utf-8")
     except UnicodeDecodeError:
@@ -334,6 +351,14 @@ def zip_members(path: Path, limits: Limits, suffixes: tuple[str, ...] = ("",)) -
         members = archive.infolist()
     if len(members) > limits.members:
         msg = f"{path}: {len(members)} files in one zip, which no ImmPort package has; not loaded"
+        raise PackageError(msg)
+    packed = path.stat().st_size
+    if sum(member.compress_size for member in members) > packed:
+        msg = f"{path}: files of the zip lie over each other, like in a zip bomb; not loaded"
+        raise PackageError(msg)
+    unpacked = sum(member.file_size for member in members)
+    if unpacked > _LARGE and unpacked > limits.ratio * packed:
+        msg = f"{path}: would unpack to {unpacked // packed} times its size, like a zip bomb; not loaded"
         raise PackageError(msg)
     found: dict[str, zipfile.ZipInfo] = {}
     for member in members:

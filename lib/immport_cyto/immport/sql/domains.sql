@@ -32,17 +32,23 @@ WHERE b.subject_accession IS NOT NULL
 GROUP BY b.study_accession, b.subject_accession, v.visit_accession;
 
 -- BE: biosamples
-SELECT b.study_accession, b.subject_accession, b.biosample_accession, b.type, b.subtype, v.visit_accession,
+SELECT b.study_accession, b.subject_accession,
+    iif(instr(b.biosample_accession, ':'), NULL, b.biosample_accession) AS biosample_accession,
+    b.type, b.subtype, v.visit_accession,
     v.name AS visit_name, v.order_number, b.time_value, b.time_unit, b.time_days,
     t0_name(b.t0_event, b.t0_event_specify) AS t0
 FROM biosample b JOIN json_each(:studies) q ON q.value = b.study_accession LEFT JOIN visit v USING (visit_accession);
 
 -- ZT: treatments of biosamples and of expsamples
-SELECT b.study_accession, b.subject_accession, b.biosample_accession, NULL AS expsample_accession, t.*
+SELECT b.study_accession, b.subject_accession,
+    iif(instr(b.biosample_accession, ':'), NULL, b.biosample_accession) AS biosample_accession,
+    NULL AS expsample_accession, t.*
 FROM biosample b JOIN json_each(:studies) q ON q.value = b.study_accession
 JOIN biosample_treatment bt USING (biosample_accession) JOIN treatment t USING (treatment_accession)
 UNION ALL
-SELECT x.study_accession, b.subject_accession, b.biosample_accession, e.expsample_accession, t.*
+SELECT x.study_accession, b.subject_accession,
+    iif(instr(b.biosample_accession, ':'), NULL, b.biosample_accession) AS biosample_accession,
+    e.expsample_accession, t.*
 FROM experiment x JOIN json_each(:studies) q ON q.value = x.study_accession
 JOIN expsample e USING (experiment_accession) JOIN expsample_treatment et USING (expsample_accession)
 JOIN treatment t USING (treatment_accession)

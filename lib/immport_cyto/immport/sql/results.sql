@@ -2,7 +2,8 @@
 -- names; the arm is one of the study of the results. Columns as in samples.sql, for the same reading.
 SELECT a.file_name, a.study_accession AS file_study, '' AS file_technique, a.file_name AS sample_id,
     x.experiment_accession, a.study_accession AS experiment_study, x.technique AS experiment_technique,
-    b.biosample_accession, b.study_accession AS biosample_study, s.subject_accession, v.visit_accession,
+    iif(instr(b.biosample_accession, ':'), NULL, b.biosample_accession) AS biosample_accession,
+    b.study_accession AS biosample_study, s.subject_accession, v.visit_accession,
     v.name AS visit_name, b.time_days AS study_time_days, b.time_value AS study_time_collected,
     b.time_unit AS study_time_collected_unit, t0_name(b.t0_event, b.t0_event_specify) AS study_time_t0_event,
     NULL AS panel_id, b.type AS biosample_type, s.sex, s.race, s.ethnicity,

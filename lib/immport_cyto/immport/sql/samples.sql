@@ -1,7 +1,9 @@
 -- One row per file of temp.linked x expsample x biosample x arm; the arm is one of the biosample's study.
 SELECT f.file_info_id, f.study_accession AS file_study, f.technique AS file_technique,
     e.expsample_accession AS sample_id, x.experiment_accession, x.study_accession AS experiment_study,
-    x.technique AS experiment_technique, b.biosample_accession, b.study_accession AS biosample_study,
+    x.technique AS experiment_technique,
+    iif(instr(b.biosample_accession, ':'), NULL, b.biosample_accession) AS biosample_accession,
+    b.study_accession AS biosample_study,
     b.subject_accession, v.visit_accession, v.name AS visit_name, b.time_days AS study_time_days,
     b.time_value AS study_time_collected, b.time_unit AS study_time_collected_unit,
     t0_name(b.t0_event, b.t0_event_specify) AS study_time_t0_event, k.panel_id,

@@ -1,6 +1,8 @@
 -- What a search found, one row per result file x expsample x biosample x arm: temp.hit. The conditions are added by
 -- searching.py; values are always parameters.
-SELECT f.file_info_id, e.expsample_accession, x.experiment_accession, b.biosample_accession, s.subject_accession,
+SELECT f.file_info_id, e.expsample_accession, x.experiment_accession,
+    iif(instr(b.biosample_accession, ':'), NULL, b.biosample_accession) AS biosample_accession,
+    s.subject_accession,
     coalesce(x.study_accession, b.study_accession, f.study_accession) AS study_accession, k.panel_id,
     coalesce(nullif(f.technique, ''), x.technique) AS technique, b.type AS biosample_type, b.time_days,
     v.visit_accession, v.name AS visit_name, m.arm_accession, a.name AS arm_name, m.age_years, s.sex, s.species,

@@ -1,5 +1,5 @@
 -- A Subject_2 table (s_subject_2) spread over the staging tables of a Tab package. What has no accession in it (an arm,
--- a treatment) gets a name of ours: study, colon, name. :technique is what the file name tells, "" if nothing.
+-- a treatment, a biosample) gets a name of ours: study, colon, name. :technique is what the file name tells, or "".
 
 INSERT INTO s_study (study_accession, brief_title)
 SELECT study_accession, max(study_title) FROM s_subject_2 GROUP BY study_accession;
@@ -27,10 +27,11 @@ FROM s_subject_2 WHERE planned_visit_accession <> '';
 INSERT INTO s_biosample (
     biosample_accession, study_accession, subject_accession, planned_visit_accession, type, subtype,
     study_time_collected, study_time_collected_unit, study_time_t0_event, study_time_t0_event_specify)
-SELECT DISTINCT biosample_accession, study_accession, subject_accession, planned_visit_accession, biosample_type,
+SELECT DISTINCT biosample_key(study_accession, biosample_accession, expsample_accession), study_accession,
+    subject_accession, planned_visit_accession, biosample_type,
     biosample_subtype, study_time_collected, study_time_collected_unit, study_time_t0_event,
     study_time_t0_event_specify
-FROM s_subject_2 WHERE biosample_accession <> '';
+FROM s_subject_2 WHERE biosample_accession <> '' OR expsample_accession <> '';
 
 INSERT INTO s_experiment (experiment_accession, study_accession, measurement_technique)
 SELECT experiment_accession, study_accession, max(technique(measurement_technique, file_detail, :technique))
@@ -41,7 +42,8 @@ SELECT expsample_accession, max(experiment_accession), max(result_schema)
 FROM s_subject_2 WHERE expsample_accession <> '' GROUP BY expsample_accession;
 
 INSERT INTO s_expsample_2_biosample (expsample_accession, biosample_accession)
-SELECT DISTINCT expsample_accession, biosample_accession FROM s_subject_2;
+SELECT DISTINCT expsample_accession, biosample_key(study_accession, biosample_accession, expsample_accession)
+FROM s_subject_2;
 
 INSERT INTO s_expsample_2_file_info (expsample_accession, file_info_id)
 SELECT DISTINCT expsample_accession, file_id(file_info_id, file_name, study_accession) FROM s_subject_2;
