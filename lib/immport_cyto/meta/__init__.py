@@ -2,6 +2,8 @@
 
 ``effects``
     One linear model per population and study: populations.tsv and samples.tsv give effects.tsv.
+``adjust``
+    Shifts between batches taken out of fractions, by the method of ComBat.
 ``median_outcomes``
     Median intensities as outcomes of ``effects``.
 ``check_formula``
@@ -28,6 +30,7 @@ from immport_cyto._lazy import lazy
 
 if TYPE_CHECKING:
     from immport_cyto.meta.amounts import median_outcomes
+    from immport_cyto.meta.batches import Adjusted, adjust
     from immport_cyto.meta.egger import asymmetry
     from immport_cyto.meta.explaining import cumulative, moderators, subgroups
     from immport_cyto.meta.outcome import SCALES
@@ -38,6 +41,8 @@ if TYPE_CHECKING:
     from immport_cyto.meta.regression import MetaRegression, regress
 
 _HOME = {
+    "adjust": "batches",
+    "Adjusted": "batches",
     "check_formula": "per_study",
     "median_outcomes": "amounts",
     "effects": "per_study",
@@ -60,8 +65,10 @@ __all__ = [
     "METHODS",
     "SCALES",
     "TESTS",
+    "Adjusted",
     "MetaRegression",
     "Pooled",
+    "adjust",
     "asymmetry",
     "check_formula",
     "cumulative",

@@ -19,7 +19,7 @@ from immport_cyto.tables.clustering import (
     STATISTICS,
 )
 from immport_cyto.tables.contract import Column, Kind, Table
-from immport_cyto.tables.over_studies import ASYMMETRY, CUMULATIVE, MODERATORS, POWER, STUDIES, SUBGROUPS
+from immport_cyto.tables.over_studies import ASYMMETRY, BATCHES, CUMULATIVE, MODERATORS, POWER, STUDIES, SUBGROUPS
 from immport_cyto.tables.reading import concat, conform, escape_cell, read, to_text, write
 from immport_cyto.tables.stages import (
     ALL,
@@ -47,6 +47,7 @@ __all__ = [
     "AGREEMENT",
     "ALL",
     "ASYMMETRY",
+    "BATCHES",
     "CLUSTERS",
     "CLUSTER_MEDIANS",
     "COMPARISON",

@@ -210,7 +210,7 @@ MATCHES = Table(
         _float("distance", "root mean square difference of the scaled medians; 0 is equal", False),
         _float("second_distance", "distance of the next nearest one", False),
         Column("mutual_best", "bool", "whether each is the nearest of the other"),
-        _int("match", "number of the set of metaclusters that are matched with each other; empty without", False),
+        _int("match", "number of the set of matched metaclusters that this one is in; empty without", False),
     ),
     ("study_accession", "panel_id", "metacluster", "other_study_accession", "other_panel_id"),
 )

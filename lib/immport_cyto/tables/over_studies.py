@@ -120,4 +120,19 @@ POWER = Table(
     ("method", "population", "term"),
 )
 
-ALL = (STUDIES, MODERATORS, SUBGROUPS, CUMULATIVE, ASYMMETRY, POWER)
+BATCHES = Table(
+    "batches.tsv",
+    "how much of the variation of the fractions lay between batches, before and after adjustment",
+    (
+        text("method", "search, flowsom, flock or immport"),
+        text("study_accession", "study within which batches were compared; empty where studies are the batches"),
+        integer("n_samples", "samples"),
+        integer("n_populations", "populations"),
+        integer("n_batches", "batches"),
+        number("r2_before", "share of the variance between batches, mean over the populations", False),
+        number("r2_after", "the same after adjustment", False),
+    ),
+    ("method", "study_accession"),
+)
+
+ALL = (BATCHES, STUDIES, MODERATORS, SUBGROUPS, CUMULATIVE, ASYMMETRY, POWER)

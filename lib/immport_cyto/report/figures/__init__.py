@@ -2,6 +2,7 @@
 
 from immport_cyto.report.figures._style import save, svg
 from immport_cyto.report.figures._tree import Nodes
+from immport_cyto.report.figures.batches import batch_shifts
 from immport_cyto.report.figures.clusterings import (
     contingency,
     drift,
@@ -18,6 +19,7 @@ from immport_cyto.report.figures.studies import bubble, cumulative_forest, funne
 
 __all__ = [
     "Nodes",
+    "batch_shifts",
     "bubble",
     "cluster_heatmap",
     "comparison_tree",

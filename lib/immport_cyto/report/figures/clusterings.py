@@ -78,7 +78,7 @@ def drift(rows: "pd.DataFrame") -> "Figure":
                 values = shown[column].to_numpy(float)
                 axes.plot(
                     values[some], where[some], "o", color=colour, markerfacecolor=face, markersize=6,
-                    label=text if axes is left else None,
+                    clip_on=False, label=text if axes is left else None,
                 )  # fmt: skip
         left.axvline(
             float(shown["outlier_percentage_training"].iloc[0]), color=MUTED, linewidth=1, linestyle="--",
