@@ -245,21 +245,27 @@ def _read_blocks(sheet: Sheet, template: Template, lines: list[Line]) -> None:
         lines.pop(0)
     blocks = {block.name.casefold(): block for block in template.blocks}
     parts: list[tuple[Block, int, list[Line]]] = []
+    in_block, after_blank = False, True
     for number, cells in lines:
         filled = [cell.strip() for cell in cells if cell.strip()]
         if not filled:
+            after_blank = True
             continue
         named = blocks.get(filled[0].casefold()) if len(filled) == 1 else None
+        # a lone name after a blank line begins a block, though one that the template does not have
+        lone = after_blank and len(filled) == 1 and not (in_block and len(parts[-1][0].columns) == 1)
+        after_blank = False
         if named:
             parts.append((named, number, []))
-        elif parts:
+            in_block = True
+        elif in_block and not lone:
             parts[-1][2].append((number, cells))
-        else:
+        elif in_block or lone or not parts:
             sheet.add(
-                "block-name",
-                f"{shown(filled[0])} stands outside of a block; put the name of the block on a line before",
+                "block-name", f"{shown(filled[0])} is no block of the template; what follows is not read",
                 row=number, suggestion=_closest_block(filled[0], template),
             )  # fmt: skip
+            in_block = False
     for block, number, body in parts:
         if any(block is grid.block for grid in sheet.grids):
             sheet.add("block-name", f"the block {block.name!r} stands there twice", row=number, block=block.name)

@@ -252,13 +252,11 @@ def _checked(filled: Filled, block: Block) -> "pd.DataFrame":
 def _text(value: Any, filled: Filled, column: str) -> str:
     if isinstance(value, (list, tuple)):
         return ";".join(_text(v, filled, column) for v in value)
-    if value is None or value != value:
+    if value is None or (not isinstance(value, str) and str(value) in ("<NA>", "nan", "NaT")):
         return ""
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
         value = int(value)
     text = _CONTROL.sub(" ", str(value)).strip()
-    if text == "<NA>":
-        return ""
     if _FORMULA.match(text) and not NUMBER.fullmatch(text):
         where = f"{filled.template.file}, {column}"
         msg = f"{where}: {shown(text)} would run as a formula in a spreadsheet; begin it otherwise"
