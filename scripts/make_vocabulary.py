@@ -5,6 +5,8 @@
     python scripts/make_vocabulary.py --add rows.tsv          merge rows with the columns of antigens.tsv
     python scripts/make_vocabulary.py --analytes lk_analyte.txt...
                                                               identifiers from ImmPort's analyte table
+    python scripts/make_vocabulary.py --labels appendix_a.tsv appendix_b.tsv
+                                                              immport.tsv from ImmPort's marker grammar
 
 ``antigens.tsv`` is written by hand, with the source of each row: HCDM (names of the human cell differentiation
 molecules workshops), HGNC (gene symbols), project (targets that are no gene product). A row of
@@ -13,6 +15,8 @@ molecules workshops), HGNC (gene symbols), project (targets that are no gene pro
 ``proteins.tsv`` holds the identifiers of the genes. The Protein Ontology names the protein of one species ``PR:`` and
 its UniProt accession (PR:P01730 is human CD4), so ``pr`` is made from ``uniprot`` by that rule. Rows with the source
 ``ImmPort`` come from lk_analyte, rows with the source ``UniProt`` were written by hand and are kept.
+
+``immport.tsv`` holds, per ImmPort analyte, the labels that ImmPort's documentation of its marker grammar maps to it.
 """
 
 import argparse
@@ -26,6 +30,7 @@ from immport_cyto.panel._text import key
 DATA = Path(__file__).parent.parent / "lib" / "immport_cyto" / "panel" / "data"
 ANTIGEN_COLUMNS = ("antigen", "gene", "synonyms", "kind", "species", "marker_class", "source")
 PROTEIN_COLUMNS = ("gene", "species", "symbol", "uniprot", "source")
+LABEL_COLUMNS = ("preferred", "accession", "species", "labels")
 SPECIES = {"9606": "human", "10090": "mouse"}
 ACCESSION = re.compile(r"^(?:[OPQ]\d[A-Z0-9]{3}\d|[A-NR-Z]\d(?:[A-Z][A-Z0-9]{2}\d){1,2})$")
 
@@ -93,6 +98,24 @@ def merge_proteins(rows: list[Row], analytes: list[Row], genes: set[str]) -> lis
     return [found[place] for place in sorted(found)]
 
 
+def merge_labels(tables: list[Row]) -> list[Row]:
+    """One row per analyte with the labels that mean it; words that are no analyte have no accession."""
+    found: dict[tuple[str, str, str], list[str]] = {}
+    for row in tables:
+        species = SPECIES.get(row["Taxonomy ID"].strip(), "")
+        place = (row["Analyte Preferred"].strip(), row["Analyte Accession"].strip(), species)
+        found.setdefault(place, []).append(row["Analyte Reported"].strip())
+    return [
+        {
+            "preferred": preferred,
+            "accession": accession,
+            "species": species,
+            "labels": "|".join(sorted({label for label in names if label != preferred and "|" not in label})),
+        }
+        for (preferred, accession, species), names in sorted(found.items())
+    ]
+
+
 def check_proteins(rows: list[Row]) -> list[str]:
     """Accessions that are none, or that two genes of a species share."""
     problems = [
@@ -113,6 +136,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--add", type=Path, action="append", default=[], help="table with the columns of antigens.tsv")
     parser.add_argument("--analytes", type=Path, nargs="*", default=[], help="lk_analyte.txt of ImmPort packages")
+    parser.add_argument(
+        "--labels", type=Path, nargs="*", default=[], help="appendix A and B of ImmPort's marker grammar"
+    )
     parser.add_argument("--check", action="store_true", help="write nothing")
     options = parser.parse_args(arguments)
     antigens, problems = merge_antigens(
@@ -129,6 +155,9 @@ def main(arguments: list[str] | None = None) -> int:
         DATA / "antigens.tsv": text(antigens, ANTIGEN_COLUMNS),
         hand_written: text(proteins, PROTEIN_COLUMNS),
     }
+    if options.labels:
+        labels = merge_labels([row for path in options.labels for row in read(path)])
+        wanted[DATA / "immport.tsv"] = text(labels, LABEL_COLUMNS)
     changed = [path for path, content in wanted.items() if not path.exists() or path.read_text("utf-8") != content]
     for problem in problems:
         print(problem, file=sys.stderr)

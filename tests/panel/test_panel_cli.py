@@ -109,13 +109,34 @@ def test_no_readable_file_is_an_error(folder: Path):
 def test_explain():
     code, out, _, _ = run("explain", "161Dy_CD80", "CD3-19-20-56")
     assert code == 0
-    assert "antigen     CD80" in out
-    assert "reporter    161Dy" in out
-    assert "antigen     CD3, CD19, CD20, CD56" in out
-    assert "rule        numbers after CD (confidence 0.9)" in out
-    assert "reporter    PE\n" in run("explain", "CD4", "--pnn", "PE-A")[1]
-    assert "definition  HLA-DR+ CD14lo" in run("explain", "--gates", "HLADR+ CD14dim")[1]
-    assert "not in the vocabulary: XYZ" in run("explain", "--gates", "XYZ+")[1]
+    lines = [" ".join(line.split()) for line in out.splitlines()]
+    assert lines[:5] == ["161Dy_CD80", "role marker", "antigen CD80", "gene CD80", "reporter 161Dy"]
+    assert "uniprot P33681 (human), Q00609 (mouse)" in lines
+    assert "protein ontology PR:P33681, PR:Q00609" in lines
+    assert "antigen CD3, CD19, CD20, CD56" in lines
+    assert "rule numbers after CD (confidence 0.9)" in lines
+    named = " ".join(run("explain", "CD4", "--pnn", "PE-A")[1].split())
+    assert "reporter PE laser 561 nm, emission at 578 nm" in named
+    assert "definition HLA-DR+ CD14lo" in " ".join(run("explain", "--gates", "HLADR+ CD14dim")[1].split())
+    assert "not in the vocabulary XYZ" in " ".join(run("explain", "--gates", "XYZ+")[1].split())
+    assert "near names CXCL3, CXCL5, CXCR3, CXCR5" in " ".join(run("explain", "CXC35")[1].split())
+
+
+def test_explain_a_population():
+    out = " ".join(run("explain", "--population", "TH_ICOSp_abs")[1].split())
+    assert out == "TH_ICOSp_abs definition ICOS+ statistic count words T helper cell"
+
+
+def test_explain_as_json():
+    code, out, _, _ = run("explain", "--json", "--naming", "immport", "CD45-APCCY7", "\x1b[31m<b>\u202e")
+    assert code == 0
+    first, second = map(json.loads, out.splitlines())
+    assert first["antigen"] == ["CD45"]
+    assert first["immport_name"] == "PTPRC/iso:CD45RO, APCCY7"
+    assert (first["laser"], first["emission"]) == (640, 774)
+    assert second["role"] == "unknown"
+    assert out.isascii()
+    assert "\x1b" not in out
 
 
 def test_explain_prints_no_control_characters():

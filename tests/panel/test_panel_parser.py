@@ -1,6 +1,7 @@
 """One channel from its $PnN and $PnS."""
 
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import example, given
@@ -175,12 +176,6 @@ def test_context_tells_control_from_antibody_class():
     assert (reading.role, reading.antigen, reading.genes) == ("marker", "IgG1", ("IGHG1",))
 
 
-def test_describe_names_all_parts():
-    text = "\n".join(parse_channel("(Nd142)Dd", "CD19").describe())
-    assert text.splitlines()[:4] == ["role        marker", "antigen     CD19", "gene        CD19", "reporter    142Nd"]
-    assert "near names  " in "\n".join(parse_channel("", "CXC35").describe())
-
-
 @pytest.mark.parametrize(
     "text",
     [
@@ -250,3 +245,40 @@ def test_200_000_channels_are_read_in_seconds():
     for pnn, pns in names:
         parse_channel(pnn, pns)
     assert time.perf_counter() - start < 10
+
+
+def collected() -> list[tuple[str, ...]]:
+    """Names of many instruments, makers and laboratories, collected by hand."""
+    lines = (Path(__file__).parent / "channel_names.tsv").read_text(encoding="utf-8").splitlines()
+    return [tuple(line.split("\t")) for line in lines[1:]]
+
+
+def test_collected_names():
+    wrong = []
+    for pnn, pns, role, antigens, reporter in collected():
+        reading = parse_channel(pnn, pns)
+        found = ";".join(reading.antigens) if role in {"marker", "dump"} else ""
+        if (reading.role, found) != (role, antigens) or (reporter and reading.reporter != reporter):
+            wrong.append((pnn, pns, role, antigens, reporter, reading))
+    assert wrong == []
+
+
+@given(st.sampled_from(collected()), st.sampled_from(["", " ", "\u200b", "\u00a0", "\x00"]), st.booleans())
+def test_blanks_and_invisible_characters_do_not_matter(row: tuple[str, ...], padding: str, before: bool):
+    pnn, pns = row[0], row[1]
+    padded = padding + pns if before else pns + padding
+    if pns:
+        plain, other = parse_channel(pnn, pns), parse_channel(pnn, padded)
+        assert (other.role, other.antigens, other.reporter) == (plain.role, plain.antigens, plain.reporter)
+
+
+@pytest.mark.parametrize(
+    ("text", "antigen"),
+    [("CD45RA", "CD45RA"), ("CD45RO", "CD45RO"), ("pSTAT3 (Y705)", "pSTAT3"), ("CD3 pY142", "pCD3"), ("CD8b", "CD8b")],
+)
+def test_a_second_name_in_brackets_never_merges_targets(text: str, antigen: str):
+    """Names of one gene in brackets are one target, isoforms and phospho forms are not."""
+    assert parse_channel("", text).antigen == antigen
+    assert parse_channel("", "CD45RA (CD45)").antigens != ("CD45RA",)
+    assert parse_channel("", "Siglec-F (SIGLEC5)").antigen == "Siglec-F"
+    assert parse_channel("", "CD8b (CD8B)").antigen == "CD8b"

@@ -2,13 +2,16 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from immport_cyto.panel import antigen, parse_channel, resolve
+from immport_cyto.panel import antigen, identifiers, parse_channel, resolve
 from immport_cyto.panel._text import clean, key
 from immport_cyto.panel.vocabulary import load, rows
 
+# numbers that the workshops reserved, withdrew or gave to no molecule
+NEVER_GIVEN = frozenset({76, 78, 145, 149, 187, 188, 189, 190, 211, 214, 216, 219, 237, 250, 251, 259, 260, 291, 359})
 KINDS = {
     "surface",
     "carbohydrate",
@@ -34,6 +37,52 @@ def test_no_spelling_is_antigen_and_reporter_or_word():
     assert not vocabulary.antigens.keys() & vocabulary.reporters.keys()
     assert not vocabulary.antigens.keys() & vocabulary.words.keys()
     assert not vocabulary.reporters.keys() & vocabulary.words.keys()
+
+
+def test_no_word_has_two_meanings():
+    seen: dict[str, str] = {}
+    for row in rows("words"):
+        for name in (row["name"], *row["synonyms"].split("|")):
+            if key(name):
+                assert seen.setdefault(key(name), row["name"]) == row["name"], name
+
+
+def test_no_reporter_has_two_names():
+    seen: dict[str, tuple[str, bool]] = {}
+    for row in rows("reporters"):
+        for number in row["numbers"].split("|"):
+            for template in (row["reporter"], *filter(None, row["synonyms"].split("|"))):
+                meaning = row["reporter"].replace("{}", number)
+                assert seen.setdefault(key(template.replace("{}", number)), meaning) == meaning, template
+
+
+def test_tables_are_as_the_build_script_writes_them():
+    script = Path(__file__).parent.parent.parent / "scripts" / "make_vocabulary.py"
+    done = subprocess.run([sys.executable, script, "--check"], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("number", range(1, 372))
+def test_every_cd_number_that_was_given(number: int):
+    """All CD numbers of the workshops, as such or with their letters; the ones never given stay unknown."""
+    letters = ("", *"abcdefghijkrwz", "a1", "RA", "s")
+    found = [antigen(f"CD{number}{letter}") for letter in letters]
+    assert any(found) != (number in NEVER_GIVEN)
+
+
+def test_identifiers():
+    assert [(p.species, p.pr) for p in identifiers("CD4")] == [("human", "PR:P01730"), ("mouse", "PR:P06332")]
+    assert identifiers("CD4", "mouse")[0].symbol == "Cd4"
+    assert identifiers("no such gene") == ()
+
+
+def test_dyes_have_their_laser_and_peak():
+    reporters = load().reporters
+    found = {name: (reporters[key(name)].laser, reporters[key(name)].emission) for name in ("PE", "BV421", "RB780")}
+    assert found == {"PE": (561, 578), "BV421": (405, 421), "RB780": (488, 780)}
+    assert reporters[key("AF647")].emission == 668
+    assert all(r.emission == 0 or 380 < r.emission < 900 for r in reporters.values())
+    assert all(r.laser in {0, 355, 405, 488, 532, 561, 640} for r in reporters.values())
 
 
 def test_antigen_rows_are_complete():

@@ -44,6 +44,7 @@ _COLOUR = (
 _DETECTOR = re.compile(
     rf"^(?:FL[ _-]?\d{{1,2}}(?:[ _]?(?:{_COLOUR}|[A-Z]))?|"
     rf"(?:UV|V|B|R|Y|YG|G|BL|RL|VL|YL|GL|UL|YGL|IR|FR|NUV|DUV|U|O|GR|VR|NIR)[ _-]?\d{{1,3}}|"
+    rf"\d{{3}}[ _-]{_COLOUR}|"
     rf"{_COLOUR}[ _.-]?(?:laser)?[ _.-]?(?:[A-Z]|\d{{1,3}})|"
     rf"{_COLOUR}[ _.-](?:B|R|V|Y|G)(?:[ _.-]?fluorescence)?(?: \(.*\))?|"
     r"(?:channel|chan|ch|param|parameter|det|detector|PMT|ADC|pulse)[ _-]?(?:[A-Z]|\d{1,3})|"

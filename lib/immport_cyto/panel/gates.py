@@ -21,6 +21,7 @@ from immport_cyto.panel.vocabulary import load
 SIGNS = ("+", "-", "++", "lo", "+~")
 """Positive, negative, high, low and intermediate, as they are written in the canonical form."""
 
+_HIPC_SIGNS = {"lo": "+-"}
 _SIGN_WORDS = {
     "+": "+", "-": "-", "++": "++", "+++": "++", "--": "-", "+-": "lo", "+/-": "lo", "+~": "+~", "~": "+~",
     "hi": "++", "high": "++", "bright": "++", "br": "++", "lo": "lo", "low": "lo", "dim": "lo",
@@ -92,6 +93,19 @@ class Definition:
 
     def __str__(self) -> str:
         return " ".join([*map(str, self.gates), *self.populations])
+
+    def hipc(self, species: str = "") -> str:
+        """The definition in HIPC's form, which ``parse_gates`` reads back: ``lymphocyte, CD3+, CD44+-``.
+
+        With a species (``human`` or ``mouse``) the markers have ImmPort's names: ``hCD3E+``.
+        """
+        from immport_cyto.panel.immport_names import immport_antigen
+
+        gates = [
+            (immport_antigen(gate.marker, species) if species else gate.marker) + _HIPC_SIGNS.get(gate.sign, gate.sign)
+            for gate in self.gates
+        ]
+        return ", ".join([*self.populations, *gates])
 
 
 def parse_gates(text: str) -> Definition:

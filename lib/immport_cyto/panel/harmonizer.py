@@ -6,19 +6,34 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from immport_cyto.exceptions import FCSError, InputError
+from immport_cyto.exceptions import FCSError, InputError, OptionError
 from immport_cyto.panel import corrections as corrections_
+from immport_cyto.panel import reagents as reagents_
 from immport_cyto.panel.findings import Inventory, find
+from immport_cyto.panel.immport_names import HUMAN, MOUSE, immport_antigen
 from immport_cyto.panel.parser import parse_channel
-from immport_cyto.panel.reading import Context
+from immport_cyto.panel.reading import ChannelReading, Context
 from immport_cyto.panel.vocabulary import NONE, load
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from immport_cyto.panel.analytes import Analytes
+
+PROJECT, IMMPORT = NAMINGS = ("project", "immport")
 TECHNIQUES = {"flow": "Flow cytometry", "cytof": "CyTOF"}
 _CYTOF_INSTRUMENTS = ("CYTOF", "HELIOS", "DVSSCIENCES", "FLUIDIGM")
 _METALS_OF_CYTOF = 3  # from this many isotopes on a file is mass cytometry, whatever $CYT says
+
+
+@dataclass(frozen=True)
+class _Source:
+    """What is known beside the channels themselves."""
+
+    corrections: list[corrections_.Correction]
+    analytes: "Analytes | None"
+    reagents: Mapping[str, tuple[reagents_.Reagent, ...]]
+    naming: str
 
 
 @dataclass(frozen=True)
@@ -54,6 +69,10 @@ def harmonize(
     *,
     corrections: "pd.DataFrame | None" = None,
     studies: Mapping[str, str] | None = None,
+    species: Mapping[str, str] | None = None,
+    analytes: "Analytes | None" = None,
+    reagents: "pd.DataFrame | None" = None,
+    naming: str = PROJECT,
 ) -> HarmonizedPanels:
     """Read the channels of all files and give them one set of names.
 
@@ -65,6 +84,14 @@ def harmonize(
         Table of `corrections.CORRECTIONS`; its rows win over the parser.
     studies
         Study accession by file name, where known.
+    species
+        ``Mus musculus`` or ``Homo sapiens`` by file name; human where not known.
+    analytes
+        ImmPort's analytes (`read_analytes`): names that the vocabulary lacks, and the accessions of all.
+    reagents
+        Table with file_name, target and reporter: markers of files whose channels name none.
+    naming
+        ``project`` or ``immport``: the names in column ``antigen``.
 
     Raises
     ------
@@ -72,13 +99,19 @@ def harmonize(
         A correction that cannot be used.
     PanelError
         Two corrections that contradict each other.
+    OptionError
+        A naming that is not known.
     """
     import pandas as pd
 
     from immport_cyto import tables
 
+    if naming not in NAMINGS:
+        msg = f"naming {naming!r} is not known; use one of {', '.join(NAMINGS)}"
+        raise OptionError(msg)
     wanted = corrections_.check(corrections)
-    studies = studies or {}
+    studies, species = studies or {}, species or {}
+    source = _Source(wanted, analytes, reagents_.by_file(reagents), naming)
     rows: list[dict[str, Any]] = []
     failures: list[dict[str, str]] = []
     inventory = Inventory()
@@ -90,7 +123,9 @@ def harmonize(
             message = str(error) or type(error).__name__
             failures.append({"file_name": file_name, "study_accession": study, "stage": "panel", "message": message})
             continue
-        found, technique = _read_file(file_name, channels, instrument, wanted, inventory)
+        found, technique = _read_file(
+            file_name, channels, instrument, _species(species.get(file_name, "")), source, inventory
+        )
         markers = tuple(sorted({row["antigen"] for row in found if row["role"] == "marker"}))
         identity = panel_id(technique, markers)
         for row in found:
@@ -145,15 +180,20 @@ def _read_file(
     file_name: str,
     channels: list[tuple[int, str, str]],
     instrument: str,
-    wanted: list[corrections_.Correction],
+    species: str,
+    source: _Source,
     inventory: Inventory,
 ) -> tuple[list[dict[str, Any]], str]:
     """Rows of one file, without the panel id, and its technique."""
     context = Context(labels=tuple(sorted({pns or pnn for _, pnn, pns in channels})))
+    readings = [parse_channel(pnn, pns, context=context) for _, pnn, pns in channels]
+    unnamed = not any(reading.role == "marker" for reading in readings)
+    stains = source.reagents.get(file_name, ()) if unnamed else ()
     rows: list[dict[str, Any]] = []
-    for number, pnn, pns in channels:
-        parsed = parse_channel(pnn, pns, context=context)
-        reading, marker_class = corrections_.apply(wanted, file_name, pnn, parsed)
+    for (number, pnn, pns), parsed in zip(channels, readings, strict=True):
+        read = source.analytes.read(pns.strip() or pnn, parsed) if source.analytes else parsed
+        read = reagents_.read(pnn, read, stains)
+        reading, marker_class = corrections_.apply(source.corrections, file_name, pnn, read)
         inventory.add_reading(file_name, pnn, pns, reading)
         rows.append(
             {
@@ -162,16 +202,26 @@ def _read_file(
                 "channel_number": number,
                 "fcs_colname": pnn,
                 "description": pns,
-                "antigen": reading.antigen,
+                "antigen": _name(reading, species, source.naming),
                 "reporter": reading.reporter,
                 "marker_class": marker_class or (reading.marker_class if reading.role == "marker" else NONE),
                 "role": reading.role,
                 "rule": reading.rule,
                 "confidence": reading.confidence,
-                "analyte_accession": "",
+                "analyte_accession": source.analytes.accession(reading.antigens, species) if source.analytes else "",
             }
         )
     return rows, _technique(rows, instrument)
+
+
+def _species(name: str) -> str:
+    return MOUSE if "mus" in name.lower() or "mouse" in name.lower() else HUMAN
+
+
+def _name(reading: ChannelReading, species: str, naming: str) -> str:
+    if naming == PROJECT:
+        return reading.antigen
+    return "/".join(immport_antigen(name, species) for name in reading.antigens)
 
 
 def _technique(rows: list[dict[str, Any]], instrument: str) -> str:

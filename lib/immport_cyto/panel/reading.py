@@ -67,20 +67,6 @@ class ChannelReading:
         """Antigens joined by ``/``; empty when the channel measures none."""
         return "/".join(self.antigens)
 
-    def describe(self) -> list[str]:
-        """The reading in a few lines for a person."""
-        parts = [
-            ("role", self.role),
-            ("antigen", ", ".join(self.antigens)),
-            ("gene", ", ".join(self.genes)),
-            ("reporter", self.reporter),
-            ("class", self.marker_class if self.role == "marker" else ""),
-            ("modifiers", ", ".join(self.modifiers)),
-            ("rule", f"{self.rule} (confidence {self.confidence:g})"),
-            ("near names" if self.role == "unknown" else "or", ", ".join(self.alternatives)),
-        ]
-        return [f"{name:<11} {value}" for name, value in parts if value]
-
 
 @dataclass(frozen=True)
 class Hardware:

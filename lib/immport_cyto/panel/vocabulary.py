@@ -145,12 +145,16 @@ def _antigens(collisions: list[str], taken: Container[str]) -> tuple[dict[str, A
 def _reporters() -> dict[str, Reporter]:
     index: dict[str, Reporter] = {}
     for row in rows("reporters"):
-        laser = int(row["laser"] or 0)
         templates = [row["reporter"], *filter(None, row["synonyms"].split("|"))]
-        for number in row["numbers"].split("|"):
-            digits = "".join(filter(str.isdigit, number[:3])) if row["emission"] == "=" else row["emission"]
+        numbers = row["numbers"].split("|")
+        lasers, peaks = row["laser"].split("|"), row["emission"].split("|")
+        for place, number in enumerate(numbers):
             name = row["reporter"].replace("{}", number)
-            entry = Reporter(name, row["kind"], row["needs_company"] == "yes", laser, int(digits or 0))
+            laser, peak = lasers[min(place, len(lasers) - 1)], peaks[min(place, len(peaks) - 1)]
+            if peak == "=":  # named after their peak, such as BV421
+                peak = "".join(filter(str.isdigit, number[:3]))
+            company = row["needs_company"] == "yes"
+            entry = Reporter(name, row["kind"], company, int(laser or 0), int(peak or 0))
             for template in templates:
                 index.setdefault(key(template.replace("{}", number)), entry)
             donor, dash, acceptor = name.partition("-")
