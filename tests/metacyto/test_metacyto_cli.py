@@ -105,8 +105,7 @@ def test_the_whole_way(preprocessed, tmp_path):
     effects = tables.read(at["effects"], tables.EFFECTS)
     assert set(effects["study_accession"]) == {"SDY1_FCM-1", "SDY2_FCM-1"}
     over = tables.read(at["over"], tables.META).set_index("population")
-    assert over.loc["B", "estimate"] > 0
-    assert over.loc["B", "p_value"] < 0.05
+    assert 0.03 < over.loc["B", "estimate"] < 0.1  # standard deviations per year
     run("meta", "pool", at["effects"], "--method", "metacyto", "--out", at["meta"], "--forest", tmp_path / "f.svg")
     pooled = tables.read(at["meta"], tables.META)
     assert set(pooled["estimator"]) == {"REML + z (MetaCyto)", "single study"}
