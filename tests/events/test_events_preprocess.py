@@ -31,7 +31,7 @@ def write(tmp_path: Path) -> Write:
     def make(made: sim.Simulated, name: str = "source.fcs", **extra: str) -> Path:
         channels = [fcs.Channel(n, pnn, pns, 32, float(sim.LIMIT)) for n, (pnn, pns, _) in enumerate(made.channels, 1)]
         text = {key.replace("__", "$"): value for key, value in extra.items()}
-        fcs.write(tmp_path / name, made.values, channels, {"$CYT": "maker", "EXPERIMENT NAME": "e|1", **text})
+        fcs.write(tmp_path / name, made.values, channels, {"$CYT": "maker", "CREATOR": "e|1", **text})
         return tmp_path / name
 
     return make
@@ -80,7 +80,7 @@ def test_the_output_describes_itself(write: Write, tmp_path: Path) -> None:
     assert "$SPILLOVER" not in out.keywords
     assert out.spillover() is None
     assert out.keywords["ICYTO_SPILLOVER"].startswith("3,FITC-A,PE-A,APC-A,1,0.1,0,")
-    assert out.keywords["EXPERIMENT NAME"] == "e|1"
+    assert out.keywords["CREATOR"] == "e|1"
     assert out.keywords["$P5V"] == "500"
     assert "P5DISPLAY" not in out.keywords
     assert events.markers(out) == {"CD3": 4, "CD4": 5, "CD8": 6}

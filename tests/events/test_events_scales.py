@@ -8,7 +8,7 @@ import pytest
 
 from immport_cyto import events, fcs, tables
 from immport_cyto.events import scales
-from immport_cyto.exceptions import InputError, OptionError, PanelError
+from immport_cyto.exceptions import FCSTruncatedError, InputError, OptionError, PanelError
 from support import events_simulated as sim
 
 
@@ -105,3 +105,12 @@ def test_the_log_scale_ends_at_its_low_end_and_says_so(tmp_path: Path) -> None:
     low = (made.values[:, 4] < 262144 / 10**4.5).mean()
     assert f"{low:.1%} of CD3 lie below the low end of the log scale and became 0" in row["warnings"]
     assert fcs.open(tmp_path / "o.fcs").events([4]).min() == 0
+
+
+def test_a_damaged_file_can_be_left_out(study: tuple[dict[str, Path], pd.DataFrame], tmp_path: Path) -> None:
+    files, panel = study
+    whole = scales.estimate({name: files[name] for name in ("a.fcs", "b.fcs")}, panel)
+    files["c.fcs"].write_bytes(files["c.fcs"].read_bytes()[:5000])
+    with pytest.raises(FCSTruncatedError):
+        scales.estimate(files, panel)
+    pd.testing.assert_frame_equal(scales.estimate(files, panel, skip_unusable=True), whole)

@@ -39,7 +39,8 @@ def test_every_option_arrives(folder):
         "populations:\n"
         "  - {population: Naive CD4, definition: CD3+ CD4+ CCR7+, parent: CD3+ CD4+}\n"
         "  - CD19+\n"
-        "preprocess: {compensation: none, transform: logicle, qc: none, max_events: 500, seed: 7}\n"
+        "preprocess: {compensation: none, transform: logicle, qc: auto, max_events: 500, seed: 7,\n"
+        "  thresholds: {debris: FSC-A < 30000, dead: off}}\n"
         "cluster: {grid: [7, 5], metaclusters: auto, markers: [CD3, CD4], rlen: 5, seed: 3}\n"
         "model: {formula: arm_name, term: arm_name, scale: arcsine, baseline: {arm_name: A}, min_samples: 4}\n"
         "pool: {method: DL, test: z}\n"
@@ -51,6 +52,7 @@ def test_every_option_arrives(folder):
         {"population": "CD19+", "definition": "CD19+", "parent": "", "cl_id": ""},
     )
     assert (config.preprocess.transform, config.preprocess.max_events) == ("logicle", 500)
+    assert config.preprocess.thresholds == ("debris: FSC-A < 30000", "dead: off")
     assert (config.cluster.grid, config.cluster.metaclusters, config.cluster.markers) == (
         (7, 5),
         "auto",
@@ -64,6 +66,9 @@ def test_every_option_arrives(folder):
     ("text", "message"),
     [
         ("", "studies must be a list with at least one study"),
+        (STUDIES + "preprocess: {thresholds: ['FSC-A < 3']}\n", "preprocess.thresholds threshold 'FSC-A < 3' does not"),
+        (STUDIES + "preprocess: {qc: none, thresholds: ['dead: off']}\n", "preprocess.thresholds has no use with qc"),
+        (STUDIES + "preprocess: {thresholds: 3}\n", r"preprocess.thresholds is 3; give a list such as"),
         (STUDIES + "pool: {method: XX}\n", "pool.method is 'XX'; choose one of FE, DL"),
         ("studies: 3\n", "studies must be a list"),
         ("studies:\n  - {fcs: fcs}\n", r"studies\[1\].metadata is missing; give a path"),

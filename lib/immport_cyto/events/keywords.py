@@ -8,6 +8,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from immport_cyto.fcs import personal
+
 if TYPE_CHECKING:
     from immport_cyto.fcs import FCSFile
 
@@ -42,12 +44,13 @@ def build(
 
     A spillover matrix moves to ``ICYTO_SPILLOVER`` (the one applied) or ``ICYTO_UNUSED_<keyword>`` (not applied): left
     under its own name, any other program would compensate a second time. Scales of single channels ($PnD,
-    $PnCALIBRATION, PnDISPLAY) no longer hold and are left out; $PnE, $PnG and $PnR are the writer's.
+    $PnCALIBRATION, PnDISPLAY) no longer hold and are left out; $PnE, $PnG and $PnR are the writer's. What points to a
+    person or a day is left out, too, since results are shared.
     """
     result: dict[str, str] = {}
     for key, value in kept.items():
         upper = key.upper()
-        if upper.startswith(PREFIX) or is_channel_scale(upper):
+        if upper.startswith(PREFIX) or is_channel_scale(upper) or is_private(upper, value):
             continue
         if is_spillover(upper):
             if not spillover:
@@ -71,6 +74,18 @@ def build(
         ours[f"P{number}TRANSFORM"] = transform
     result.update({f"{PREFIX}{key}": value for key, value in ours.items() if value})
     return result
+
+
+def is_private(key: str, value: str) -> bool:
+    """Tell whether a keyword points to a person or a day, by the list and the dates of ``fcs deidentify``."""
+    if personal.is_clean(value):
+        return False
+    kind = personal.kind_of(key)
+    if kind in personal.BLANKED or kind in personal.CALENDARS:
+        return True
+    is_number = value.strip().replace(".", "", 1).isdigit()
+    is_structure = key.startswith(("$P", "$BEGIN", "$END")) or is_spillover(key)
+    return not is_number and not is_structure and bool(personal.days_in(value, name=kind == personal.FILE))
 
 
 def is_spillover(key: str) -> bool:

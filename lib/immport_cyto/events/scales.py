@@ -24,7 +24,7 @@ from immport_cyto.events.transforms import (
     parse,
     width,
 )
-from immport_cyto.exceptions import InputError, OptionError, PanelError
+from immport_cyto.exceptions import ImmportCytoError, InputError, OptionError, PanelError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -178,6 +178,7 @@ def estimate(
     *,
     family: str = "logicle",
     compensation: str | Path = "auto",
+    skip_unusable: bool = False,
 ) -> "pd.DataFrame":
     """One scale per channel for all files of a panel.
 
@@ -197,6 +198,8 @@ def estimate(
         ``logicle`` or ``hyperlog``.
     compensation
         As for `preprocess`, so that both look at the same values.
+    skip_unusable
+        Leave out a file that `preprocess` would refuse too, instead of the error.
 
     Returns
     -------
@@ -225,7 +228,13 @@ def estimate(
         panel = harmonize(dict(files)).panel
     looks: dict[tuple[str, str], list[_Look]] = {}
     for name in sorted(files):
-        for panel_id, channel, look in _look(files[name], name, panel, compensation):
+        try:
+            found = list(_look(files[name], name, panel, compensation))
+        except ImmportCytoError:
+            if not skip_unusable:
+                raise
+            continue
+        for panel_id, channel, look in found:
             looks.setdefault((panel_id, channel), []).append(look)
     rows: list[dict[str, Any]] = []
     for (panel_id, channel), seen in sorted(looks.items()):

@@ -40,6 +40,7 @@ class PreprocessOptions:
     qc: str = "auto"
     max_events: int | None = None
     seed: int = 42
+    thresholds: tuple[str, ...] = ()
     method: str = "standard"
     rename: tuple[tuple[str, str], ...] = ()
 
@@ -130,6 +131,8 @@ EXAMPLE = """\
     model: {formula: age_years + sex, term: age_years, scale: logit, baseline: {sex: Female}}
     panels: {corrections: corrections.tsv}
     preprocess: {compensation: auto, transform: auto, qc: auto, max_events: 50000}
+      # transform: arcsinh, or logicle with one scale per channel for all files of a panel
+      # thresholds: ["debris: FSC-A < 30000"]  instead of the automatic gates
     cluster: {grid: [10, 10], metaclusters: 10, seed: 42}
     pool: {method: REML, test: hartung-knapp}
     method: standard                      # metacyto repeats the R package MetaCyto, weaknesses included
@@ -262,27 +265,48 @@ class _Reader:
         return str(value)
 
     def preprocess(self, value: object, method: str) -> PreprocessOptions:
-        keys = ("compensation", "transform", "cofactor", "qc", "max_events", "seed", "rename")
+        keys = ("compensation", "transform", "cofactor", "qc", "thresholds", "max_events", "seed", "rename")
         given = self.mapping(value, "preprocess", keys)
         default = PreprocessOptions()
         compensation = str(given.get("compensation", default.compensation))
         if compensation not in COMPENSATIONS:
             compensation = str(self.existing(compensation, "preprocess.compensation"))
         limit, cofactor = given.get("max_events"), given.get("cofactor")
+        quality = self.choice(given.get("qc", default.qc), "preprocess.qc", ("auto", "none"))
         return PreprocessOptions(
             compensation=compensation,
             transform=self.choice(
                 given.get("transform", default.transform),
                 "preprocess.transform",
-                ("auto", "arcsinh", "logicle", "linear"),
+                ("auto", "arcsinh", "logicle", "hyperlog", "log", "linear"),
             ),
             cofactor=None if cofactor is None else self.number(cofactor, "preprocess.cofactor", 1e-6),
-            qc=self.choice(given.get("qc", default.qc), "preprocess.qc", ("auto", "none")),
+            qc=quality,
             max_events=None if limit is None else self.whole(limit, "preprocess.max_events", 1),
             seed=self.whole(given.get("seed", default.seed), "preprocess.seed", 0),
+            thresholds=self.thresholds(given.get("thresholds"), quality),
             method=method,
             rename=self.rename(given.get("rename"), method),
         )
+
+    def thresholds(self, value: object, quality: str) -> tuple[str, ...]:
+        from immport_cyto.events.thresholds import parse_rules
+
+        if value is None:
+            return ()
+        rules = value
+        if isinstance(value, Mapping):
+            # a rule without quotes is a mapping to YAML, and its off is false
+            rules = [f"{reason}: {'off' if rule is False else rule}" for reason, rule in value.items()]
+        if not isinstance(rules, list) or not all(isinstance(rule, str) for rule in rules):
+            self.fail("preprocess.thresholds", f"is {value!r}; give a list such as ['debris: FSC-A < 30000']")
+        try:
+            parse_rules(rules)
+        except OptionError as error:
+            self.fail("preprocess.thresholds", str(error))
+        if quality == "none":
+            self.fail("preprocess.thresholds", "has no use with qc: none; leave one of them out")
+        return tuple(rules)
 
     def rename(self, value: object, method: str) -> tuple[tuple[str, str], ...]:
         if value is None:

@@ -179,6 +179,19 @@ def _check_formula(config: StudyConfig, samples: "pd.DataFrame") -> None:
         meta.check_formula(config.model.formula, samples, config.model.term, config.model.baseline)
 
 
+def _scales(state: RunState, files: Mapping[str, Path], panel: "pd.DataFrame") -> dict[str, tuple[dict[str, str], ...]]:
+    """Scales that all files of a panel share, by panel; none where the transform has nothing to estimate."""
+    from immport_cyto.events import scales
+
+    options = state.config.preprocess
+    if options.method != "standard" or options.transform not in {"logicle", "hyperlog"}:
+        return {}
+    found = scales.estimate(
+        files, panel, family=options.transform, compensation=options.compensation, skip_unusable=True
+    )[["panel_id", "fcs_colname", "transform"]]
+    return {str(panel_id): tuple(part.to_dict("records")) for panel_id, part in found.groupby("panel_id")}
+
+
 def _preprocess(
     state: RunState, files: Mapping[str, Path], studies: Mapping[str, str], panel: "pd.DataFrame"
 ) -> tuple["pd.DataFrame", dict[str, Path]]:
@@ -188,6 +201,7 @@ def _preprocess(
     described = options.described()
     table = sha256(options.table) if options.table else ""
     rows = {str(name): part for name, part in panel.groupby("file_name", sort=True)}
+    scales = _scales(state, {name: files[name] for name in rows}, panel)
     jobs: list[work.FileJob] = []
     for name in sorted(rows):
         records = tuple(
@@ -195,11 +209,10 @@ def _preprocess(
             for row in rows[name].to_dict("records")
         )
         described_panel = json.dumps(records, default=str, sort_keys=True)
-        place = state.steps.place(
-            "preprocess",
-            key("preprocess", {**described, "table": table, "panel": described_panel}, {name: state.checksums[name]}),
-        )
-        jobs.append(work.FileJob(name, files[name], records, options, place))
+        shared = scales.get(str(records[0]["panel_id"]), ())
+        chosen = {**described, "table": table, "panel": described_panel, "scales": shared}
+        place = state.steps.place("preprocess", key("preprocess", chosen, {name: state.checksums[name]}))
+        jobs.append(work.FileJob(name, files[name], records, options, place, shared))
     messages = _all(state, "preprocess", jobs, work.preprocess, lambda job: job.file_name)
     done: list[dict[str, Any]] = []
     events: dict[str, Path] = {}

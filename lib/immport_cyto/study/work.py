@@ -25,6 +25,7 @@ class FileJob:
     panel_rows: tuple[Mapping[str, Any], ...]
     options: PreprocessOptions
     place: Path
+    scales: tuple[Mapping[str, Any], ...] = ()
 
 
 def preprocess(job: FileJob) -> str:
@@ -61,9 +62,10 @@ def _preprocess_file(job: FileJob, target: Path) -> Any:
         file_name=job.file_name,
         panel=panel,
         compensation=options.compensation,
-        transform=options.transform,
+        transform=pd.DataFrame(list(job.scales)) if job.scales else options.transform,
         cofactor=options.cofactor,
         qc=options.qc,
+        thresholds=options.thresholds,
         max_events=options.max_events,
         seed=options.seed,
     )
