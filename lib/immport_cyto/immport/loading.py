@@ -230,7 +230,7 @@ def _stage(connection: sqlite3.Connection, source: PackageSource, findings: list
         rows = source.rows(table, findings)
         for batch in _batches(rows):
             connection.executemany(f"INSERT INTO s_{table.name} VALUES ({marks})", batch)  # noqa: S608
-    if source.kind != "tab":
+    if source.kind in ("subject_2", "api"):
         has_unit = "age_unit" not in source.absent.get(SUBJECT_2.name, frozenset())
         if not has_unit:
             findings.append(f"{source.name}: no column AGE_UNIT; ages are taken as years")
@@ -258,7 +258,8 @@ def _complete_studies(connection: sqlite3.Connection, source: PackageSource, fin
         connection.executemany("INSERT INTO s_study (study_accession) VALUES (?)", [(study,) for study in extra])
         findings.append(f"{source.name}: study.txt does not list {', '.join(sorted(extra))}, which other tables name")
     if connection.execute("SELECT count(*) FROM s_study").fetchone()[0] == 0:
-        msg = f"{source.name}: names no study (STUDY_ACCESSION is empty); get the package from ImmPort again"
+        hint = "give the whole upload package" if source.kind == "upload" else "get the package from ImmPort again"
+        msg = f"{source.name}: names no study (STUDY_ACCESSION is empty); {hint}"
         raise PackageError(msg)
 
 

@@ -67,7 +67,7 @@ class PackageSource:
     name
         File name of the package, without its folder.
     kind
-        ``tab``, ``subject_2`` or ``api``.
+        ``tab``, ``subject_2``, ``api`` or ``upload``.
     release
         ``DR28``, or ``""`` where no name tells it.
     tables
@@ -268,7 +268,8 @@ def _decode_line(line: bytes) -> str:
 def find_sources(path: Path | str, *, limits: Limits | None = None) -> Sequence[PackageSource]:
     """Tab packages and Subject_2 tables at `path`: a zip, a folder (also of zips), or one Subject_2 table.
 
-    Saved responses of the query API are found, too: see :mod:`immport_cyto.immport.api`.
+    Saved responses of the query API and upload templates are found, too: see :mod:`immport_cyto.immport.api` and
+    :mod:`immport_cyto.immport.uploads`.
 
     Parameters
     ----------
@@ -282,7 +283,7 @@ def find_sources(path: Path | str, *, limits: Limits | None = None) -> Sequence[
     PackageError
         Nothing there, nothing of ImmPort in it, or an archive that must not be trusted.
     """
-    from immport_cyto.immport import api  # it extends this module
+    from immport_cyto.immport import api, uploads  # they extend this module
 
     path = Path(path)
     limits = limits or Limits()
@@ -293,6 +294,8 @@ def find_sources(path: Path | str, *, limits: Limits | None = None) -> Sequence[
         raise PackageError(msg)
     elif zipfile.is_zipfile(path):
         found = _in_zip(path, limits)
+    elif (upload := uploads.find_upload(path, limits)) is not None:
+        found = [upload]
     elif (response := api.find_response(path, limits)) is not None:
         found = [response]
     else:
@@ -302,6 +305,8 @@ def find_sources(path: Path | str, *, limits: Limits | None = None) -> Sequence[
             msg = f"{path}: a damaged zip file; download the package again"
             raise PackageError(msg)
         found = [_subject_2(path, limits)]
+    if not found and (upload := uploads.find_upload(path, limits)) is not None:
+        found = [upload]
     if len(found) == 1:
         found[0].is_whole_file = found[0].path.is_file()
     if not found:

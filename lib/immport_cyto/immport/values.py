@@ -192,7 +192,7 @@ def stored_name(name: object, file_info_id: object) -> str:
     ('18001_G1_G01.523399.fcs', 'x.5.fcs', 'x.5.fcs')
     """
     text, number_ = str(name or ""), str(file_info_id)
-    if not text or id_in_name(text) == int(number_) or f".{number_}." in text:
+    if not text or int(number_) < 0 or id_in_name(text) == int(number_) or f".{number_}." in text:
         return text
     suffix = _SUFFIX.search(text)
     cut = suffix.start() if suffix else len(text)
