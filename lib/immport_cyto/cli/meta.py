@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from immport_cyto.cli import _meta_adjust, _meta_studies, _metacyto
+from immport_cyto.cli import _meta_adjust, _meta_reference, _meta_studies, _metacyto
 from immport_cyto.cli._common import json_option
 
 if TYPE_CHECKING:
@@ -214,5 +214,5 @@ def pool(
         ))  # fmt: skip
 
 
-for command in (_meta_adjust.adjust, *_meta_studies.COMMANDS):
+for command in (_meta_adjust.adjust, *_meta_studies.COMMANDS, *_meta_reference.COMMANDS):
     group.add_command(command)

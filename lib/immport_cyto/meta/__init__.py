@@ -4,6 +4,8 @@
     One linear model per population and study: populations.tsv and samples.tsv give effects.tsv.
 ``adjust``
     Shifts between batches taken out of fractions, by the method of ComBat.
+``reference``, ``place``
+    Reference ranges by age and sex over studies, and where samples fall in them.
 ``median_outcomes``
     Median intensities as outcomes of ``effects``.
 ``check_formula``
@@ -38,12 +40,15 @@ if TYPE_CHECKING:
     from immport_cyto.meta.per_study import check_formula, effects
     from immport_cyto.meta.planning import power
     from immport_cyto.meta.pooling import METHODS, TESTS, Pooled, pool
+    from immport_cyto.meta.ranges import place, reference
     from immport_cyto.meta.regression import MetaRegression, regress
 
 _HOME = {
     "adjust": "batches",
     "Adjusted": "batches",
     "check_formula": "per_study",
+    "reference": "ranges",
+    "place": "ranges",
     "median_outcomes": "amounts",
     "effects": "per_study",
     "pool": "pooling",
@@ -75,9 +80,11 @@ __all__ = [
     "effects",
     "median_outcomes",
     "moderators",
+    "place",
     "pool",
     "pool_effects",
     "power",
+    "reference",
     "regress",
     "subgroups",
 ]

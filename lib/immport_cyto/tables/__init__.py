@@ -19,7 +19,17 @@ from immport_cyto.tables.clustering import (
     STATISTICS,
 )
 from immport_cyto.tables.contract import Column, Kind, Table
-from immport_cyto.tables.over_studies import ASYMMETRY, BATCHES, CUMULATIVE, MODERATORS, POWER, STUDIES, SUBGROUPS
+from immport_cyto.tables.over_studies import (
+    ASYMMETRY,
+    BATCHES,
+    CUMULATIVE,
+    MODERATORS,
+    PLACES,
+    POWER,
+    REFERENCE,
+    STUDIES,
+    SUBGROUPS,
+)
 from immport_cyto.tables.reading import concat, conform, escape_cell, read, to_text, write
 from immport_cyto.tables.stages import (
     ALL,
@@ -69,9 +79,11 @@ __all__ = [
     "OUTLIERS",
     "PANEL",
     "PANELS",
+    "PLACES",
     "POPULATIONS",
     "POWER",
     "QC",
+    "REFERENCE",
     "RESULTS",
     "SAMPLES",
     "STATISTICS",

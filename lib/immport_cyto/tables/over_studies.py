@@ -135,4 +135,45 @@ BATCHES = Table(
     ("method", "study_accession"),
 )
 
-ALL = (BATCHES, STUDIES, MODERATORS, SUBGROUPS, CUMULATIVE, ASYMMETRY, POWER)
+REFERENCE = Table(
+    "reference.tsv",
+    "reference ranges: percentiles of the fraction of each population by age and sex",
+    (
+        text("method", "search, flowsom, flock or immport"),
+        text("population", "name of the population"),
+        text("definition", "its gates", False),
+        text("parent", "definition of the parent; empty for all events", False),
+        text("sex", "as ImmPort gives it"),
+        text("age_group", "years, or 'top-coded' for the subjects of 90 and more"),
+        number("age_years", "age that the row is for"),
+        number("percentile", "from 0 to 100"),
+        number("fraction", "fraction at this percentile, in an average study"),
+        number("low", "95 % interval of it, from resampled subjects"),
+        number("high", "95 % interval of it"),
+        integer("n_subjects", "subjects behind the population"),
+        integer("n_studies", "studies behind the population"),
+        number("study_sd", "standard deviation of the shift between studies, on the logit scale; empty for one", False),
+    ),
+    ("method", "population", "sex", "age_group", "age_years", "percentile"),
+)
+
+PLACES = Table(
+    "places.tsv",
+    "where samples fall in reference ranges",
+    (
+        text("file_name", "name of the FCS result file"),
+        text("method", "search, flowsom, flock or immport"),
+        text("population", "name of the population"),
+        text("sex", "as ImmPort gives it", False),
+        number("age_years", "age in years", False),
+        number("fraction", "fraction of the sample", False),
+        number("percentile", "its percentile among subjects of this age and sex", False),
+        number("low", "95 % interval: the reference is an estimate, and a new study may be shifted", False),
+        number("high", "95 % interval", False),
+        number("median", "fraction at the 50th percentile", False),
+        text("note", "why there is no percentile", False),
+    ),
+    ("file_name", "method", "population"),
+)
+
+ALL = (BATCHES, REFERENCE, PLACES, STUDIES, MODERATORS, SUBGROUPS, CUMULATIVE, ASYMMETRY, POWER)

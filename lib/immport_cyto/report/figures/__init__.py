@@ -14,6 +14,7 @@ from immport_cyto.report.figures.clusters import cluster_heatmap
 from immport_cyto.report.figures.effects import effect_scatter, forest, forest_all
 from immport_cyto.report.figures.panels import panel_presence
 from immport_cyto.report.figures.quality import qc_bars
+from immport_cyto.report.figures.ranges import reference_curves
 from immport_cyto.report.figures.som import comparison_tree, marker_trees, metacluster_tree, star_plot
 from immport_cyto.report.figures.studies import bubble, cumulative_forest, funnel, volcano
 
@@ -36,6 +37,7 @@ __all__ = [
     "number_of_metaclusters",
     "panel_presence",
     "qc_bars",
+    "reference_curves",
     "sample_abundances",
     "save",
     "star_plot",

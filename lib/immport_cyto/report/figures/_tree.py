@@ -65,7 +65,7 @@ class Nodes:
 
         same = self.edges[self.metaclusters[self.edges[:, 0]] == self.metaclusters[self.edges[:, 1]]]
         n = len(self.metaclusters)
-        piece = connected_components(coo_array((np.ones(len(same)), (same[:, 0], same[:, 1])), shape=(n, n)))[1]
+        piece = connected_components(coo_array((np.ones(len(same)), (same[:, 0], same[:, 1])), shape=(n, n)).tocsr())[1]
         order = np.lexsort((filled, -self.n_events[filled]))
         _, first = np.unique(piece[filled[order]], return_index=True)
         return np.sort(filled[order][first])
@@ -107,7 +107,7 @@ def tree_layout(n: int, edges: NDArray[np.integer]) -> Float64:
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import shortest_path
 
-    graph = coo_array((np.ones(len(edges)), (edges[:, 0], edges[:, 1])), shape=(n, n))
+    graph = coo_array((np.ones(len(edges)), (edges[:, 0], edges[:, 1])), shape=(n, n)).tocsr()
     apart = shortest_path(graph, directed=False, unweighted=True) ** _BEND
     points = _radial(n, edges, int(np.argmin(apart.max(axis=1))))
     if 2 < n <= _MOST_MOVED:
