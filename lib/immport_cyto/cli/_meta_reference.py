@@ -30,7 +30,7 @@ _samples = click.option(
 @click.option("--only", multiple=True, metavar="COLUMN=VALUE",
               help="Only samples with this value, such as arm_name=Healthy; may be repeated.")  # fmt: skip
 @click.option("--age", "ages", type=float, multiple=True,
-              help="Age in years to give percentiles for; may be repeated.  [default: every five years]")  # fmt: skip
+              help="Age in years to give percentiles for; may be repeated.  [default: every five years, and the ends]")  # fmt: skip
 @click.option("--min-subjects", type=click.IntRange(min=20), default=40, show_default=True,
               help="Subjects that a population needs.")  # fmt: skip
 @seed_option

@@ -48,7 +48,8 @@ def reference(
     populations, samples
         A POPULATIONS and a SAMPLES table of healthy subjects; take out others before.
     ages
-        Ages in years to give percentiles for; default every five years within the ages that were seen.
+        Ages in years to give percentiles for; default every five years within the ages that were seen,
+        and the first and last whole year of these.
     min_subjects
         Subjects that a population needs, for each sex too half of them.
     seed
@@ -157,14 +158,14 @@ def _of_population(
     drawn = [data.fit(data.resample(rng), fit.ratio) for _ in range(_DRAWS)]
     rows: list[dict[str, Any]] = []
     studies = int(data.study.max()) + 1
-    known = {"n_subjects": len(curve), "n_studies": studies, "study_sd": fit.study_sd}
+    known = {"n_studies": studies, "study_sd": fit.study_sd}
     for code, sex in enumerate(sexes):
         seen = data.age[data.sex == code]
-        low, high = float(seen.min()), float(seen.max())
-        grid = [5.0 * i for i in range(25)] if ages is None else list(ages)
-        for age in (age for age in grid if low <= age <= high):
+        ends = [float(np.ceil(seen.min())), float(np.floor(seen.max()))]
+        grid = sorted({*ends, *(5.0 * i for i in range(25))}) if ages is None else sorted(set(ages))
+        for age in (age for age in grid if seen.min() <= age <= seen.max()):
             curves = np.array([f.percentiles(age, code) for f in drawn])
-            rows += _rows(sex, _YEARS, age, fit.percentiles(age, code), curves, known)
+            rows += _rows(sex, _YEARS, age, fit.percentiles(age, code), curves, known | {"n_subjects": len(seen)})
     old = part[part["topcoded"]]
     for sex in sexes:
         y = np.sort(old.loc[old["sex"] == sex, "y"].to_numpy(dtype=np.float64))

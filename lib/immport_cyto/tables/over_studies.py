@@ -150,7 +150,7 @@ REFERENCE = Table(
         number("fraction", "fraction at this percentile, in an average study"),
         number("low", "95 % interval of it, from resampled subjects"),
         number("high", "95 % interval of it"),
-        integer("n_subjects", "subjects behind the population"),
+        integer("n_subjects", "subjects of this sex and age group"),
         integer("n_studies", "studies behind the population"),
         number("study_sd", "standard deviation of the shift between studies, on the logit scale; empty for one", False),
     ),

@@ -43,7 +43,7 @@ def reference_curves(reference: "pd.DataFrame", population: str, places: "pd.Dat
                 at = places[(places["population"] == population) & (places["sex"] == sex)]
                 axes.scatter(at["age_years"], 100 * at["fraction"], s=18, color=INK, zorder=3, linewidths=0)
             subjects = int(part["n_subjects"].max()) if len(part) else 0
-            axes.set_title(f"{label(sex, 16)}  (of {subjects} subjects)")
+            axes.set_title(f"{label(sex, 16)}  ({subjects} subjects)")
             axes.set_xlabel("age (years)")
             axes.grid(color=GRID, linewidth=0.6)
             axes.set_axisbelow(True)
