@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from immport_cyto.cli._targets import group_stem
+from immport_cyto.exceptions import OptionError
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from immport_cyto.cluster import FlowSOM, MappedFile
 
     Mapped = tuple[FlowSOM, dict[str, Path]]
@@ -21,6 +24,13 @@ models_option = click.option(
     "--model", "model_paths", type=FILE, required=True, multiple=True,
     help="Model of cluster flowsom (.npz). Of several each file takes the one that was trained on it, else the only "
     "one of its panel.",
+)  # fmt: skip
+one_model_option = click.option(
+    "--model", "model_path", type=FILE, required=True, help="Model of cluster flowsom or cluster merge (.npz)."
+)
+names_option = click.option(
+    "--clusters", "clusters_path", type=FILE,
+    help="clusters.tsv with the names of the metaclusters (population label, cluster merge).",
 )  # fmt: skip
 figures_option = click.option(
     "--figures-dir", type=FOLDER, help="Folder for a heat map of the medians of each model (.svg)."
@@ -116,3 +126,30 @@ def record(
         path,
         provenance.record(command, inputs=inputs, parameters=used, counts=counts, warnings=warnings, extra=extra),
     )
+
+
+def load_one(path: Path, clusters_path: Path | None) -> "tuple[FlowSOM, dict[int, str]]":
+    """A model, and the names that clusters.tsv gives its metaclusters.
+
+    Raises
+    ------
+    OptionError
+        The table has no metacluster of the model.
+    """
+    from immport_cyto import cluster, tables
+
+    model = cluster.load(path)
+    if clusters_path is None:
+        return model, {}
+    rows = rows_of_group(tables.read(clusters_path, tables.CLUSTERS), model.study_accession, model.panel_id)
+    if rows.empty:
+        msg = f"{clusters_path}: has no metacluster of {path}; give the table that was written with the model"
+        raise OptionError(msg)
+    return model, {
+        int(number): str(name) for number, name in zip(rows["metacluster"], rows["population"], strict=True) if name
+    }
+
+
+def rows_of_group(clusters: "pd.DataFrame", study_accession: str, panel_id: str) -> "pd.DataFrame":
+    """Rows of clusters.tsv of one study and panel; rows without a study are of every study."""
+    return clusters[(clusters["panel_id"] == panel_id) & clusters["study_accession"].isin([study_accession, ""])]

@@ -1,13 +1,20 @@
-"""``immport-cyto cluster``: FlowSOM, and mapping of files onto a model; FLOCK is in `_flock`."""
+"""``immport-cyto cluster``: FlowSOM; each of the other verbs has a module of its own."""
 
 import contextlib
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from immport_cyto.cli._cluster_compare import compare
+from immport_cyto.cli._cluster_export import export
+from immport_cyto.cli._cluster_extract import extract
+from immport_cyto.cli._cluster_map import map_command
+from immport_cyto.cli._cluster_match import match
+from immport_cyto.cli._cluster_merge import merge
+from immport_cyto.cli._cluster_results import fcs_argument, figures_option, map_all, record, stem, write_tables
+from immport_cyto.cli._cluster_summary import summary
 from immport_cyto.cli._common import (
     collect_fcs,
     files_option,
@@ -19,28 +26,23 @@ from immport_cyto.cli._common import (
 )
 from immport_cyto.cli._flock import flock, flock_map
 from immport_cyto.cli._metacyto import flowhc
-from immport_cyto.cli._targets import group_stem, targets
+from immport_cyto.cli._targets import targets
 from immport_cyto.exceptions import ImmportCytoError
 
 if TYPE_CHECKING:
-    from immport_cyto.cluster import FlowSOM
-
-    Mapped = tuple[FlowSOM, dict[str, Path]]
+    from immport_cyto.cli._cluster_results import Mapped
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 
-fcs_argument = click.argument("paths", metavar="[FCS]...", type=click.Path(path_type=Path), nargs=-1)
-figures_option = click.option(
-    "--figures-dir", type=_FOLDER, help="Folder for a heat map of the medians of each model (.svg)."
-)
-
 
 @click.group("cluster")
 def group() -> None:
-    """Cluster events with FlowSOM or FLOCK, map files onto a model."""
+    """Cluster events with FlowSOM or FLOCK; map, compare, name and extract clusters."""
 
 
+for _verb in (map_command, compare, merge, extract, match, summary, export):
+    group.add_command(_verb)
 group.add_command(flock)
 group.add_command(flock_map)
 group.add_command(flowhc)
@@ -140,135 +142,20 @@ def flowsom(
                 continue
             warnings += [f"{group}: {warning}" for warning in model.warnings_]
             mapped = {name: into[name] for name in group.files}
-            _map_all(dict.fromkeys(mapped, model), group.files, mapped, threads, quiet)
+            map_all(dict.fromkeys(mapped, model), group.files, mapped, jobs=threads, quiet=quiet)
             done.append((model, mapped))
         if not done:
             raise failures[0]
         for warning in warnings:
             click.echo(f"immport-cyto: warning: {warning}", err=True)
         for model, _ in done:
-            model.save(models_dir / f"{_stem(model)}.npz")
-        counts = _write_tables(done, clusters_path, medians_path, figures_dir)
+            model.save(models_dir / f"{stem(model)}.npz")
+        counts = write_tables(done, clusters_path, medians_path, figures_dir)
     inputs = [*files.values(), *([samples_path] if samples_path else [])]
-    _record("cluster flowsom", json_path, [model for model, _ in done], inputs, counts, warnings)
+    record("cluster flowsom", json_path, [model for model, _ in done], inputs, counts, warnings)
     for model, mapped in done:
         click.echo(
-            f"{_stem(model)}: {len(model.markers)} markers, {len(model.codes_)} nodes, {model.n_metaclusters_} "
+            f"{stem(model)}: {len(model.markers)} markers, {len(model.codes_)} nodes, {model.n_metaclusters_} "
             f"metaclusters, {len(mapped)} files, quantization error {model.quantization_error_:.4g}",
             err=True,
         )
-
-
-@group.command("map")
-@fcs_argument
-@files_option
-@click.option(
-    "--model", "model_paths", type=_FILE, required=True, multiple=True,
-    help="Model of cluster flowsom (.npz). Of several each file takes the one that was trained on it, else the only "
-    "one of its panel.",
-)  # fmt: skip
-@click.option("--out-dir", type=_FOLDER, required=True, help="Folder for the FCS files with cluster channels.")
-@click.option("--clusters", "clusters_path", type=_FILE, help="Table of the metaclusters to write.")
-@click.option("--medians", "medians_path", type=_FILE, help="Table of medians per metacluster to write.")
-@figures_option
-@jobs_option
-@json_option
-@quiet_option
-def map_command(
-    paths: tuple[Path, ...], files_json: Path | None, model_paths: tuple[Path, ...], out_dir: Path,
-    clusters_path: Path | None, medians_path: Path | None, figures_dir: Path | None, jobs: int | None,
-    json_path: Path | None, quiet: bool,
-) -> None:  # fmt: skip
-    """Write FCS files with the node and metacluster that a model gives each event."""
-    from immport_cyto import cluster, fcs
-
-    files = collect_fcs(paths, files_json)
-    into = targets(files, out_dir)
-    models = [cluster.load(path) for path in model_paths]
-    chosen = {}
-    for name, path in files.items():
-        with fcs.open(path) as file:
-            chosen[name] = cluster.choose_model(models, name, file.keywords.get("ICYTO_PANEL", "").strip())
-    events = _map_all(chosen, files, into, n_jobs(jobs), quiet)
-    counts = {"files": len(files), "events": events}
-    if clusters_path or medians_path or figures_dir:
-        by_model = [
-            (model, mapped)
-            for model in models
-            if (mapped := {name: into[name] for name in files if chosen[name] is model})
-        ]
-        counts = _write_tables(by_model, clusters_path, medians_path, figures_dir)
-    _record("cluster map", json_path, models, [*model_paths, *files.values()], counts, [])
-    click.echo(f"{out_dir}: {counts['events']} events of {counts['files']} files mapped", err=True)
-
-
-def _stem(model: "FlowSOM") -> str:
-    """Name of a model's files."""
-    return group_stem(model.study_accession, model.panel_id)
-
-
-def _map_all(
-    models: "Mapping[str, FlowSOM]", files: Mapping[str, Path], targets: Mapping[str, Path], threads: int, quiet: bool
-) -> int:
-    from immport_cyto import cluster
-    from immport_cyto.progress import progress
-
-    events = 0
-    with progress("mapping files", len(files), quiet=quiet) as shown:
-        for name, source in files.items():
-            events += cluster.map_file(models[name], source, targets[name], n_jobs=threads).n_events
-            if shown:
-                shown.step(name)
-    return events
-
-
-def _write_tables(
-    done: "Sequence[Mapped]", clusters_path: Path | None, medians_path: Path | None, figures_dir: Path | None
-) -> dict[str, int]:
-    from immport_cyto import cluster, tables
-
-    summaries = [cluster.summarize(model, mapped) for model, mapped in done]
-    clusters = tables.concat((one for one, _ in summaries), tables.CLUSTERS)
-    if clusters_path:
-        tables.write(clusters, clusters_path, tables.CLUSTERS)
-    if medians_path:
-        medians = tables.concat((one for _, one in summaries), tables.CLUSTER_MEDIANS)
-        tables.write(medians, medians_path, tables.CLUSTER_MEDIANS)
-    if figures_dir:
-        from immport_cyto import report
-
-        for (model, _), (some, medians) in zip(done, summaries, strict=True):
-            report.save(report.figures.cluster_heatmap(medians, some), figures_dir / f"{_stem(model)}.svg")
-    return {
-        "models": len(done),
-        "files": sum(len(mapped) for _, mapped in done),
-        "events": int(clusters["n_events"].sum()),
-        "metaclusters": len(clusters),
-    }
-
-
-def _record(
-    command: str, path: Path | None, models: "Sequence[FlowSOM]", inputs: list[Path], counts: dict[str, int],
-    warnings: list[str],
-) -> None:  # fmt: skip
-    if path is None:
-        return
-    from immport_cyto import provenance
-
-    described = [
-        {
-            "study_accession": model.study_accession,
-            "panel_id": model.panel_id,
-            "markers": model.markers,
-            "training": [{"file_name": name, "n_events": n} for name, n in model.training],
-            "quantization_error": model.quantization_error_,
-            "explained_variance": model.explained_variance_.tolist(),
-        }
-        for model in models
-    ]
-    parameters = models[0].get_params()
-    extra = {"models": described}
-    provenance.write(
-        path,
-        provenance.record(command, inputs=inputs, parameters=parameters, counts=counts, warnings=warnings, extra=extra),
-    )

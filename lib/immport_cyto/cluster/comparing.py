@@ -275,12 +275,16 @@ def _compared(some: list[_Unit], others: list[_Unit], position: int, *, paired: 
 
 def _welch(a: Float64, b: Float64, moves: Float64 | None) -> tuple[float, float, float, float]:
     """Difference of means with 95 % interval and p value; NaN where there is no spread."""
-    from scipy import stats
+    from statsmodels.stats.weightstats import CompareMeans, DescrStatsW
 
     estimate = float(a.mean() - b.mean())
     spread = moves.std(ddof=1) if moves is not None else a.std(ddof=1) + b.std(ddof=1)
     if spread < 1e-12:
         return estimate, np.nan, np.nan, np.nan
-    result = stats.ttest_1samp(moves, 0.0) if moves is not None else stats.ttest_ind(a, b, equal_var=False)
-    interval = result.confidence_interval(0.95)
-    return estimate, float(interval.low), float(interval.high), float(result.pvalue)
+    if moves is not None:
+        described = DescrStatsW(moves)
+        p, (low, high) = described.ttest_mean()[1], described.tconfint_mean()
+    else:
+        means = CompareMeans(DescrStatsW(a), DescrStatsW(b))
+        p, (low, high) = means.ttest_ind(usevar="unequal")[1], means.tconfint_diff(usevar="unequal")
+    return estimate, float(low), float(high), float(p)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from immport_cyto.cluster.files import map_file
+from immport_cyto.cluster.files import MappedFile, map_file
 from immport_cyto.cluster.grouped import common_markers, read_nodes, values_by_label
 from immport_cyto.cluster.model import FlowSOM
 from immport_cyto.cluster.outliers import MAD_TO_SD
@@ -21,7 +21,12 @@ _MEASURES = ("median", "mean", "sd", "cv", "mad")
 
 
 def statistics(
-    model: FlowSOM, files: Mapping[str, Path], names: Mapping[int, str] | None = None, *, n_jobs: int = 1
+    model: FlowSOM,
+    files: Mapping[str, Path],
+    names: Mapping[int, str] | None = None,
+    *,
+    mapped: Mapping[str, MappedFile] | None = None,
+    n_jobs: int = 1,
 ) -> "pd.DataFrame":
     """``tables.STATISTICS`` of every marker that all files have, clustered on or not, exact over all events.
 
@@ -33,6 +38,8 @@ def statistics(
         FCS files mapped onto it by `map_file`, by file name.
     names
         Names of metaclusters.
+    mapped
+        What `map_file` gives for the files, where it is known.
 
     Raises
     ------
@@ -47,8 +54,9 @@ def statistics(
     nodes = np.concatenate([read_nodes(model, path) for path in paths])
     markers = common_markers(paths)
     outliers = np.zeros(len(model.codes_), np.int64)
-    for path in paths:
-        outliers += map_file(model, path, None, n_jobs=n_jobs).outlier_counts
+    for name, path in files.items():
+        known = mapped[name] if mapped else map_file(model, path, None, n_jobs=n_jobs)
+        outliers += known.outlier_counts
     node_counts = np.bincount(nodes, minlength=len(model.codes_))
     parts = []
     for level in LEVELS:

@@ -55,7 +55,7 @@ def count_clusters(files: Mapping[str, Path], clusters: "pd.DataFrame") -> tuple
     described = clusters.sort_values("metacluster").to_dict("records")
     name_of = {int(row["metacluster"]): str(row["population"]) or UNNAMED for row in described}
     first = {name_of[int(row["metacluster"])]: row for row in reversed(described)}
-    members = _members(described, name_of)
+    populations = members(clusters)
     channels = marker_channels(files)
     counts: list[dict[str, Any]] = []
     medians: list[dict[str, Any]] = []
@@ -72,7 +72,7 @@ def count_clusters(files: Mapping[str, Path], clusters: "pd.DataFrame") -> tuple
                 f"{name}: metacluster {min(strange)} is not in clusters.tsv; give the table of the model that mapped it"
             )
             raise TableError(msg)
-        masks = {population: np.isin(member, numbers) for population, numbers in members.items()}
+        masks = {population: np.isin(member, numbers) for population, numbers in populations.items()}
         counts += [
             {
                 "file_name": name,
@@ -97,15 +97,16 @@ def count_clusters(files: Mapping[str, Path], clusters: "pd.DataFrame") -> tuple
     )
 
 
-def _members(described: list[dict[Any, Any]], name_of: Mapping[int, str]) -> dict[str, list[int]]:
-    """Metaclusters of each population."""
+def members(clusters: "pd.DataFrame") -> dict[str, list[int]]:
+    """Metaclusters of each population of labelled CLUSTERS of one model, by the rule of `count_clusters`."""
+    described = clusters.sort_values("metacluster").to_dict("records")
     signs = {int(row["metacluster"]): dict(split_text(str(row["phenotype"]))) for row in described}
-    members: dict[str, set[int]] = {}
+    found: dict[str, set[int]] = {}
     for row in described:
         number = int(row["metacluster"])
-        own = members.setdefault(name_of[number], set())
+        own = found.setdefault(str(row["population"]) or UNNAMED, set())
         own.add(number)
         gates = split_text(str(row["definition"]))
         if gates:
             own |= {other for other, phenotype in signs.items() if meets_all(phenotype, gates)}
-    return {name: sorted(numbers) for name, numbers in members.items()}
+    return {name: sorted(numbers) for name, numbers in found.items()}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from immport_cyto import __version__, tables
 from immport_cyto.files import write_text
-from immport_cyto.report.sections import sections
+from immport_cyto.report.sections import Section, sections
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -142,14 +142,19 @@ def build(
     warnings
         Sentences to show.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
     given = {
         "samples": samples, "panel": panel, "panels": panels, "qc": qc, "cutoffs": cutoffs, "clusters": clusters,
         "cluster_medians": cluster_medians, "populations": populations, "effects": effects, "meta": meta,
         "failures": failures, "truth": truth,
     }  # fmt: skip
     frames = {name: frame for name, frame in given.items() if frame is not None and len(frame)}
+    write_page(out, title, sections(frames, list(warnings), dict(provenance or {})))
+
+
+def write_page(out: Path | str, title: str, content: Sequence[Section]) -> None:
+    """Write one self-contained page of sections, whole or not at all; all text in them is escaped."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
     environment = Environment(
         loader=PackageLoader("immport_cyto.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
@@ -163,7 +168,7 @@ def build(
         style=(assets / "report.css").read_text(encoding="utf-8"),
         script=script,
         policy=f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'",
-        sections=sections(frames, list(warnings), dict(provenance or {})),
+        sections=content,
         rows_shown=ROWS_SHOWN,
     )
     write_text(out, page)

@@ -1,0 +1,144 @@
+"""``immport-cyto cluster extract``: events of populations as FCS files."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from immport_cyto.cli._cluster_results import FILE, FOLDER, fcs_argument, record, rows_of_group
+from immport_cyto.cli._common import collect_fcs, files_option, json_option
+from immport_cyto.cli._targets import targets
+from immport_cyto.exceptions import OptionError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@click.command("extract")
+@fcs_argument
+@files_option
+@click.option(
+    "--population", "populations", multiple=True,
+    help="Name of a population in --clusters; may be repeated.  [default: all of --clusters]",
+)  # fmt: skip
+@click.option(
+    "--metacluster", "--label", "numbers", type=click.IntRange(min=1), multiple=True,
+    help="Number of a metacluster, or of --channel; may be repeated, each is a population of its own.",
+)  # fmt: skip
+@click.option("--clusters", "clusters_path", type=FILE, help="clusters.tsv with the populations of the metaclusters.")
+@click.option(
+    "--samples", "samples_path", type=FILE,
+    help="samples.tsv, for the study of each file, where --clusters holds several studies.",
+)  # fmt: skip
+@click.option("--channel", default="FlowSOM_metacluster", show_default=True, help="Channel that holds the numbers.")
+@click.option("--together", is_flag=True, help="One file for all chosen populations instead of one for each.")
+@click.option("--write-empty", is_flag=True, help="Write a file also where a population has no events.")
+@click.option("--out-dir", type=FOLDER, required=True, help="Folder for the FCS files, FILE_POPULATION.fcs.")
+@click.option("--out", "table_path", type=FILE, help="Table to write: events of each population in each file.")
+@json_option
+def extract(
+    paths: tuple[Path, ...], files_json: Path | None, populations: tuple[str, ...], numbers: tuple[int, ...],
+    clusters_path: Path | None, samples_path: Path | None, channel: str, together: bool, write_empty: bool,
+    out_dir: Path, table_path: Path | None, json_path: Path | None,
+) -> None:  # fmt: skip
+    """Write the events of populations or metaclusters to FCS files, with all channels and keywords.
+
+    A population holds the metaclusters that 'population summary' counts for it. Events keep their order.
+
+    \b
+    Example:
+      immport-cyto cluster extract clustered/ --clusters clusters_named.tsv --population "B cells" \\
+          --out-dir b_cells --out extracted.tsv
+    """
+    import pandas as pd
+
+    from immport_cyto import tables
+    from immport_cyto.cluster import extracting
+
+    if not (populations or numbers or clusters_path):
+        msg = "say what to extract: --metacluster, or --clusters with --population"
+        raise click.UsageError(msg)
+    if populations and clusters_path is None:
+        msg = "--population needs --clusters with the names"
+        raise click.UsageError(msg)
+    files = collect_fcs(paths, files_json)
+    named = tables.read(clusters_path, tables.CLUSTERS) if clusters_path else None
+    samples = tables.read(samples_path, tables.SAMPLES) if samples_path else None
+    wanted = {name: _wanted(name, path, populations, numbers, named, samples, channel, together=together)
+              for name, path in files.items()}  # fmt: skip
+    into = _into(files, wanted, out_dir)
+    rows = []
+    for name, path in files.items():
+        for found in extracting.extract(name, path, wanted[name], into[name], channel=channel, write_empty=write_empty):
+            written = found.n_events or write_empty
+            rows.append(
+                {
+                    "file_name": name,
+                    "population": found.population,
+                    "clusters": ";".join(map(str, found.clusters)),
+                    "n_events": found.n_events,
+                    "n_events_in": found.n_events_in,
+                    "percentage": 100 * found.n_events / found.n_events_in if found.n_events_in else None,
+                    "written": into[name][found.population].name if written else "",
+                }
+            )
+    table = tables.conform(pd.DataFrame(rows), tables.EXTRACTED)
+    if table_path:
+        tables.write(table, table_path, tables.EXTRACTED)
+    n_written = int((table["written"] != "").sum())
+    counts = {"files": len(files), "events": int(table["n_events"].sum()), "files_written": n_written}
+    parameters = {
+        "populations": list(populations), "metaclusters": list(numbers), "channel": channel, "together": together,
+    }  # fmt: skip
+    inputs = [*files.values(), *(path for path in (clusters_path, samples_path) if path)]
+    record("cluster extract", json_path, [], inputs, counts, [], parameters)
+    click.echo(f"{out_dir}: {counts['events']} events in {n_written} files", err=True)
+
+
+def _wanted(
+    name: str, path: Path, populations: tuple[str, ...], numbers: tuple[int, ...], named: "pd.DataFrame | None",
+    samples: "pd.DataFrame | None", channel: str, *, together: bool,
+) -> dict[str, list[int]]:  # fmt: skip
+    """Labels of each population that is to be extracted from a file."""
+    chosen: dict[str, list[int]] = {f"{channel} {number}": [number] for number in numbers}
+    if named is not None and (populations or not numbers):
+        known = _populations(name, path, named, samples)
+        for population in populations or known:
+            if population not in known:
+                msg = f"{name}: no population {population!r} in clusters.tsv; it has {', '.join(known)}"
+                raise OptionError(msg)
+            chosen[population] = known[population]
+    if together:
+        return {" + ".join(chosen): sorted({number for some in chosen.values() for number in some})}
+    return chosen
+
+
+def _populations(name: str, path: Path, named: "pd.DataFrame", samples: "pd.DataFrame | None") -> dict[str, list[int]]:
+    """Metaclusters of each population of the study and panel of a file."""
+    from immport_cyto import population
+    from immport_cyto.population.counting import members
+
+    (group,) = population.groups({name: path}, samples)
+    rows = (
+        rows_of_group(named, group.study_accession, group.panel_id)
+        if samples is not None
+        else named[named["panel_id"] == group.panel_id]
+    )
+    if rows.empty:
+        msg = f"{name}: clusters.tsv has no metacluster of {group}; give the table of the model that mapped the file"
+        raise OptionError(msg)
+    if rows["metacluster"].duplicated().any():
+        msg = f"{name}: clusters.tsv holds several studies with its panel; give --samples, or the rows of one model"
+        raise OptionError(msg)
+    return members(rows)
+
+
+def _into(
+    files: Mapping[str, Path], wanted: Mapping[str, Mapping[str, list[int]]], out_dir: Path
+) -> dict[str, dict[str, Path]]:
+    """Where each population of each file goes; no two to the same file."""
+    names = {(name, population): f"{name.removesuffix('.gz').removesuffix('.fcs')}_{population.replace(' ', '_')}.fcs"
+             for name in files for population in wanted[name]}  # fmt: skip
+    placed = targets({file: files[name] for (name, _), file in names.items()}, out_dir)
+    return {name: {p: placed[names[name, p]] for p in wanted[name]} for name in files}
