@@ -285,3 +285,13 @@ def test_a_header_without_rows_is_no_subject_2_table_and_does_not_stop_the_other
     assert store.load_findings == [
         "SDY902-DR19_Subject_2_CyTOF_result.txt: has a header and no rows, so it links no file; left out"
     ]
+
+
+def test_a_renamed_package_has_the_release_that_its_studies_name(study: Any, make_folder: Callable[..., Path]) -> None:
+    study["study"][0]["LATEST_DATA_RELEASE_VERSION"] = "DR27"
+    store = open_store()
+    report = store.load(make_folder(study, "renamed"))[0]
+    assert (report.release, report.status) == ("DR27", "loaded")
+    assert report.findings == ["renamed: no name tells its data release; taken as DR27, when its studies changed last"]
+    study["study"][0]["LATEST_DATA_RELEASE_VERSION"] = "DR19"
+    assert store.load(make_folder(study, "older"))[0].status == "older"

@@ -37,7 +37,7 @@ for _command in (link, results, search, reagents, domains, query, download, temp
 )  # fmt: skip
 @json_option
 def load(packages: tuple[Path, ...], store_path: Path, json_path: Path | None) -> None:
-    """Load Tab packages (zip or folder) and Subject_2 tables into a store.
+    """Load Tab packages, Subject_2 tables, saved API responses and upload templates into a store.
 
     The same package twice changes nothing; a newer release of a study replaces the older one and says what changed.
     """

@@ -178,6 +178,8 @@ def _load(connection: sqlite3.Connection, source: PackageSource, sha256: str) ->
     findings: list[str] = []
     _stage(connection, source, findings)
     _complete_studies(connection, source, findings)
+    if not source.release and source.kind == "tab":
+        _release_of_studies(connection, source, findings)
     rank = values.release_rank(source.release)
     reports = _choose(connection, source, sha256, rank)
     chosen = [r.study_accession for r in reports if r.status in _WRITTEN]
@@ -261,6 +263,17 @@ def _complete_studies(connection: sqlite3.Connection, source: PackageSource, fin
         hint = "give the whole upload package" if source.kind == "upload" else "get the package from ImmPort again"
         msg = f"{source.name}: names no study (STUDY_ACCESSION is empty); {hint}"
         raise PackageError(msg)
+
+
+def _release_of_studies(connection: sqlite3.Connection, source: PackageSource, findings: list[str]) -> None:
+    """The release where no name tells it, as in a renamed folder: the latest in which one of the studies changed."""
+    named = [name for (name,) in connection.execute("SELECT DISTINCT latest_data_release_version FROM s_study") if name]
+    known = [name for name in named if values.release_rank(name) >= 0]
+    if known:
+        source.release = max(known, key=values.release_rank)
+        findings.append(
+            f"{source.name}: no name tells its data release; taken as {source.release}, when its studies changed last"
+        )
 
 
 def _choose(connection: sqlite3.Connection, source: PackageSource, sha256: str, rank: float) -> list[LoadReport]:
