@@ -182,3 +182,12 @@ def test_intervals_hold_the_known_effect_as_often_as_they_say() -> None:
         assert 0.89 <= held <= 0.99  # 95 % +- 2.8 standard errors
         assert found["estimate"].mean() == pytest.approx(truth, abs=4 * found["estimate"].std() / 10)
         assert found["k"].eq(6).all()
+
+
+def test_the_false_discovery_rate_is_chosen() -> None:
+    rows = pd.concat([effect_rows([0.2 + 0.1 * i, 0.3], [0.1, 0.1], name=f"P{i}") for i in range(5)])
+    bh, by = (meta.pool_effects(rows, fdr=fdr) for fdr in ("bh", "by"))
+    factor = sum(1 / rank for rank in range(1, 6))
+    assert by["q_value"].tolist() == pytest.approx(np.minimum(1, bh["q_value"] * factor).tolist())
+    with pytest.raises(OptionError, match="fdr 'bonferroni' is unknown; use one of bh, by"):
+        meta.pool_effects(rows, fdr="bonferroni")

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from immport_cyto import meta
 from immport_cyto.exceptions import AnalysisError, OptionError
 from immport_cyto.meta import tau2 as between
-from immport_cyto.meta.pooling import benjamini_hochberg
+from immport_cyto.meta.pooling import q_values
 
 Y = np.array([0.10, 0.30, 0.35, 0.65, -0.20])
 SE = np.array([0.10, 0.12, 0.18, 0.15, 0.25])
@@ -189,11 +189,12 @@ def test_unknown_options() -> None:
 def test_q_values_agree_with_statsmodels(p: list[float]) -> None:
     from statsmodels.stats.multitest import multipletests
 
-    assert benjamini_hochberg(p) == pytest.approx(multipletests(p, method="fdr_bh")[1], abs=1e-15)
+    assert q_values(p) == pytest.approx(multipletests(p, method="fdr_bh")[1], abs=1e-15)
+    assert q_values(p, "by") == pytest.approx(multipletests(p, method="fdr_by")[1], abs=1e-15)
 
 
 def test_q_values_leave_out_what_was_not_tested() -> None:
-    q = benjamini_hochberg([0.01, float("nan"), 0.04])
+    q = q_values([0.01, float("nan"), 0.04])
     assert q[[0, 2]].tolist() == [0.02, 0.04]
     assert np.isnan(q[1])
 

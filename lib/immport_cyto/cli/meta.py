@@ -178,12 +178,19 @@ def _medians(paths: tuple[Path, ...], samples: "pd.DataFrame", markers: tuple[st
     show_default=True,
     help="From three studies on, add a row without each study in turn.",
 )
+@click.option(
+    "--fdr",
+    type=click.Choice(["bh", "by"]),
+    default="bh",
+    show_default=True,
+    help="q values over populations: Benjamini-Hochberg, or Benjamini-Yekutieli for tests of any dependence.",
+)
 @click.option("--forest", type=_FILE, help="Write a forest plot of all populations (.svg, .png, .pdf).")
 @click.option("--term", help="Term of the forest plot.  [default: the first in the table]")
 @json_option
 def pool(
-    effects: tuple[Path, ...], out: Path, method: str, test: str, leave_one_out: bool, forest: Path | None,
-    term: str | None, json_path: Path | None,
+    effects: tuple[Path, ...], out: Path, method: str, test: str, leave_one_out: bool, fdr: str,
+    forest: Path | None, term: str | None, json_path: Path | None,
 ) -> None:  # fmt: skip
     """Pool the effects of EFFECTS (one or more effects.tsv) over studies."""
     from immport_cyto import meta, provenance, tables
@@ -191,10 +198,10 @@ def pool(
 
     estimated = tables.concat((tables.read(path, tables.EFFECTS) for path in effects), tables.EFFECTS)
     if method == "metacyto":
-        _metacyto.check_options(method, only_standard=("--test", "--leave-one-out"))
+        _metacyto.check_options(method, only_standard=("--test", "--leave-one-out", "--fdr"))
         result, test = _metacyto.pool(estimated), "z"
     else:
-        result = meta.pool_effects(estimated, method=method, test=test, leave_one_out=leave_one_out)
+        result = meta.pool_effects(estimated, method=method, test=test, leave_one_out=leave_one_out, fdr=fdr)
     terms = list(dict.fromkeys(result["term"]))
     if term is not None and term not in terms:
         msg = f"term {term!r} is not in the effects; use one of: {', '.join(terms)}"
@@ -209,7 +216,7 @@ def pool(
     if json_path:
         provenance.write(json_path, provenance.record(
             "meta pool", inputs=effects,
-            parameters={"method": method, "test": test, "leave_one_out": leave_one_out, "term": term},
+            parameters={"method": method, "test": test, "leave_one_out": leave_one_out, "fdr": fdr, "term": term},
             counts={"rows": len(result), "effects": len(pooled), "effects_pooled": int((pooled["k"] > 1).sum())},
         ))  # fmt: skip
 

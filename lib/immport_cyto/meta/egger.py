@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from immport_cyto import tables
 from immport_cyto.exceptions import AnalysisError
 from immport_cyto.meta.families import families, notes_on
-from immport_cyto.meta.pooling import benjamini_hochberg, check_method
+from immport_cyto.meta.pooling import check_method, q_values
 from immport_cyto.meta.regression import regress
 
 if TYPE_CHECKING:
@@ -68,5 +68,5 @@ def asymmetry(effects: "pd.DataFrame", *, method: str = "REML", test: str = "z")
         )  # fmt: skip
     result = tables.conform(pd.DataFrame(rows, columns=tables.ASYMMETRY.column_names), tables.ASYMMETRY)
     for index in result.groupby(["method", "term"]).groups.values():
-        result.loc[index, "q_value"] = benjamini_hochberg(result.loc[index, "p_value"].to_numpy())
+        result.loc[index, "q_value"] = q_values(result.loc[index, "p_value"].to_numpy())
     return result

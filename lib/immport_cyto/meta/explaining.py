@@ -11,7 +11,7 @@ from immport_cyto.meta import covariates as cov
 from immport_cyto.meta.families import Family, Study, families, notes_on
 from immport_cyto.meta.formula import parse
 from immport_cyto.meta.over_studies import pooled_row
-from immport_cyto.meta.pooling import benjamini_hochberg, check_method
+from immport_cyto.meta.pooling import check_method, q_values
 from immport_cyto.meta.regression import regress
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def moderators(
         rows += _regression_rows(family, used, properties, studies, formula, method, test)
     result = tables.conform(pd.DataFrame(rows, columns=tables.MODERATORS.column_names), tables.MODERATORS)
     for index in result.groupby(["method", "term", "coefficient"]).groups.values():
-        result.loc[index, "q_value"] = benjamini_hochberg(result.loc[index, "p_value"].to_numpy())
+        result.loc[index, "q_value"] = q_values(result.loc[index, "p_value"].to_numpy())
     return result
 
 

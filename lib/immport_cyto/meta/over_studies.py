@@ -3,8 +3,9 @@
 from typing import TYPE_CHECKING, Any
 
 from immport_cyto import tables
+from immport_cyto.exceptions import OptionError
 from immport_cyto.meta.families import Family, Study, families, notes_on
-from immport_cyto.meta.pooling import benjamini_hochberg, check_method, pool
+from immport_cyto.meta.pooling import FDR, check_method, pool, q_values
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -14,7 +15,12 @@ LEAVE_ONE_OUT_FROM = 3
 
 
 def pool_effects(
-    effects: "pd.DataFrame", *, method: str = "REML", test: str = "hartung-knapp", leave_one_out: bool = True
+    effects: "pd.DataFrame",
+    *,
+    method: str = "REML",
+    test: str = "hartung-knapp",
+    leave_one_out: bool = True,
+    fdr: str = "bh",
 ) -> "pd.DataFrame":
     """Pool the effects of each population and term over studies.
 
@@ -26,6 +32,8 @@ def pool_effects(
         As in `immport_cyto.meta.pool`.
     leave_one_out
         From three studies on, add a row without each study in turn.
+    fdr
+        ``bh`` (Benjamini-Hochberg) or ``by`` (Benjamini-Yekutieli, for tests that depend on each other in any way).
 
     Returns
     -------
@@ -37,7 +45,7 @@ def pool_effects(
     Raises
     ------
     OptionError
-        Unknown `method` or `test`.
+        Unknown `method`, `test` or `fdr`.
     TableError
         A column is missing or of the wrong kind, a key appears twice, or one term comes on several scales.
 
@@ -46,18 +54,21 @@ def pool_effects(
     Populations are matched by name. Where studies give one definition (the same gates in any order, and the same
     parent) different names, these are united under the most frequent name, the alphabetically first on ties, and the
     note lists the others; a study that has the definition under several names keeps the one that is united, and the
-    other stays a population of its own. q values are those of Benjamini and Hochberg over all pooled rows of one method
+    other stays a population of its own. q values are taken over all pooled rows of one method
     and term. Studies are taken as independent; where subjects are shared the note of the effects says so and is
     passed on.
     """
     import pandas as pd
 
     check_method(method, test)
+    if fdr not in FDR:
+        msg = f"fdr {fdr!r} is unknown; use one of {', '.join(FDR)}"
+        raise OptionError(msg)
     rows = [row for family in families(effects) for row in _rows(family, method, test, leave_one_out)]
     meta = tables.conform(pd.DataFrame(rows, columns=tables.META.column_names), tables.META)
     pooled = meta[meta["omitted"] == ""]
     for index in pooled.groupby(["method", "term"]).groups.values():
-        meta.loc[index, "q_value"] = benjamini_hochberg(meta.loc[index, "p_value"].to_numpy())
+        meta.loc[index, "q_value"] = q_values(meta.loc[index, "p_value"].to_numpy(), fdr)
     return meta.sort_values(["method", "population", "term", "omitted"], ignore_index=True)
 
 

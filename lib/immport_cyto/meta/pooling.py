@@ -12,6 +12,7 @@ from immport_cyto.meta import tau2 as between
 
 METHODS = tuple(between.ESTIMATORS)
 TESTS = ("hartung-knapp", "hartung-knapp-adhoc", "z")
+FDR = ("bh", "by")
 
 _NAN2 = (float("nan"), float("nan"))
 
@@ -193,13 +194,23 @@ def pool_at(y: between.Array, v: between.Array, tau2: float, method: str, test: 
     )  # fmt: skip
 
 
-def benjamini_hochberg(p_values: Sequence[float] | NDArray[np.float64]) -> NDArray[np.float64]:
-    """The q values of Benjamini and Hochberg (1995); NaN stays NaN and does not count as a test."""
+def q_values(p_values: Sequence[float] | NDArray[np.float64], fdr: str = "bh") -> NDArray[np.float64]:
+    """Adjust p values for the rate of false discoveries; NaN stays NaN and does not count as a test.
+
+    Parameters
+    ----------
+    p_values
+        One per test.
+    fdr
+        ``bh``: Benjamini and Hochberg (1995), for independent or positively dependent tests; ``by``: Benjamini and
+        Yekutieli (2001), for any dependence.
+    """
     p = np.asarray(p_values, dtype=np.float64)
     q = np.full(p.shape, np.nan)
     tested = np.flatnonzero(~np.isnan(p))
     if len(tested):
         order = tested[np.argsort(p[tested], kind="stable")]
-        raw = p[order] * len(order) / np.arange(1, len(order) + 1)
+        ranks = np.arange(1, len(order) + 1)
+        raw = p[order] * len(order) / ranks * (float((1 / ranks).sum()) if fdr == "by" else 1.0)
         q[order] = np.minimum(np.minimum.accumulate(raw[::-1])[::-1], 1.0)
     return q

@@ -8,7 +8,7 @@ import numpy as np
 
 from immport_cyto import tables
 from immport_cyto.exceptions import FormulaError, OptionError, TableError
-from immport_cyto.meta.pooling import benjamini_hochberg, pool_at
+from immport_cyto.meta.pooling import pool_at, q_values
 from immport_cyto.metacyto.least_squares import Array, Coefficient, columns_of, complete, fit, z_score
 
 if TYPE_CHECKING:
@@ -315,5 +315,5 @@ def _with_q(meta: "pd.DataFrame") -> "pd.DataFrame":
     meta = tables.conform(meta, tables.META)
     pooled = meta[meta["omitted"] == ""]
     for index in pooled.groupby(["method", "term"]).groups.values():
-        meta.loc[index, "q_value"] = benjamini_hochberg(meta.loc[index, "p_value"].to_numpy())
+        meta.loc[index, "q_value"] = q_values(meta.loc[index, "p_value"].to_numpy())
     return meta
