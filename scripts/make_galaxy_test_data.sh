@@ -46,16 +46,21 @@ python "$root/scripts/galaxy_published.py" "$data" "$out/published"
 immport-cyto immport results --metadata "$out"/published/*.zip --out "$out/published/populations.tsv" \
     --samples "$out/published/samples.tsv" > "$work/log"
 
-# a file with a date and a person; a table of events with its description
-python - "$data/SDY9901/ResultFiles/Flow_cytometry_result/D1_004_backbone.99010004.fcs" "$out/personal.fcs" << 'END'
-import sys
+# published effects of six studies, and properties of the studies
+immport-cyto simulate --out "$work/six" --preset test --studies 6 --events 300 --quiet > "$work/log"
+python "$root/scripts/galaxy_published.py" "$work/six" "$work/published"
+immport-cyto immport results --metadata "$work"/published/*.zip --out "$work/populations.tsv" \
+    --samples "$work/samples.tsv" > "$work/log"
+immport-cyto meta effects --populations "$work/populations.tsv" --samples "$work/samples.tsv" --formula age_years \
+    --out "$out/published/effects.tsv" 2> "$work/log"
+printf 'study_accession\tyear\ttechnique\n' > "$out/published/studies.tsv"
+printf 'SDY990%s\t%s\t%s\n' 1 2012 flow 2 2014 flow 3 2015 cytof 4 2018 flow 5 2019 flow 6 2021 cytof \
+    >> "$out/published/studies.tsv"
 
-from immport_cyto import fcs
+python "$root/scripts/galaxy_inputs.py" "$data/SDY9901/ResultFiles/Flow_cytometry_result/D1_004_backbone.99010004.fcs" \
+    "$out"
 
-with fcs.open(sys.argv[1]) as source:
-    keywords = dict(source.keywords) | {"$DATE": "03-FEB-2021", "$OP": "Jane Doe", "$BTIM": "10:00:00"}
-    fcs.write(sys.argv[2], source.raw(), source.channels, keywords, version="3.1")
-END
+# a table of events with its description
 immport-cyto fcs convert "$out/events/D1_003_mass.99030003.fcs" --to tsv --out "$work/mass.tsv" \
     --keywords "$out/mass.json"
 head -21 "$work/mass.tsv" > "$out/mass.tsv"
