@@ -6,11 +6,15 @@ import click
 
 from immport_cyto.cli._common import collect_fcs, files_option, json_option
 from immport_cyto.cli._panel_package import read_packages
+from immport_cyto.cli._panel_rename import rename
 
 
 @click.group("panel")
 def group() -> None:
     """Name what each channel measures."""
+
+
+group.add_command(rename)
 
 
 @group.command("harmonize")

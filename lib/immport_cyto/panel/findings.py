@@ -20,6 +20,8 @@ class Group:
     technique: str
     markers: tuple[str, ...]
     files: list[str] = field(default_factory=list)
+    channels: dict[str, dict[str, list[str]]] = field(default_factory=dict)
+    """Files by marker by $PnN."""
 
 
 @dataclass
@@ -51,13 +53,15 @@ class Inventory:
         rows: Iterable[dict[str, Any]],
     ) -> None:
         """Keep the panel of a file, and markers that it has twice."""
-        self.panels.setdefault((study, panel_id), Group(technique, markers)).files.append(file_name)
+        group = self.panels.setdefault((study, panel_id), Group(technique, markers))
+        group.files.append(file_name)
         if not markers:
             self.no_marker.append(file_name)
         channels: dict[str, list[str]] = {}
         for row in rows:
             if row["role"] == "marker":
                 channels.setdefault(row["antigen"], []).append(row["fcs_colname"])
+                group.channels.setdefault(row["fcs_colname"], {}).setdefault(row["antigen"], []).append(file_name)
         for marker, names in channels.items():
             if len(names) > 1:
                 self.repeated.setdefault((marker, tuple(names)), []).append(file_name)
@@ -85,7 +89,33 @@ def find(inventory: Inventory) -> list[str]:
         )
     if inventory.no_marker:
         found.append(f"no channel of {_files(inventory.no_marker)} names a marker; add rows to the corrections")
-    return found + _near(inventory) + _overlap(inventory)
+    return found + _two_markers(inventory) + _near(inventory) + _overlap(inventory)
+
+
+def _two_markers(inventory: Inventory) -> list[str]:
+    """A channel with two markers over the files of a study: within one panel, or in panels that are else alike."""
+    found = []
+    for (study, _), group in sorted(inventory.panels.items()):
+        for channel, markers in sorted(group.channels.items()):
+            if len(markers) > 1:
+                found.append(_differing(study, channel, markers))
+    by_study: dict[str, list[Group]] = {}
+    for (study, _), group in sorted(inventory.panels.items()):
+        by_study.setdefault(study, []).append(group)
+    for study, groups in by_study.items():
+        for first, second in combinations(groups, 2):
+            shared = first.channels.keys() & second.channels.keys()
+            other = sorted(c for c in shared if not first.channels[c].keys() & second.channels[c].keys())
+            same = len(shared) - len(other)
+            if same >= _SHARED and len(other) <= max(1, _DIFFERENT * same):
+                found += [_differing(study, c, first.channels[c] | second.channels[c]) for c in other]
+    return list(dict.fromkeys(found))
+
+
+def _differing(study: str, channel: str, markers: dict[str, list[str]]) -> str:
+    shown = " and ".join(f"{marker} in {_files(files)}" for marker, files in sorted(markers.items()))
+    where = f" of {study}" if study else ""
+    return f"channel {_shown(channel)}{where} measures {shown}; check whether one is a slip, and correct it"
 
 
 def _near(inventory: Inventory) -> list[str]:
