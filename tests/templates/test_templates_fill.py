@@ -76,7 +76,7 @@ def test_rows_that_no_template_can_hold_are_left_out_and_counted(populations):
         "populations.tsv: 1 rows left out: a definition of more than 150 characters",
         "populations.tsv: 1 rows left out: a definition that cannot be read",
         "populations.tsv: 1 rows left out: no definition",
-        "populations.tsv: 1 rows left out: no events in the parent",
+        "populations.tsv: 1 rows left out: no events in the parent, or no value",
     ]
     with pytest.raises(TableError, match="1 rows left out: no definition"):
         templates.derived_data(rows.head(1), "r.html")

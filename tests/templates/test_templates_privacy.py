@@ -122,6 +122,10 @@ def test_a_shared_package(tmp_path):
     )
     (tab / "study.txt").write_text("STUDY_ACCESSION\tACTUAL_START_DATE\nSDY1\t2010-01-05\n")
     (tab / "comment.txt").write_text("STUDY_ACCESSION\tTEXT\nSDY1\tas subject-2 said\n")
+    (tab / "fcs_header.txt").write_text(
+        "FCS_HEADER_ID\tFCS_FILE_NAME\tFCS_HEADER_TEXT\n1\ta.fcs\t$OP= |$DATE=|$TOT=20120305|\n"
+        "2\tb.fcs\t$OP= |CST SETUP DATE=2012-03-05|\n"
+    )
     upload.write(upload.package(), tmp_path / "upload", files={})
     found = templates.check_privacy(tmp_path / "SDY1-DR50_Tab", identifiers=tmp_path / "upload")
     assert [(f.file, f.row, f.column, f.rule) for f in found.findings] == [
@@ -129,6 +133,7 @@ def test_a_shared_package(tmp_path):
         ("Tab/arm_2_subject.txt", 3, "SUBJECT_LOCATION", "privacy-location"),
         ("Tab/biosample.txt", 2, "DESCRIPTION", "privacy-date"),
         ("Tab/comment.txt", 2, "TEXT", "privacy-identifier"),
+        ("Tab/fcs_header.txt", 3, "FCS_HEADER_TEXT", "privacy-fcs-keyword"),
     ]
 
 

@@ -46,7 +46,7 @@ def derived_data(
     samples
         ``samples.tsv``, for the technique of each file; else the panel tells it (``flow-...``, ``cytof-...``).
     statistic
-        ``percentage`` of the parent, or ``count`` of cells.
+        ``percentage`` of the parent (or the amount, where published results give one), or ``count`` of cells.
 
     Returns
     -------
@@ -64,18 +64,18 @@ def derived_data(
     rows: dict[str, list[dict[str, str]]] = {}
     left: dict[str, int] = {}
     for row in populations.to_dict("records"):
-        reason, definition, value = "", "", ""
+        reason, definition = "", ""
         try:
             definition = gating_definition(str(row["definition"]))
         except DefinitionError:
             reason = "a definition that cannot be read"
-        value = _statistic(row, statistic)
+        value, unit = _statistic(row, statistic)
         if not row["definition"]:
             reason = "no definition"
         elif len(definition) > _MAX_DEFINITION:
             reason = f"a definition of more than {_MAX_DEFINITION} characters"
         elif not value:
-            reason = "no events in the parent"
+            reason = "no events in the parent, or no value"
         if reason:
             left[reason] = left.get(reason, 0) + 1
             continue
@@ -89,9 +89,9 @@ def derived_data(
             "Gating Definition Reported": definition,
             "Parent Population Reported": _parent(str(row["parent"] or ""), names),
             _STATISTIC: value,
-            "Population Stat Unit Reported": "percentage" if statistic == "percentage" else "cells",
+            "Population Stat Unit Reported": unit,
             "Workspace File": workspace_file,
-            "Comments": f"{row['n_events']} of {row['n_parent']} events; found by {row['method']}",
+            "Comments": _comment(row),
         })  # fmt: skip
     notes = [f"populations.tsv: {count} rows left out: {reason}" for reason, count in sorted(left.items())]
     if not rows:
@@ -121,11 +121,27 @@ def gating_definition(text: str) -> str:
     return ", ".join([*definition.populations, *(f"{g.marker}{_SIGN.get(g.sign, g.sign)}" for g in definition.gates)])
 
 
-def _statistic(row: Mapping[str, Any], statistic: Statistic) -> str:
+def _statistic(row: Mapping[str, Any], statistic: Statistic) -> tuple[str, str]:
+    """Value and unit; an amount, such as cells per microlitre, where there is neither share nor count of events."""
     if statistic == "count":
-        return str(int(row["n_events"]))
-    fraction = row["fraction"]
-    return "" if fraction is None or fraction != fraction else format(round(100 * float(fraction), 6), ".10g")
+        return ("", "") if _is_unknown(row["n_events"]) else (str(int(row["n_events"])), "cells")
+    if not _is_unknown(row["fraction"]):
+        return format(round(100 * float(row["fraction"]), 6), ".10g"), "percentage"
+    if _is_unknown(row.get("value")) or not row.get("unit"):
+        return "", ""
+    unit = str(row["unit"])
+    return format(float(row["value"]), ".10g"), vocabulary("lk_cell_pop_statistic_unit").find(unit) or unit
+
+
+def _is_unknown(value: Any) -> bool:
+    return value is None or str(value) in ("", "<NA>", "nan")
+
+
+def _comment(row: Mapping[str, Any]) -> str:
+    found = f"found by {row['method']}"
+    if _is_unknown(row["n_events"]) or _is_unknown(row["n_parent"]):
+        return found
+    return f"{row['n_events']} of {row['n_parent']} events; {found}"
 
 
 def _parent(parent: str, names: Mapping[str, str]) -> str:

@@ -25,6 +25,7 @@ def render(report: Report) -> str:
     for finding in report.findings:
         by_file.setdefault(finding.file, []).append(finding)
     known = {one.file for one in report.files}
+    others = [finding for finding in report.findings if finding.file not in known]
     return environment.from_string(template.read_text(encoding="utf-8")).render(
         version=__version__,
         files=report.files,
@@ -34,9 +35,12 @@ def render(report: Report) -> str:
         n_accessions=report.n_accessions,
         counts={name: Counter(f.severity for f in found) for name, found in by_file.items()},
         sections=[
-            (name, found[:MOST_PER_FILE], max(0, len(found) - MOST_PER_FILE))
-            for name, found in sorted(by_file.items(), key=lambda item: item[0] not in known)
+            (one.file, by_file[one.file][:MOST_PER_FILE], max(0, len(by_file[one.file]) - MOST_PER_FILE))
+            for one in report.files
+            if one.file in by_file
         ],
+        others=others[:MOST_PER_FILE],
+        more_others=max(0, len(others) - MOST_PER_FILE),
         frequent=_frequent(report.findings),
     )
 

@@ -34,6 +34,7 @@ _TEXTS = {
     DATE: "the text holds a date; give days after the study's time zero instead",
     FILE_NAME: "the name of the file holds a date or a name; rename the file (fcs deidentify does)",
     IDENTIFIER: "the text holds an ID that was defined by the user; such IDs are never shared",
+    FCS: "keywords of the FCS file point to a person or a day; blank them with fcs deidentify",
     LOCATION: "a place that is no country and no state of the USA in lk_subject_location; give the state or country",
 }
 _PERSONAL = ("subject", "biosample", "expsample", "control_sample")
@@ -285,7 +286,12 @@ def _check_table(file: str, columns: Mapping[str, Sequence[str]], identifiers: I
 def _rules_of_column(name: str, of_subjects: bool, identifiers: Identifiers, is_package: bool) -> Iterator[tuple]:
     lower = name.lower()
     yield IDENTIFIER, identifiers.are_in
-    if lower in ("file_name", "original_file_name") or (is_package and lower == "name" and not of_subjects):
+    if lower == "fcs_header_text":
+        yield FCS, _header_is_personal
+        return
+    if lower in ("file_name", "original_file_name", "fcs_file_name") or (
+        is_package and lower == "name" and not of_subjects
+    ):
         yield FILE_NAME, _file_has_date
         return
     if not of_subjects or lower.endswith(("_accession", "_id")):
@@ -293,6 +299,18 @@ def _rules_of_column(name: str, of_subjects: bool, identifiers: Identifiers, is_
     if "location" in lower and "finding" not in lower:
         yield LOCATION, is_below_state
     yield DATE, _is_dated_text
+
+
+def _header_is_personal(text: str) -> bool:
+    """Whether the keywords of a file, as ImmPort lists them (``KEY=value|KEY=value``), point to a person or a day."""
+    from immport_cyto.fcs import personal
+
+    pairs = (pair.partition("=") for pair in text.split("|"))
+    return any(
+        not personal.is_clean(value)
+        and personal.kind_of(name.strip().upper()) in personal.BLANKED | set(personal.CALENDARS)
+        for name, _, value in pairs
+    )
 
 
 def _is_dated_text(text: str) -> bool:

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from immport_cyto.exceptions import DefinitionError
 from immport_cyto.immport.templates.conditions import Rows
 from immport_cyto.immport.templates.definitions import Rule
 from immport_cyto.immport.templates.entities import Entities, distinct, is_accession
@@ -206,12 +205,13 @@ def _population_markers(rule: Rule, rows: Rows, _: Context, chosen: Sequence[int
 @lru_cache(maxsize=65536)
 def unreadable_gates(definition: str) -> str:
     """What cannot be read in a gating definition, or ``""``."""
+    from immport_cyto.immport.definitions import read_definition
     from immport_cyto.panel import antigen, parse_gates
 
-    try:
-        gates = parse_gates(definition).gates
-    except DefinitionError as error:
-        return f"{shown(definition)} cannot be read as gates ({str(error)[:120]}); write them as 'CD3+, CD4+, CCR7-'"
+    readable = read_definition(definition)
+    if not readable:
+        return f"{shown(definition)} cannot be read as gates; write them as 'CD3+, CD4+, CCR7-'"
+    gates = parse_gates(readable).gates
     unknown = [gate.marker for gate in gates if antigen(gate.marker) is None]
     if unknown:
         return f"the marker {shown(unknown[0])} is not known; use the name of lk_analyte"
