@@ -75,6 +75,18 @@ def test_scatter_takes_numbers_and_groups():
     assert [tick.get_text() for tick in groups.get_xticklabels()] == ["Female", "Male"]
 
 
+def test_scatter_of_published_amounts_has_a_logarithmic_axis_and_their_unit():
+    tables = make()
+    published = tables["populations"].assign(fraction=float("nan"), value="250", unit="cells/uL")
+    figure = figures.effect_scatter(published, tables["samples"], "B cell", "age_years")
+    assert {axes.get_yscale() for axes in figure.axes} == {"log"}
+    assert figure.axes[0].get_ylabel() == "cells/uL"
+    shown = figure.axes[0].collections[0].get_offsets()
+    assert np.allclose(shown[:, 1], 250)
+    nothing = figures.effect_scatter(published.assign(value=""), tables["samples"], "B cell", "age_years")
+    assert len(nothing.axes) == 1
+
+
 @pytest.mark.parametrize("ending", ["svg", "png", "pdf"])
 def test_saved_figures_repeat_to_the_byte(tmp_path, ending):
     for name in "ab":

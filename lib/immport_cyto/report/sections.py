@@ -336,11 +336,14 @@ def _populations(frames: Mapping[str, "pd.DataFrame"]) -> Section | None:
             for number, name in enumerate(names[:_SCATTERS_MOST]):
                 figure = figures.effect_scatter(chosen, samples, name, covariate)
                 rows = chosen[chosen["population"] == name]
+                values = figures.amounts_of(rows)
+                what = "fraction" if values is None else "amount"
+                middle = f"{rows['fraction'].median():.1%}" if values is None else f"{values.median():.3g}"
                 shown = picture(
                     figure,
-                    f"{name}: fraction against {covariate} in {rows['study_accession'].nunique()} studies, "
-                    f"median {rows['fraction'].median():.1%}.",
-                    f"Fraction against {covariate}",
+                    f"{name}: {what} against {covariate} in {rows['study_accession'].nunique()} studies, "
+                    f"median {middle}.",
+                    f"{what.capitalize()} against {covariate}",
                 )
                 (section.pictures if number < 4 else section.folded).append(shown)
     hide = ["panel_id", "sample_id", "definition", "cl_id"]

@@ -11,7 +11,7 @@ from immport_cyto.report.figures.clusterings import (
     sample_abundances,
 )
 from immport_cyto.report.figures.clusters import cluster_heatmap
-from immport_cyto.report.figures.effects import effect_scatter, forest, forest_all
+from immport_cyto.report.figures.effects import amounts_of, effect_scatter, forest, forest_all
 from immport_cyto.report.figures.panels import panel_presence
 from immport_cyto.report.figures.quality import qc_bars
 from immport_cyto.report.figures.ranges import reference_curves
@@ -20,6 +20,7 @@ from immport_cyto.report.figures.studies import bubble, cumulative_forest, funne
 
 __all__ = [
     "Nodes",
+    "amounts_of",
     "batch_shifts",
     "bubble",
     "cluster_heatmap",

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 def effect_scatter(populations: "pd.DataFrame", samples: "pd.DataFrame", population: str, covariate: str) -> "Figure":
     """Fraction of one population against a covariate, one panel per study.
 
-    A numeric covariate gives points with a least-squares line on the logit scale, any other box plots.
+    A numeric covariate gives points with a least-squares line on the logit scale, any other box plots. Published
+    results may be amounts instead, such as cells per microlitre: these are on a logarithmic axis, as is the line.
 
     Parameters
     ----------
@@ -30,16 +31,21 @@ def effect_scatter(populations: "pd.DataFrame", samples: "pd.DataFrame", populat
 
     rows = populations[populations["population"] == population]
     joined = rows.merge(samples[["file_name", covariate]], on="file_name", how="left")
-    joined = joined[joined["fraction"].notna()]
+    values = amounts_of(joined)
+    amounts = values is not None
+    joined["shown"] = joined["fraction"] * 100 if values is None else values.where(values > 0)
+    joined = joined[joined["shown"].notna()]
     studies = sorted(joined["study_accession"].unique())
     numeric = bool(pd.api.types.is_numeric_dtype(joined[covariate].dtype))
     with style():
         figure = new_figure(max(3.2, 2.7 * max(len(studies), 1)), 2.7)
         plots = figure.subplots(1, max(len(studies), 1), sharey=True, squeeze=False)[0]
-        for axes, study, colour in zip(plots, studies, _cycle(len(studies)), strict=True):
+        for axes, study, colour in zip(plots, studies, _cycle(len(studies)), strict=False):  # no study: an empty plot
             part = joined[joined["study_accession"] == study]
+            if amounts:
+                axes.set_yscale("log")
             if numeric:
-                _points(axes, part, covariate, colour)
+                _points(axes, part, covariate, colour, amounts=amounts)
             else:
                 _boxes(axes, part, covariate, colour)
             axes.set_title(label(study, 20))
@@ -47,32 +53,46 @@ def effect_scatter(populations: "pd.DataFrame", samples: "pd.DataFrame", populat
             axes.grid(axis="y", color=GRID, linewidth=0.6)
             axes.set_axisbelow(True)
         parent = next((str(p) for p in rows["parent"] if p), "")
-        plots[0].set_ylabel(label(f"% of {parent}" if parent else "% of all events"))
+        share = f"% of {parent}" if parent else "% of all events"
+        plots[0].set_ylabel(label("; ".join(sorted(set(joined["unit"]) - {""})) or "amount" if amounts else share))
         figure.suptitle(label(population, 60), x=0.01, ha="left", fontweight="bold")
     return figure
 
 
-def _points(axes: "Axes", part: "pd.DataFrame", covariate: str, colour: str) -> None:
+def amounts_of(rows: "pd.DataFrame") -> "pd.Series | None":
+    """Amounts of rows of populations.tsv that have no fraction at all, as published results may; else None."""
+    import pandas as pd
+
+    if "value" not in rows or bool(rows["fraction"].notna().any()):
+        return None
+    values = pd.to_numeric(rows["value"], errors="coerce")
+    return values if bool(values.notna().any()) else None
+
+
+def _points(axes: "Axes", part: "pd.DataFrame", covariate: str, colour: str, *, amounts: bool) -> None:
     import numpy as np
 
     known = part[part[covariate].notna()]
     x = known[covariate].to_numpy(dtype=float)
-    y = known["fraction"].to_numpy(dtype=float)
-    axes.scatter(x, y * 100, s=16, color=colour, alpha=0.75, linewidths=0)
+    y = known["shown"].to_numpy(dtype=float)
+    axes.scatter(x, y, s=16, color=colour, alpha=0.75, linewidths=0)
     if len(x) >= 3 and np.ptp(x) > 0:
-        inside = np.clip(y, 1e-5, 1 - 1e-5)
-        slope, level = np.polyfit(x, np.log(inside / (1 - inside)), 1)
         at = np.linspace(x.min(), x.max(), 50)
-        axes.plot(at, 100 / (1 + np.exp(-(level + slope * at))), color=colour, linewidth=1.5)
+        if amounts:
+            slope, level = np.polyfit(x, np.log10(y), 1)
+            line = 10 ** (level + slope * at)
+        else:
+            inside = np.clip(y / 100, 1e-5, 1 - 1e-5)
+            slope, level = np.polyfit(x, np.log(inside / (1 - inside)), 1)
+            line = 100 / (1 + np.exp(-(level + slope * at)))
+        axes.plot(at, line, color=colour, linewidth=1.5)
 
 
 def _boxes(axes: "Axes", part: "pd.DataFrame", covariate: str, colour: str) -> None:
     import numpy as np
 
     groups = sorted({str(value) for value in part[covariate] if str(value)})
-    values = [
-        part.loc[part[covariate].astype(str) == group, "fraction"].to_numpy(dtype=float) * 100 for group in groups
-    ]
+    values = [part.loc[part[covariate].astype(str) == group, "shown"].to_numpy(dtype=float) for group in groups]
     if not groups:
         return
     axes.boxplot(values, showfliers=False, widths=0.5, medianprops={"color": INK}, boxprops={"color": MUTED})
