@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import jensenshannon
 
 from immport_cyto import cluster, events, fcs, tables
-from immport_cyto.cluster.drift import drift, js_by_chance, js_distance, node_outliers
+from immport_cyto.cluster.drifting import drift, js_by_chance, js_distance, node_outliers
 from immport_cyto.exceptions import OptionError
 from support.cluster_events import MARKERS, T_CELLS, blobs, preprocessed
 

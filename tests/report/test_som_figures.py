@@ -199,3 +199,26 @@ def test_what_speaks_for_a_number_of_metaclusters():
     assert both.axes[1].lines[0].get_xdata().tolist() == [2, 3, 4]
     assert "k = 3" in figures.svg(both)
     assert len(figures.number_of_metaclusters([0, 0.5], 2, []).axes) == 1
+
+
+def test_the_tree_beside_the_heat_map_joins_its_rows():
+    rng = np.random.default_rng(2)
+    centres = np.repeat([[0.0, 0.0, 5.0], [5.0, 5.0, 0.0]], 3, axis=0) + rng.normal(0, 0.2, (6, 3))
+    middle = pd.DataFrame(
+        {
+            "metacluster": np.repeat(np.arange(1, 7), 3),
+            "marker": ["CD3", "CD4", "CD8"] * 6,
+            "median": centres.ravel(),
+        }
+    )
+    clusters = pd.DataFrame({"metacluster": np.arange(1, 7), "fraction": 1 / 6, "population": ""})
+    figure = figures.cluster_heatmap(middle, clusters)
+    heat, _, tree = figure.axes[:3]
+    assert len(tree.lines) == 5
+    assert tree.get_ylim() == heat.get_ylim() == (5.5, -0.5)
+    # the last join is between the two kinds: one end in the middle of each
+    widest = max(tree.lines, key=lambda line: max(line.get_xdata()))
+    ends = sorted({round(float(y), 6) for y in widest.get_ydata()})
+    assert ends[0] < 2.5 < ends[1]
+    few = figures.cluster_heatmap(middle[middle["metacluster"] < 3], clusters[clusters["metacluster"] < 3])
+    assert len(few.axes[2].lines) == 0

@@ -60,7 +60,7 @@ def map_command(
       immport-cyto cluster map new/*.fcs --model SDY1-flow-8m-3fa9c1.npz --out-dir mapped --drift drift.tsv
     """
     from immport_cyto import tables
-    from immport_cyto.cluster.drift import drift, node_outliers
+    from immport_cyto.cluster.drifting import drift, node_outliers
 
     files = collect_fcs(paths, files_json)
     into = targets(files, out_dir)

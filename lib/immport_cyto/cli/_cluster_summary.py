@@ -53,7 +53,8 @@ def summary(
 
     from immport_cyto import cluster, report, tables
     from immport_cyto.cluster import describing
-    from immport_cyto.cluster.drift import drift
+    from immport_cyto.cluster.drifting import drift
+    from immport_cyto.cluster.metacluster import area_gains
     from immport_cyto.cluster.sampling import sample_events
     from immport_cyto.report import som_page
 
@@ -88,7 +89,7 @@ def summary(
             ("seed of the model", str(model.seed)),
         ],
         explained_variance=model.explained_variance_.tolist(),
-        delta_area=getattr(model, "delta_area_", model.explained_variance_[:0]).tolist(),
+        delta_area=area_gains(model.consensus_area_.tolist()).tolist() if len(model.consensus_area_) > 1 else [],
         warnings=model.warnings_,
     )
     drawn = som_page.som_figures(content)

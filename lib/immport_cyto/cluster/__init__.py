@@ -10,8 +10,18 @@
     Write an FCS file with the node and the metacluster of each event.
 ``choose_model``
     The model that belongs to a file, where there are several.
-``summarize``
-    Counts and medians per metacluster over labelled files.
+``summarize``, ``statistics``, ``abundances``
+    Counts and medians per metacluster over labelled files; more of them, also per node and by file.
+``drift``, ``node_outliers``
+    How mapped files differ from the training.
+``compare_groups``, ``compare_clusterings``
+    Groups of samples cluster by cluster; two clusterings of the same events.
+``merge``, ``merged_clusters``
+    Metaclusters merged and named by a table.
+``extract``
+    Events of populations as FCS files.
+``match_metaclusters``
+    Metaclusters of several studies and panels matched by the markers that they share.
 ``FLOCK``
     Populations without their number being given: an estimator and model too. Its parts: `immport_cyto.cluster.flock`.
 
@@ -23,9 +33,16 @@ from typing import TYPE_CHECKING, Any
 from immport_cyto._lazy import lazy
 
 if TYPE_CHECKING:
+    from immport_cyto.cluster.agreement import compare_clusterings
     from immport_cyto.cluster.choosing import choose_model
+    from immport_cyto.cluster.comparing import compare_groups
+    from immport_cyto.cluster.describing import abundances, statistics
+    from immport_cyto.cluster.drifting import drift, node_outliers
+    from immport_cyto.cluster.extracting import extract
     from immport_cyto.cluster.files import MappedFile, flowsom_files, map_file
     from immport_cyto.cluster.flock.model import FLOCK
+    from immport_cyto.cluster.matching import match_metaclusters
+    from immport_cyto.cluster.merging import merge, merged_clusters
     from immport_cyto.cluster.model import FlowSOM
     from immport_cyto.cluster.storage import load
     from immport_cyto.cluster.summary import summarize
@@ -34,14 +51,43 @@ _HOME = {
     "FLOCK": "flock.model",
     "FlowSOM": "model",
     "MappedFile": "files",
+    "abundances": "describing",
     "choose_model": "choosing",
+    "compare_clusterings": "agreement",
+    "compare_groups": "comparing",
+    "drift": "drifting",
+    "extract": "extracting",
     "flowsom_files": "files",
     "load": "storage",
     "map_file": "files",
+    "match_metaclusters": "matching",
+    "merge": "merging",
+    "merged_clusters": "merging",
+    "node_outliers": "drifting",
+    "statistics": "describing",
     "summarize": "summary",
 }
 
-__all__ = ["FLOCK", "FlowSOM", "MappedFile", "choose_model", "flowsom_files", "load", "map_file", "summarize"]
+__all__ = [
+    "FLOCK",
+    "FlowSOM",
+    "MappedFile",
+    "abundances",
+    "choose_model",
+    "compare_clusterings",
+    "compare_groups",
+    "drift",
+    "extract",
+    "flowsom_files",
+    "load",
+    "map_file",
+    "match_metaclusters",
+    "merge",
+    "merged_clusters",
+    "node_outliers",
+    "statistics",
+    "summarize",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -226,6 +226,8 @@ def map_file(
 def digest(model: FlowSOM) -> str:
     """Twelve hexadecimal digits that are equal for models that map alike."""
     content = hashlib.sha256(json.dumps(model.markers).encode())
+    if model.distance != "euclidean":
+        content.update(model.distance.encode())
     for array in (model.codes_, model.metaclusters_, model.scaling_.offset, model.scaling_.scale):
         content.update(np.ascontiguousarray(array).tobytes())
     return content.hexdigest()[:12]
