@@ -16,6 +16,8 @@ molecules workshops), HGNC (gene symbols), project (targets that are no gene pro
 its UniProt accession (PR:P01730 is human CD4), so ``pr`` is made from ``uniprot`` by that rule. Rows with the source
 ``ImmPort`` come from lk_analyte, rows with the source ``UniProt`` were written by hand and are kept.
 
+``index.json`` holds every spelling by its key (see ``immport_cyto.panel.index``); a program reads only this.
+
 ``immport.tsv`` holds, per ImmPort analyte, the labels that ImmPort's documentation of its marker grammar maps to it.
 """
 
@@ -26,6 +28,7 @@ import sys
 from pathlib import Path
 
 from immport_cyto.panel._text import key
+from immport_cyto.panel.index import build, dump
 
 DATA = Path(__file__).parent.parent / "lib" / "immport_cyto" / "panel" / "data"
 ANTIGEN_COLUMNS = ("antigen", "gene", "synonyms", "kind", "species", "marker_class", "source")
@@ -131,6 +134,19 @@ def check_proteins(rows: list[Row]) -> list[str]:
     return problems
 
 
+def write_index(*, check: bool) -> list[Path]:
+    """Write the index of the tables; the path where it changed."""
+    vocabulary, collisions = build()
+    for collision in collisions:
+        print(f"two meanings: {collision}", file=sys.stderr)
+    path, content = DATA / "index.json", dump(vocabulary)
+    if path.exists() and path.read_text("utf-8") == content:
+        return []
+    if not check:
+        path.write_text(content, encoding="utf-8")
+    return [path]
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Merge and check; 1 when there is a problem or, with ``--check``, something to change."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -162,12 +178,14 @@ def main(arguments: list[str] | None = None) -> int:
     for problem in problems:
         print(problem, file=sys.stderr)
     if options.check:
+        changed += write_index(check=True)
         for path in changed:
             print(f"{path.name} is not as make_vocabulary.py writes it", file=sys.stderr)
         return int(bool(problems or changed))
     if not problems:
         for path in changed:
             path.write_text(wanted[path], encoding="utf-8")
+    write_index(check=False)
     genes = genes_of(antigens)
     with_id = {row["gene"] for row in proteins if row["species"] == "human"}
     print(f"{len(antigens)} antigens, {len(genes)} genes, {len(genes & with_id)} with a human UniProt accession")

@@ -8,6 +8,7 @@ import pytest
 
 from immport_cyto.panel import antigen, identifiers, parse_channel, resolve
 from immport_cyto.panel._text import clean, key
+from immport_cyto.panel.index import build
 from immport_cyto.panel.vocabulary import load, rows
 
 # numbers that the workshops reserved, withdrew or gave to no molecule
@@ -29,7 +30,11 @@ KINDS = {
 
 
 def test_no_spelling_belongs_to_two_antigens():
-    assert load().collisions == ()
+    assert build()[1] == []
+
+
+def test_the_index_is_the_tables():
+    assert load() == build()[0]
 
 
 def test_no_spelling_is_antigen_and_reporter_or_word():

@@ -19,7 +19,8 @@ _GREEK = {
 _TRANSLATE = str.maketrans(_GREEK)
 _ASCII_CONTROL = dict.fromkeys((*range(32), 127), " ")
 _BLANKS = re.compile(r"\s+")
-_PART = re.compile(r"[a-z]+|[0-9]+")
+_BETWEEN_DIGITS = re.compile(r"(?<=[0-9])[^a-zA-Z0-9]+(?=[0-9])")
+_KEEP = {**{n: None for n in range(128) if not (48 <= n < 58 or 97 <= n < 123)}, 0: "."}
 
 
 def clean(text: str) -> str:
@@ -43,11 +44,5 @@ def _printable(character: str) -> bool:
 @lru_cache(maxsize=65536)
 def key(text: str) -> str:
     """The comparison key of a name; empty when it holds no letter and no digit."""
-    parts: list[str] = []
-    cleaned = text[:MAX_LENGTH] if text.isascii() else clean(text)
-    for match in _PART.finditer(cleaned.lower()):
-        part = match.group()
-        if parts and part[0].isdigit() and parts[-1][-1].isdigit():
-            parts.append(".")
-        parts.append(part)
-    return "".join(parts)
+    cleaned = text[:MAX_LENGTH] if text.isascii() else clean(text).encode("ascii", "replace").decode()
+    return _BETWEEN_DIGITS.sub("\0", cleaned.replace("\0", " ")).lower().translate(_KEEP)

@@ -1,7 +1,7 @@
 """Several antigens in one channel: dumps, families, two targets on one metal; and text that may be left unread."""
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from immport_cyto.panel.notes import LINEAGE
 from immport_cyto.panel.segments import MODIFIERS, PREFIXES, Segment
@@ -155,7 +155,7 @@ def _phospho_form(entry: Antigen) -> Antigen:
     """The phospho form of an antigen whose phospho form the vocabulary does not have: never the antigen itself."""
     if entry.kind in {"phospho", "cleaved"} or not entry.genes:
         return entry
-    return replace(entry, name=f"p{entry.name}", kind="phospho", marker_class=STATE)
+    return entry._replace(name=f"p{entry.name}", kind="phospho", marker_class=STATE)
 
 
 def _is_mass(segment: Segment, isotope: Isotope | None, entries: list[Antigen]) -> bool:
