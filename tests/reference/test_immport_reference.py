@@ -240,3 +240,39 @@ def test_the_folders_of_the_real_studies_load_as_they_are(shared_data: Path) -> 
     assert [(r.study_accession, r.kind, r.release, r.counts["result_files"]) for r in reports] == [
         ("SDY420", "subject_2", "DR19", 4), ("SDY736", "subject_2", "DR19", 10),
     ]  # fmt: skip
+
+
+def test_four_real_studies_in_one_package_are_the_four_packages(shared_data: Path, tmp_path: Path) -> None:
+    """As ALLSTUDIES packages are: one Tab folder with the rows of all studies; and as a zip of four Tab folders."""
+    import zipfile
+
+    names = ["SDY144-DR28", "SDY364-DR29", "SDY404-DR29", "SDY139-DR25"]
+    joined: dict[str, tuple[list[str], dict[str, None]]] = {}
+    folders = tmp_path / "four.zip"
+    with zipfile.ZipFile(folders, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as target:
+        for name in names:
+            with zipfile.ZipFile(shared_data / "immport" / "tab" / f"{name}_Tab.zip") as archive:
+                for member in (m for m in archive.namelist() if m.endswith(".txt")):
+                    content = archive.read(member)
+                    target.writestr(member, content)
+                    lines = content.decode("utf-8", errors="surrogateescape").rstrip("\n").split("\n")
+                    header, rows = joined.setdefault(Path(member).name, (lines[0].split("\t"), {}))
+                    own = lines[0].split("\t")
+                    for line in lines[1:]:
+                        cells = dict(zip(own, line.split("\t"), strict=False))
+                        rows["\t".join(cells.get(column, "") for column in header)] = None
+    together = tmp_path / "ALLSTUDIES-DR29_Tab.zip"
+    with zipfile.ZipFile(together, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as target:
+        for table, (header, rows) in joined.items():
+            text = "\n".join(["\t".join(header), *rows]) + "\n"
+            target.writestr(f"ALLSTUDIES-DR29_Tab/Tab/{table}", text.encode("utf-8", errors="surrogateescape"))
+    alone = {name.split("-")[0]: loaded(shared_data, name).link(None) for name in names}
+    for package in (folders, together):
+        store = open_store()
+        reports = store.load(package)
+        assert sorted(report.study_accession for report in reports) == sorted(alone)
+        samples = store.link(None)
+        assert len(samples) == sum(map(len, alone.values()))
+        for study, expected in alone.items():
+            part = samples[samples["study_accession"] == study].reset_index(drop=True)
+            pd.testing.assert_frame_equal(part, expected)
