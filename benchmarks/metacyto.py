@@ -19,6 +19,7 @@ from immport_cyto import metacyto, study
 
 STUDY = """\
 method: metacyto
+cluster: {{clustering: flowhc}}
 studies:
   - {{metadata: {data}/SDY420/SDY420-DR19_Subject_2_CyTOF_result.txt, fcs: {data}/SDY420/ResultFiles}}
   - {{metadata: {data}/SDY736/SDY736-DR19_Subject_2_Flow_cytometry_result.txt, fcs: {data}/SDY736/ResultFiles}}
@@ -64,7 +65,7 @@ def main() -> None:
         timed("preprocess 14 files", preprocess)
         labels = timed(
             "cluster and label three panels",
-            lambda: metacyto.unite(metacyto.auto_cluster(files, seed=1, with_members=False).labels
+            lambda: metacyto.unite(metacyto.auto_cluster(files, seed=1, clustering="flowhc", with_members=False).labels
                                    for files in panels.values()),
             in_r.get("autoCluster.batch flowHC (3 panels, 14000 cells)"),
         )  # fmt: skip

@@ -13,7 +13,7 @@ MAY_IMPORT = {
     "cluster": {"fcs", "panel", "events"},
     "population": {"fcs", "panel", "events"},
     "meta": set(),  # tables only
-    "metacyto": {"fcs", "panel", "events", "population", "meta"},
+    "metacyto": {"fcs", "panel", "events", "cluster", "population", "meta"},
     "report": set(),  # tables only
     "simulate": {"fcs"},
     "study": {

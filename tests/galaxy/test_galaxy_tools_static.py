@@ -22,13 +22,13 @@ WITHOUT_TOOL = {
 # landed in the command line, not yet in Galaxy: docs/status.md
 TO_COME = {
     "immport domains", "immport download", "immport privacy", "immport query", "immport template", "immport validate",
-    "events gate", "events spillover", "events transforms", "cluster flowhc", "population import", "meta asymmetry",
+    "events gate", "events spillover", "events transforms", "cluster metacyto", "population import", "meta asymmetry",
     "meta cumulative", "meta power", "meta regression", "meta subgroup",
 }  # fmt: skip
 OPTIONS_TO_COME = {
     "cluster map": {"--drift", "--mad", "--outlier-channel", "--outliers"},
     "events preprocess": {"--method", "--rename"},
-    "meta effects": {"--change-from", "--family", "--marker", "--medians", "--method", "--parameter", "--regression"},
+    "meta effects": {"--change-from", "--family", "--marker", "--medians", "--method", "--regression"},
     "population cutoffs": {"--method", "--sample-size", "--seed"},
     "population search": {"--method", "--pre-gate", "--sample-size", "--seed"},
 }

@@ -9,6 +9,7 @@ from hypothesis.extra import numpy as hnp
 from immport_cyto import metacyto
 from immport_cyto.exceptions import AnalysisError, DefinitionError
 from immport_cyto.metacyto import labels
+from immport_cyto.metacyto.flowsom import average_tree, cut
 from immport_cyto.metacyto.hierarchy import root_mean_square
 from immport_cyto.metacyto.least_squares import fit, z_score
 from immport_cyto.metacyto.silhouette import trim
@@ -240,3 +241,47 @@ def test_the_stop_of_metafor_is_near_the_root(seed, k):
     assert found >= 0
     # near 0 the steps are halved until they stop; elsewhere it is the root or another maximum of the likelihood
     assert found == pytest.approx(exact, abs=2e-2)
+
+
+def test_uniform_numbers_go_on_from_samples():
+    random, other = metacyto.RSample(3), metacyto.RSample(3)
+    first = random.uniform(3)
+    assert first.tolist() == [pytest.approx(0.1680415, abs=1e-7), *first[1:].tolist()]  # set.seed(3); runif(1)
+    assert np.concatenate([first, random.uniform(6000)]).tolist() == other.uniform(6003).tolist()
+    random.sample(10, 2)
+    assert 0 <= random.uniform(1)[0] < 1
+
+
+def test_average_linkage_is_that_of_scipy_without_ties():
+    from scipy.cluster.hierarchy import cut_tree, linkage
+    from scipy.spatial.distance import pdist, squareform
+
+    x = np.random.default_rng(5).normal(size=(40, 3))
+    joined = average_tree(squareform(pdist(x)))
+    for k in (2, 5, 17, 39):
+        ours = cut(joined, 40, k)
+        theirs = cut_tree(linkage(pdist(x), "average"), n_clusters=k)[:, 0]
+        assert ours.max() == k - 1
+        assert len(set(zip(ours.tolist(), theirs.tolist(), strict=True))) == k
+        assert [ours.tolist().index(i) for i in range(k)] == sorted(ours.tolist().index(i) for i in range(k))
+
+
+def test_the_map_keeps_groups_apart():
+    rng = np.random.default_rng(6)
+    kind = rng.integers(0, 4, 800)
+    x = np.eye(4)[kind] * 5 + rng.normal(scale=0.2, size=(800, 4))
+    clusters, random = metacyto.flow_som(x, n_clusters=4, seed=1)
+    assert sorted(len(one) for one in clusters) == sorted(np.bincount(kind).tolist())
+    assert all(len(set(kind[one].tolist())) == 1 for one in clusters)
+    assert [int(one[0]) for one in clusters] == sorted(int(one[0]) for one in clusters)
+    again, other = metacyto.flow_som(x, n_clusters=4, seed=1)
+    assert [one.tolist() for one in again] == [one.tolist() for one in clusters]
+    assert random.sample(100, 5).tolist() == other.sample(100, 5).tolist()
+
+
+@pytest.mark.parametrize(
+    ("n", "k", "why"), [(99, 40, "100 nodes and there are 99 events"), (200, 101, "101 clusters of 100 nodes")]
+)
+def test_impossible_maps_are_refused(n, k, why):
+    with pytest.raises(AnalysisError, match=why):
+        metacyto.flow_som(np.zeros((n, 2)), n_clusters=k)

@@ -78,8 +78,8 @@ def test_the_whole_way(preprocessed, tmp_path):
     assert set(cutoffs["method"]) == {"metacyto"}
     assert "NCAM" in set(cutoffs["marker"])
     said = run(
-        "cluster", "flowhc", files, "--samples", samples, "--definitions", at["definitions"], "--clusters",
-        at["clusters"], "--members", at["members"], "--cutoffs", at["cutoffs"],
+        "cluster", "metacyto", files, "--clustering", "flowhc", "--samples", samples, "--definitions",
+        at["definitions"], "--clusters", at["clusters"], "--members", at["members"], "--cutoffs", at["cutoffs"],
     )  # fmt: skip
     labels = tables.read(at["definitions"], tables.DEFINITIONS)["population"].tolist()
     assert "CD19-|CD3+|CD4+|CD8-|HLA-DR-|NCAM-" in labels
@@ -162,6 +162,7 @@ def test_tables_of_earlier_runs(tmp_path):
         ("pool: {test: z}", "pool.test has no meaning with method: metacyto"),
         ("preprocess: {qc: none}", "preprocess.qc has no meaning with method: metacyto"),
         ("cluster: {grid: [5, 5]}", "cluster.grid has no meaning"),
+        ("cluster: {clustering: kmeans}", "cluster.clustering is 'kmeans'; choose one of flowsom, flowhc"),
         ("method: flowcore", "method must be|method"),
         ("preprocess: {rename: [a]}", "give old and new names of markers, as in CD8B: CD8"),
     ],

@@ -170,7 +170,7 @@ def test_cutoffs_say_where_they_are_doubtful(files):
 
 
 def test_clusters_get_the_labels_of_their_cells(files):
-    result = metacyto.auto_cluster(files, study_accession="SDY1", panel_id="p", seed=1)
+    result = metacyto.auto_cluster(files, study_accession="SDY1", panel_id="p", clustering="flowhc", seed=1)
     assert "CD19-|CD3+|CD4+|CD56-|CD8-|HLA-DR-" in result.labels  # CD4 T cells
     assert "CD19+|CD3-|CD4-|CD56-|CD8-|HLA-DR+" in result.labels  # B cells
     assert result.clusters["phenotype"].tolist() == result.clusters["population"].tolist()

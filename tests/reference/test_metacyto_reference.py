@@ -137,9 +137,18 @@ def test_scale(golden, stacks, panel):
 def test_clusters_are_identical_and_in_the_same_order(golden, stacks, panel):
     theirs = pd.read_csv(golden / f"04_flowHC_clusters_{panel}.csv")
     expected = [(rows["cell"] - 1).tolist() for _, rows in theirs.groupby("cluster")]
-    assert [sorted(members.tolist()) for members in metacyto.cluster(stacks[panel]).members] == [
+    assert [sorted(members.tolist()) for members in metacyto.cluster(stacks[panel], "flowhc").members] == [
         sorted(members) for members in expected
     ]
+
+
+@pytest.mark.parametrize("panel", PANELS)
+def test_clusters_of_the_map_are_identical_and_in_the_same_order(golden, stacks, panel):
+    """flowSOM.MC with k = 40 and seed = 42: R's random numbers through FlowSOM and ConsensusClusterPlus."""
+    theirs = pd.read_csv(golden / f"04_flowSOM_clusters_{panel}.csv")
+    expected = [(rows["cell"] - 1).tolist() for _, rows in theirs.groupby("cluster")]
+    found = metacyto.cluster(stacks[panel], "flowsom", n_clusters=40, seed=42).members
+    assert [members.tolist() for members in found] == expected
 
 
 def scaled_cutoffs(golden, panel):
@@ -165,7 +174,7 @@ def test_autocluster_after_set_seed_1(golden, stacks):
     random = metacyto.RSample(1)
     united = []
     for panel, events in stacks.items():
-        found, cuts = metacyto.label(events, metacyto.cluster(events).members, seed=random)
+        found, cuts = metacyto.label(events, metacyto.cluster(events, "flowhc").members, seed=random)
         theirs = scaled_cutoffs(golden, panel)
         assert list(cuts) == theirs.index.tolist()
         assert list(cuts.values()) == pytest.approx(theirs.tolist(), rel=1e-12)

@@ -195,7 +195,7 @@ def pool(effects: "pd.DataFrame") -> "pd.DataFrame":
     return metacyto.pool(effects)
 
 
-@click.command("flowhc")
+@click.command("metacyto")
 @click.argument("paths", metavar="[FCS]...", nargs=-1, type=click.Path(path_type=Path))
 @files_option
 @click.option(
@@ -213,8 +213,14 @@ def pool(effects: "pd.DataFrame") -> "pd.DataFrame":
     help="Cut-offs to label with (cutoffs.tsv).  [default: found on 2,000 random events]",
 )  # fmt: skip
 @click.option(
+    "--clustering", type=click.Choice(["flowsom", "flowhc"]), default="flowsom", show_default=True,
+    help="MetaCyto's flowSOM.MC (its default: a 10 x 10 map and consensus clusters) or flowHC (one tree of all events, "
+    "up to 30,000 of a panel).",
+)  # fmt: skip
+@click.option("--n-clusters", type=click.IntRange(2, 100), default=40, show_default=True, help="Clusters of flowsom.")
+@click.option(
     "--channel",
-    help="Label the clusters that this channel numbers, such as FlowSOM_metacluster, instead of clusters of flowHC.",
+    help="Label the clusters that this channel numbers, such as FlowSOM_metacluster, instead.",
 )
 @click.option(
     "--exclude", help="Channels that are neither clustered nor labelled, joined by commas.  "
@@ -222,7 +228,7 @@ def pool(effects: "pd.DataFrame") -> "pd.DataFrame":
 )  # fmt: skip
 @click.option(
     "--min-fraction", type=click.FloatRange(0, 0.5), default=0.05, show_default=True,
-    help="A cluster, and each side of a cut-off, must hold more than this share of the events.",
+    help="A cluster of flowhc, and each side of a cut-off, must hold more than this share of the events.",
 )  # fmt: skip
 @click.option(
     "--quantile", type=click.FloatRange(0.5, 1), default=0.95, show_default=True,
@@ -231,20 +237,20 @@ def pool(effects: "pd.DataFrame") -> "pd.DataFrame":
 @seed_option
 @json_option
 @quiet_option
-def flowhc(
+def cluster_command(
     paths: tuple[Path, ...], files_json: Path | None, samples: Path | None, definitions: Path, clusters: Path | None,
-    members: Path | None, cutoffs_out: Path | None, cutoffs_path: Path | None, channel: str | None,
-    exclude: str | None, min_fraction: float, quantile: float, seed: int, json_path: Path | None, quiet: bool,
+    members: Path | None, cutoffs_out: Path | None, cutoffs_path: Path | None, clustering: str, n_clusters: int,
+    channel: str | None, exclude: str | None, min_fraction: float, quantile: float, seed: int,
+    json_path: Path | None, quiet: bool,
 ) -> None:  # fmt: skip
     """Cluster the files of each panel as MetaCyto does (autoCluster), and label the clusters.
 
-    One tree of all events of a panel; clusters of all its levels that are large enough. A label holds the markers
-    that a cluster is positive and negative for. All labels together are what to search for in every panel. Files
-    must come from events preprocess --method metacyto.
+    A label holds the markers that a cluster is positive and negative for. All labels together are what to search for
+    in every panel. Files must come from events preprocess --method metacyto.
 
     \b
     Example:
-      immport-cyto cluster flowhc preprocessed/ --samples samples.tsv --definitions definitions.tsv
+      immport-cyto cluster metacyto preprocessed/ --samples samples.tsv --definitions definitions.tsv
     """
     from immport_cyto import metacyto, provenance, tables
     from immport_cyto.progress import progress
@@ -260,6 +266,8 @@ def flowhc(
                     part.files,
                     study_accession=part.study_accession,
                     panel_id=part.panel_id,
+                    clustering=clustering,
+                    n_clusters=n_clusters,
                     channel=channel,
                     cutoffs=given_cutoffs(cutoffs_path, part.study_accession, part.panel_id),
                     exclude=left_out,
@@ -286,9 +294,9 @@ def flowhc(
     click.echo(f"{definitions}: {len(united)} labels from {len(found)} clusters of {len(parts)} panels", err=True)
     if json_path:
         provenance.write(json_path, provenance.record(
-            "cluster flowhc", inputs=[*files.values(), *(path for path in (samples, cutoffs_path) if path)],
-            parameters={"channel": channel, "exclude": list(left_out), "min_fraction": min_fraction,
-                        "quantile": quantile, "seed": seed},
+            "cluster metacyto", inputs=[*files.values(), *(path for path in (samples, cutoffs_path) if path)],
+            parameters={"clustering": clustering, "n_clusters": n_clusters, "channel": channel,
+                        "exclude": list(left_out), "min_fraction": min_fraction, "quantile": quantile, "seed": seed},
             counts={"files": len(files), "panels": len(parts), "clusters": len(found), "labels": len(united)},
             warnings=notes,
         ))  # fmt: skip

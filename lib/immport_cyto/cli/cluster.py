@@ -25,7 +25,7 @@ from immport_cyto.cli._common import (
     seed_option,
 )
 from immport_cyto.cli._flock import flock, flock_map
-from immport_cyto.cli._metacyto import flowhc
+from immport_cyto.cli._metacyto import cluster_command as metacyto
 from immport_cyto.cli._targets import targets
 from immport_cyto.exceptions import ImmportCytoError
 
@@ -45,7 +45,7 @@ for _verb in (map_command, compare, merge, extract, match, summary, export):
     group.add_command(_verb)
 group.add_command(flock)
 group.add_command(flock_map)
-group.add_command(flowhc)
+group.add_command(metacyto)
 
 
 class _Grid(click.ParamType):

@@ -11,7 +11,7 @@ MetaCyto's code.
 ``cutoffs``
     Cut-offs of the markers of a panel, by the silhouette of a random sample.
 ``cluster``, ``label``, ``close``
-    flowHC, the labels of its clusters, and what follows from them.
+    flowSOM.MC or flowHC, the labels of the clusters, and what follows from them.
 ``auto_cluster``, ``unite``
     The same on the files of a panel, as tables; the labels of several panels.
 ``search``
@@ -22,7 +22,7 @@ MetaCyto's code.
     Tables of earlier runs.
 ``fcs_info``, ``sample_summary``, ``panel_summary``, ``label_summary``, ``long_table``
     MetaCyto's overviews.
-``find_cutoff``, ``flow_hc``, ``label_clusters``, ``RSample``
+``find_cutoff``, ``flow_som``, ``flow_hc``, ``label_clusters``, ``RSample``
     The parts, as functions of arrays.
 """
 
@@ -32,18 +32,20 @@ from immport_cyto._lazy import lazy
 
 if TYPE_CHECKING:
     from immport_cyto.metacyto.batch import auto_cluster, unite
+    from immport_cyto.metacyto.flowsom import flow_som
     from immport_cyto.metacyto.hierarchy import flow_hc, scaled
     from immport_cyto.metacyto.labels import close, label_clusters
     from immport_cyto.metacyto.original import read_cluster_stats, read_sample_info
     from immport_cyto.metacyto.overviews import fcs_info, label_summary, long_table, panel_summary, sample_summary
     from immport_cyto.metacyto.preprocessing import MAX_EVENTS, preprocess
     from immport_cyto.metacyto.randomness import RSample
-    from immport_cyto.metacyto.searching import cluster, cutoffs, described, label, search, whole_labels
+    from immport_cyto.metacyto.searching import CLUSTERINGS, cluster, cutoffs, described, label, search, whole_labels
     from immport_cyto.metacyto.silhouette import find_cutoff, mean_silhouettes
     from immport_cyto.metacyto.stacking import NOT_CLUSTERED, Stack, stack
     from immport_cyto.metacyto.statistics import effects, pool, regression, variables
 
 _HOME = {
+    "CLUSTERINGS": "searching",
     "MAX_EVENTS": "preprocessing",
     "NOT_CLUSTERED": "stacking",
     "RSample": "randomness",
@@ -57,6 +59,7 @@ _HOME = {
     "fcs_info": "overviews",
     "find_cutoff": "silhouette",
     "flow_hc": "hierarchy",
+    "flow_som": "flowsom",
     "label": "searching",
     "label_clusters": "labels",
     "label_summary": "overviews",
@@ -78,6 +81,7 @@ _HOME = {
 }
 
 __all__ = [
+    "CLUSTERINGS",
     "MAX_EVENTS",
     "NOT_CLUSTERED",
     "RSample",
@@ -91,6 +95,7 @@ __all__ = [
     "fcs_info",
     "find_cutoff",
     "flow_hc",
+    "flow_som",
     "label",
     "label_clusters",
     "label_summary",

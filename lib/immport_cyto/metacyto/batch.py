@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from immport_cyto.exceptions import PanelError
 from immport_cyto.metacyto import labels as texts
+from immport_cyto.metacyto.flowsom import N_CLUSTERS
 from immport_cyto.metacyto.randomness import RSample
 from immport_cyto.metacyto.searching import METHOD, cluster, label
 from immport_cyto.metacyto.stacking import NOT_CLUSTERED, Stack, stack
@@ -48,6 +49,8 @@ def auto_cluster(
     *,
     study_accession: str = "",
     panel_id: str = "",
+    clustering: str = "flowsom",
+    n_clusters: int = N_CLUSTERS,
     channel: str | None = None,
     cutoffs: Mapping[str, float] | None = None,
     exclude: Collection[str] = NOT_CLUSTERED,
@@ -56,10 +59,14 @@ def auto_cluster(
     min_fraction: float = 0.05,
     with_members: bool = True,
 ) -> AutoClustered:
-    """Cluster the preprocessed files of one panel with flowHC and label the clusters.
+    """Cluster the preprocessed files of one panel and label the clusters.
 
     Parameters
     ----------
+    clustering
+        ``flowsom`` (MetaCyto's flowSOM.MC, its default) or ``flowhc``.
+    n_clusters
+        Clusters of flowsom.
     channel
         Label the clusters that this channel numbers instead.
     cutoffs
@@ -70,7 +77,7 @@ def auto_cluster(
     PanelError
         A file lacks `channel`, or files differ in their channels.
     AnalysisError
-        Too many events for flowHC.
+        Too many events for flowhc, or fewer than 100 for flowsom.
     """
     import pandas as pd
 
@@ -78,20 +85,24 @@ def auto_cluster(
 
     events = stack(files)
     if channel is None:
-        members = cluster(events, exclude=exclude, min_fraction=min_fraction).members
+        found = cluster(
+            events, clustering, exclude=exclude, min_fraction=min_fraction, n_clusters=n_clusters,
+            seed=42 if isinstance(seed, RSample) else seed,
+        )  # fmt: skip
+        members, seed = found.members, found.random or seed
     else:
         members = _numbered(events, channel)
         # channels that an earlier clustering added are no markers
         exclude = [*exclude, *(name for name in events.markers if name.startswith(("FLOWSOM_", "FLOCK_")))]
-    found, cuts = label(
+    signs, cuts = label(
         events, members, cutoffs=cutoffs, exclude=exclude, seed=seed, quantile=quantile, min_fraction=min_fraction
     )
-    closed = texts.close(found)
+    closed = texts.close(signs)
     identity = {"study_accession": study_accession, "panel_id": panel_id}
     clusters = pd.DataFrame({
         **identity, "metacluster": np.arange(1, len(members) + 1), "n_nodes": None,
         "n_events": [len(one) for one in members], "fraction": [len(one) / len(events.values) for one in members],
-        "phenotype": found, "population": found, "definition": found,
+        "phenotype": signs, "population": signs, "definition": signs,
     })  # fmt: skip
     used = pd.DataFrame({
         **identity, "marker": list(cuts), "cutoff": list(cuts.values()), "method": METHOD, "evidence": None,
@@ -102,7 +113,7 @@ def auto_cluster(
         tables.concat([clusters], tables.CLUSTERS),
         tables.concat([used], tables.CUTOFFS),
         tables.concat([_members(events, members, identity)] if with_members else [], tables.MEMBERS),
-        _notes(found, closed, len(events.values), random=cutoffs is None),
+        _notes(signs, closed, len(events.values), random=cutoffs is None),
     )
 
 

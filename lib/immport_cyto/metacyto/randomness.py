@@ -46,6 +46,14 @@ class RSample:
             moved[place] = moved.get(n - i - 1, n - i - 1)
         return drawn
 
+    def uniform(self, size: int) -> NDArray[np.float64]:
+        """``runif(size)``: numbers of 0 to below 1."""
+        kept = self._buffer[::-1][:size]
+        del self._buffer[len(self._buffer) - len(kept) :]
+        words = np.concatenate([np.array(kept, dtype=np.uint64), self._generator.random_raw(size - len(kept))])
+        found: NDArray[np.float64] = words * 2.0**-32
+        return found
+
     def _below(self, n: int) -> int:
         """A number of 0 to `n` - 1."""
         bits = (n - 1).bit_length()

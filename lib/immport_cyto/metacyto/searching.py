@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from immport_cyto.exceptions import AnalysisError, DefinitionError, PanelError
-from immport_cyto.metacyto import hierarchy, labels
+from immport_cyto.exceptions import AnalysisError, DefinitionError, OptionError, PanelError
+from immport_cyto.metacyto import flowsom, hierarchy, labels
 from immport_cyto.metacyto.randomness import RSample
 from immport_cyto.metacyto.silhouette import Split, find_cutoff
 from immport_cyto.metacyto.stacking import NOT_CLUSTERED, Stack
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 METHOD = "metacyto"
+CLUSTERINGS = ("flowsom", "flowhc")
 SAMPLE_SIZE = 2000
 
 _LISTED = 10  # populations in a note
@@ -147,7 +148,7 @@ def whole_labels(definitions: "pd.DataFrame") -> list[tuple[str, str]]:
 
 @dataclass(frozen=True)
 class Clusters:
-    """Nested clusters of the events of one panel.
+    """Clusters of the events of one panel; those of flowhc are nested.
 
     Attributes
     ----------
@@ -155,22 +156,52 @@ class Clusters:
         Markers that were clustered.
     members
         Event numbers (from 0, over the stacked files) of each cluster.
+    random
+        The stream of random numbers after flowsom; None for flowhc, which draws none.
     """
 
     markers: tuple[str, ...]
     members: list[NDArray[np.int64]] = field(default_factory=list)
+    random: RSample | None = None
 
 
-def cluster(events: Stack, *, exclude: Collection[str] = NOT_CLUSTERED, min_fraction: float = 0.05) -> Clusters:
-    """Cluster the events of a panel with `flow_hc`, on all markers but `exclude`."""
+def cluster(
+    events: Stack,
+    clustering: str = "flowsom",
+    *,
+    exclude: Collection[str] = NOT_CLUSTERED,
+    min_fraction: float = 0.05,
+    n_clusters: int = flowsom.N_CLUSTERS,
+    seed: int = 42,
+) -> Clusters:
+    """Cluster the events of a panel, on all markers but `exclude`.
+
+    Parameters
+    ----------
+    clustering
+        ``flowsom`` (`flow_som`, with `n_clusters` and `seed`) or ``flowhc`` (`flow_hc`, with `min_fraction`).
+
+    Raises
+    ------
+    OptionError
+        Unknown `clustering`.
+    PanelError
+        All channels are excluded.
+    AnalysisError
+        Too few or too many events.
+    """
+    if clustering not in CLUSTERINGS:
+        msg = f"clustering {clustering!r} is unknown; use one of {', '.join(CLUSTERINGS)}"
+        raise OptionError(msg)
     markers = events.clustered(exclude)
     if not markers:
         msg = "no channel is left to cluster; exclude fewer"
         raise PanelError(msg)
     columns = [events.markers.index(marker) for marker in markers]
-    return Clusters(
-        tuple(markers), hierarchy.flow_hc(hierarchy.scaled(events.values[:, columns]), min_fraction=min_fraction)
-    )
+    values = hierarchy.scaled(events.values[:, columns])
+    if clustering == "flowhc":
+        return Clusters(tuple(markers), hierarchy.flow_hc(values, min_fraction=min_fraction))
+    return Clusters(tuple(markers), *flowsom.flow_som(values, n_clusters=n_clusters, seed=seed))
 
 
 def label(

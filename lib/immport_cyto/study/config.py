@@ -14,9 +14,11 @@ METHODS = ("standard", "metacyto")
 """``method``: that of this project, or the R package MetaCyto repeated."""
 
 _METACYTO_KEYS = {
-    "preprocess": ("cofactor", "max_events", "seed", "rename"), "cluster": ("seed",), "model": ("formula", "term"),
+    "preprocess": ("cofactor", "max_events", "seed", "rename"),
+    "cluster": ("clustering", "seed"),
+    "model": ("formula", "term"),
     "pool": (),
-}  # fmt: skip
+}
 
 COMPENSATIONS = ("auto", "file", "none")
 """Words of ``preprocess.compensation``; anything else is the path of a table."""
@@ -63,6 +65,7 @@ class ClusterOptions:
     markers: tuple[str, ...] | None = None
     rlen: int = 10
     seed: int = 42
+    clustering: str = "flowsom"
 
 
 @dataclass(frozen=True)
@@ -191,7 +194,7 @@ class _Reader:
             studies=self.studies(top.get("studies")),
             corrections=self.existing(corrections, "panels.corrections") if corrections else None,
             preprocess=self.preprocess(top.get("preprocess"), method),
-            cluster=self.cluster(top.get("cluster")),
+            cluster=self.cluster(top.get("cluster"), method),
             populations=self.populations(top.get("populations")),
             model=self.model(top.get("model")),
             pool=self.pool(top.get("pool")),
@@ -317,8 +320,11 @@ class _Reader:
             self.fail("preprocess.rename", f"is {value!r}; give old and new names of markers, as in CD8B: CD8")
         return tuple((str(old), str(new)) for old, new in value.items())
 
-    def cluster(self, value: object) -> ClusterOptions:
-        given = self.mapping(value, "cluster", ("grid", "metaclusters", "markers", "rlen", "seed"))
+    def cluster(self, value: object, method: str) -> ClusterOptions:
+        given = self.mapping(value, "cluster", ("grid", "metaclusters", "markers", "rlen", "seed", "clustering"))
+        clustering = self.choice(given.get("clustering", "flowsom"), "cluster.clustering", ("flowsom", "flowhc"))
+        if clustering == "flowhc" and method != "metacyto":
+            self.fail("cluster.clustering", "is for method: metacyto; leave it out")
         default = ClusterOptions()
         grid = given.get("grid", list(default.grid))
         if not isinstance(grid, list) or len(grid) != 2:
@@ -333,6 +339,7 @@ class _Reader:
             markers=None if markers is None else tuple(str(marker) for marker in markers),
             rlen=self.whole(given.get("rlen", default.rlen), "cluster.rlen", 1),
             seed=self.whole(given.get("seed", default.seed), "cluster.seed", 0),
+            clustering=clustering,
         )
 
     def populations(self, value: object) -> Path | tuple[dict[str, str], ...] | None:

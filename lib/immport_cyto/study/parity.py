@@ -25,6 +25,7 @@ class PanelJob:
     study_accession: str
     panel_id: str
     files: Mapping[str, Path]
+    clustering: str
     seed: int
     definitions: tuple[Mapping[str, Any], ...]
     clustered: Path | None
@@ -42,7 +43,7 @@ def panel_ids(samples: "pd.DataFrame", events: Mapping[str, Path]) -> "pd.DataFr
 def cluster(job: PanelJob) -> str:
     """Write ``labels.json``, ``clusters.tsv`` and ``notes.json``; give the error sentence, or an empty text.
 
-    A panel that flowHC cannot cluster has no labels; the note says why.
+    A panel that cannot be clustered has no labels; the note says why.
     """
     from immport_cyto import metacyto, tables
 
@@ -52,8 +53,8 @@ def cluster(job: PanelJob) -> str:
             notes: list[str] = []
             try:
                 found = metacyto.auto_cluster(
-                    job.files, study_accession=job.study_accession, panel_id=job.panel_id, seed=job.seed,
-                    with_members=False,
+                    job.files, study_accession=job.study_accession, panel_id=job.panel_id,
+                    clustering=job.clustering, seed=job.seed, with_members=False,
                 )  # fmt: skip
             except ImmportCytoError as error:
                 notes.append(f"not clustered: {error}")

@@ -258,18 +258,18 @@ def _repeat_metacyto(state: RunState, groups: Groups, definitions: "pd.DataFrame
         "method metacyto repeats the R package MetaCyto with its weaknesses (it always cuts, on a random sample; "
         "it counts files as independent; z test): for new results leave the method out"
     )
-    seed = state.config.cluster.seed
+    seed, clustering = state.config.cluster.seed, state.config.cluster.clustering
 
     def jobs(step: str, wanted: tuple[dict[str, str], ...], clustered: Mapping[tuple[str, str], Path]) -> Any:
         for (study, panel_id), files in groups.items():
-            options = {"seed": seed, "definitions": wanted, "study": study, "panel": panel_id}
+            options = {"seed": seed, "clustering": clustering, "definitions": wanted, "study": study, "panel": panel_id}
             sources = {name: path.parent.name for name, path in files.items()}
             before = clustered.get((study, panel_id))
             options["clustered"] = before.name if before else ""
             place = state.steps.place(step, key(step, options, sources))
-            yield parity.PanelJob(study, panel_id, dict(files), seed, wanted, before, place)
+            yield parity.PanelJob(study, panel_id, dict(files), clustering, seed, wanted, before, place)
 
-    clustered = _by_panel(state, "cluster", list(jobs("flowhc", (), {})), parity.cluster)
+    clustered = _by_panel(state, "cluster", list(jobs("label", (), {})), parity.cluster)
     labels = [json.loads((place / "labels.json").read_text(encoding="utf-8")) for place in clustered.values()]
     wanted = tables.concat([definitions, metacyto.unite(labels)], tables.DEFINITIONS).drop_duplicates("population")
     if not len(wanted):
