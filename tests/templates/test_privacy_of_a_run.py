@@ -12,6 +12,7 @@ from immport_cyto.immport import templates
 
 pytestmark = pytest.mark.xdist_group("run")
 ID, PERSON, DAY, DAY_OF_PERSON = "LEAKED-0007", "Leaked Surname", "19-JUL-2013", "2013-07-19"
+DAY_OF_ARM = "2011-05-06"  # in a name that is shared: kept, and warned of
 PLANTED = (ID, "LEAKED", "Leaked", "Surname", "JUL-2013", DAY_OF_PERSON, "20130719")
 KEYWORDS = {
     "$DATE": DAY, "$OP": PERSON, "$SRC": ID, "PATIENT ID": ID, "SAMPLE ID": ID, "TUBE NAME": f"{ID} tube",
@@ -28,6 +29,8 @@ def plant(source: Path, target: Path) -> None:
             header, *lines = package.read(name).decode().split("\n")
             own = ("USER_DEFINED_ID", "PRIVATE_NOTE", "BIRTH_DATE")
             rows = [f"{line}\t{ID}\t{PERSON}\t{DAY_OF_PERSON}" for line in lines if line]
+            if name.endswith("/arm_or_cohort.txt"):
+                rows[0] = rows[0].replace("\tHealthy controls\t", f"\tHealthy controls {DAY_OF_ARM}\t")
             planted.writestr(name, "\n".join(["\t".join([header, *own]), *rows]) + "\n")
 
 
@@ -74,4 +77,12 @@ def test_the_check_finds_nothing_either(shared, tmp_path):
     upload.write_text(f"USER_DEFINED_ID\tX\n{ID}\t1\n")
     report = templates.check_privacy(shared, identifiers=upload)
     assert report.n_identifiers == 1
-    assert [f for f in report.findings if f.rule != "privacy-file-name"] == []
+    assert {(f.file, f.column, f.rule) for f in report.findings} == {("samples.tsv", "arm_name", "privacy-date")}
+
+
+def test_the_report_warns_of_a_date(shared):
+    n_rows = (shared / "samples.tsv").read_text().count(DAY_OF_ARM)
+    warning = f"samples.tsv, arm_name: {n_rows} rows: the text holds a date"
+    assert n_rows > 0
+    assert warning in (shared / "report.html").read_text()
+    assert warning in (shared / "provenance.json").read_text()

@@ -69,6 +69,9 @@ def test_tables_of_the_project():
         ("samples.tsv", 4, "arm_name", "privacy-date", "error"),
     ]
     assert templates.check_tables({"samples.tsv": samples.iloc[:1]}) == []
+    assert templates.summarize(found[2:3] * 2) == [
+        "samples.tsv, age_years: 2 rows: an age above 89 must not be shared; give 90, which stands for 90 and more"
+    ]
 
 
 def test_identifiers_that_cannot_be_told_from_numbers_are_counted():

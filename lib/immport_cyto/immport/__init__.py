@@ -10,6 +10,8 @@
     Samples as Galaxy's sample sheets and as CATALYST have them.
 ``connect``, ``save_query``, ``fetch_manifest``, ``download``
     From ImmPort's server, with credentials of the environment.
+``validate``
+    All findings on an upload package; :mod:`immport_cyto.immport.templates` writes, reads and fills its templates.
 ``age_years``, ``study_days``, ``technique``
     Values of ImmPort in the units and words of ``samples.tsv``.
 """
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
         sample_sheet,
     )
     from immport_cyto.immport.store import FILE_WITHOUT_METADATA, ORPHANS, Store, open_store
+    from immport_cyto.immport.validating import validate
     from immport_cyto.immport.values import age_years, is_topcoded, study_days, technique
 
 _HOME = {
@@ -77,6 +80,7 @@ _HOME = {
     "is_topcoded": "values",
     "study_days": "values",
     "technique": "values",
+    "validate": "validating",
 }
 
 __all__ = [
@@ -111,6 +115,7 @@ __all__ = [
     "select_entries",
     "study_days",
     "technique",
+    "validate",
 ]
 
 

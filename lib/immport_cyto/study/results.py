@@ -28,6 +28,7 @@ def finish(
     import pandas as pd
 
     from immport_cyto import population, report
+    from immport_cyto.immport.templates.privacy import check_tables, summarize
 
     config, out = state.config, state.out
 
@@ -50,6 +51,8 @@ def finish(
         if table.name in found:
             tables.write(found[table.name], out / table.name, table)
     _publish(out, groups, results)
+    for text in summarize(check_tables({"samples.tsv": samples})):
+        state.warn(text)
     counts = {
         "files": len(samples),
         "files_used": len(qc),

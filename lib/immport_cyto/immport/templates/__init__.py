@@ -6,7 +6,7 @@
     Templates to and from pandas frames, in the text form and in the JSON form.
 ``derived_data``, ``experiment_samples``, ``reagents``, ``set_values``
     Templates filled from the tables of this project.
-``check_privacy``, ``check_tables``
+``check_privacy``, ``check_tables``, ``summarize``
     What in a package, or in tables to be shared, points to a person or a day.
 """
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from immport_cyto.immport.templates.definitions import names, template, versions, vocabulary
     from immport_cyto.immport.templates.filling import derived_data, experiment_samples, reagents, set_values
     from immport_cyto.immport.templates.findings import FINDINGS, Finding
-    from immport_cyto.immport.templates.privacy import PrivacyReport, check_privacy, check_tables
+    from immport_cyto.immport.templates.privacy import PrivacyReport, check_privacy, check_tables, summarize
     from immport_cyto.immport.templates.validation import Report, validate
     from immport_cyto.immport.templates.writing import Filled, empty, read, write
 
@@ -36,6 +36,7 @@ _HOME = {
     "PrivacyReport": "privacy",
     "check_privacy": "privacy",
     "check_tables": "privacy",
+    "summarize": "privacy",
     "Report": "validation",
     "validate": "validation",
     "Filled": "writing",
@@ -59,6 +60,7 @@ __all__ = [
     "read",
     "reagents",
     "set_values",
+    "summarize",
     "template",
     "validate",
     "versions",

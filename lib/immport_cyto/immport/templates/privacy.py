@@ -254,9 +254,21 @@ def check_tables(frames: "Mapping[str, pd.DataFrame]", identifiers: Collection[s
     ids.add(identifiers, "")
     found: list[Finding] = []
     for name, frame in frames.items():
-        columns = {str(c): ["" if v is None or v != v else str(v) for v in frame[c].astype(object)] for c in frame}
+        known = frame.notna()
+        columns = {
+            str(c): [str(v) if there else "" for v, there in zip(frame[c], known[c], strict=True)] for c in frame
+        }
         found += _check_table(name, columns, ids)
     return found
+
+
+def summarize(findings: Iterable[Finding]) -> list[str]:
+    """One sentence per table, column and rule, for the warnings of a report."""
+    counts: dict[tuple[str, str, str], int] = {}
+    for finding in findings:
+        key = finding.file, finding.column, finding.message
+        counts[key] = counts.get(key, 0) + 1
+    return [f"{file}, {column}: {count} rows: {text}" for (file, column, text), count in counts.items()]
 
 
 def _check_table(file: str, columns: Mapping[str, Sequence[str]], identifiers: Identifiers) -> list[Finding]:
