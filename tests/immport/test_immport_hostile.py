@@ -129,6 +129,25 @@ def test_broken_quotes_of_a_subject_2_table_stay_in_their_cell(tmp_path: Path, c
     assert store.link(None)[["file_name", "arm_name"]].to_numpy().tolist() == [["a.11.fcs", arm], ["b.12.fcs", "Old"]]
 
 
+def test_a_line_end_inside_a_quoted_cell_splits_no_row(tmp_path: Path) -> None:
+    path = tmp_path / "SDY902-DR19_Subject_2_CyTOF_result.txt"
+    header = "Subject Accession\tStudy Accession\tExpsample Accession\tArm Name\tFile Name\n"
+    rows = 'SUB1\tSDY902\tES1\t"Young\nand\nhealthy"\ta.11.fcs\nSUB2\tSDY902\tES2\tOld\tb.12.fcs\n'
+    path.write_text(header + rows)
+    store = open_store()
+    assert store.load(path)[0].findings == [f"{path.name}: no column AGE_UNIT; ages are taken as years"]
+    assert store.link(None)[["sample_id", "arm_name"]].to_numpy().tolist() == [
+        ["ES1", "Young and healthy"], ["ES2", "Old"],
+    ]  # fmt: skip
+    path.write_text(header + 'SUB1\tSDY902\tES1\t"Young\n')  # and never closed
+    assert (
+        open_store()
+        .load(path)[0]
+        .findings[0]
+        .endswith("rows are shorter than the header; their last cells are taken as empty")
+    )
+
+
 def test_quotes_of_a_tab_package_are_plain_characters(study: Any, make_zip: Callable[..., Path]) -> None:
     study["arm_or_cohort"][0]["NAME"] = '"Young" or "not'
     store = open_store()

@@ -158,7 +158,7 @@ def _body(
     first_long = 0
     # an absent column is the empty cell that each row gets at its end
     pick = itemgetter(*(width if at is None else at for at in where), width)
-    for number, line in enumerate(lines, start=2):
+    for number, line in enumerate(_joined(lines, width) if quoted else lines, start=2):
         if not line:
             continue
         if "\0" in line:
@@ -185,6 +185,20 @@ def _body(
         )
     if nul:
         findings.append(f"{label}: {nul} rows hold NUL characters, which are left out")
+
+
+def _joined(lines: Iterator[str], width: int) -> Iterator[str]:
+    """Lines, those joined that a line end inside a quoted cell has split: too few cells, and a quote left open."""
+    pending = ""
+    for line in lines:
+        if pending:
+            line = f"{pending} {line}"
+        is_open = line.count('"') % 2 == 1 and line.count("\t") + 1 < width
+        pending = line if is_open and len(line) < _CHUNK else ""
+        if not pending:
+            yield line
+    if pending:
+        yield pending
 
 
 def _cells(line: str, quoted: bool) -> list[str]:
