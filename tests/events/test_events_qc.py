@@ -63,13 +63,31 @@ class TestValley:
 
 class TestTime:
     @pytest.mark.parametrize("seed", SEEDS)
-    @pytest.mark.parametrize("fault", ["clog", "surge", "bubbles", "drift", "step"])
-    def test_faults_are_found(self, fault: str, seed: int) -> None:
-        made = sim.unstable(seed, fault)
+    @pytest.mark.parametrize("n", [10_000, 30_000])
+    @pytest.mark.parametrize("fault", ["clog", "surge", "bubbles", "drift", "step", "slow", "blips"])
+    def test_faults_are_found(self, fault: str, n: int, seed: int) -> None:
+        made = sim.unstable(seed, fault, n)
         names = tuple(channel[0] for channel in made.channels[1:])
         found = stability.check(made.values[:, 0], made.values[:, 1:], names)
         assert sim.sensitivity(found.bad, made.truth["time"]) >= 0.95
         assert sim.loss(found.bad, made.truth["time"]) <= 0.05
+
+    @pytest.mark.parametrize("seed", SEEDS)
+    def test_of_a_slow_drift_all_but_the_beginning_is_found(self, seed: int) -> None:
+        made = sim.unstable(seed, "ramp", 50_000)
+        names = tuple(channel[0] for channel in made.channels[1:])
+        found = stability.check(made.values[:, 0], made.values[:, 1:], names)
+        far = made.values[:, 0] > 42_000 + 0.25 * 18_000
+        assert sim.sensitivity(found.bad, far) >= 0.99
+        assert sim.loss(found.bad, made.truth["time"]) <= 0.02
+
+    @pytest.mark.parametrize("seed", SEEDS)
+    def test_edges_are_found_within_few_events(self, seed: int) -> None:
+        made = sim.unstable(seed, "step")
+        names = tuple(channel[0] for channel in made.channels[1:])
+        bad = stability.check(made.values[:, 0], made.values[:, 1:], names).bad
+        assert bad[0]
+        assert abs(int(bad.sum()) - int(made.truth["time"].sum())) <= 60
 
     @pytest.mark.parametrize("seed", range(8))
     def test_a_stable_file_loses_nothing(self, seed: int) -> None:

@@ -93,7 +93,7 @@ def flow(
 
 
 def unstable(seed: int, fault: str, n: int = 30000) -> Simulated:
-    """A clean acquisition with a part that is not: clog, surge, bubbles, drift or step."""
+    """A clean acquisition with a part that is not: clog, surge, bubbles, drift, step, slow (rate only), blips, ramp."""
     made = flow(seed, n)
     rng = np.random.default_rng(seed + 1000)
     time = made.values[:, 0].astype(np.float64)
@@ -125,6 +125,17 @@ def unstable(seed: int, fault: str, n: int = 30000) -> Simulated:
     elif fault == "step":  # the voltage of one detector changes
         bad = time < 12_000
         signals[bad, 1] = signals[bad, 1] * 2.2 + 300
+    elif fault == "slow":  # less than half of the rate, signals as before
+        bad = (time > 20_000) & (time < 27_000)
+        keep = ~bad | (rng.random(n) < 0.42)
+    elif fault == "blips":  # four very short disturbances
+        for start in (5_000, 22_000, 33_000, 51_000):
+            here = (time > start) & (time < start + 400)
+            bad |= here
+            signals[here] *= rng.uniform(0.05, 0.5, here.sum())[:, None]
+    elif fault == "ramp":  # falls slowly to half in the last 30 %; it begins with a fall that nobody can see
+        bad = time > 42_000
+        signals[:] *= np.where(bad, np.interp(time, [42_000, 60_000], [1, 0.5]), 1)[:, None]
     made.values = made.values[keep]
     made.truth = {"time": bad[keep]}
     return made

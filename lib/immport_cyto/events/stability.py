@@ -12,6 +12,8 @@ from typing import Protocol
 
 import numpy as np
 
+from immport_cyto.events import _edges
+
 MIN_EVENTS = 2000
 """Fewer events are not checked: too few bins to know what is stable."""
 
@@ -22,7 +24,10 @@ RATE_FACTOR = 2.0
 """By how much the flow rate may differ from the usual."""
 
 _Z, _Z_NEAR = 5.5, 3.0
-_RATE_Z = 6.0
+_SHIFT_DRIFT, _SMOOTH = 0.03, 5
+_ONSET, _ONSET_GAIN = 0.03, 1.0
+_FINE, _FINE_LEAST = 4, 25
+_RATE_Z, _RATE_Z_NEAR, _RATE_NEAR = 6.0, 2.5, 1.4
 _RATE_SHARE = 0.25
 _REFERENCE = 4096
 
@@ -75,10 +80,12 @@ def check(
     """Find the events acquired while the flow rate or a signal was unstable.
 
     A bin of events is bad when the mean rank of any channel is off by more than 0.10 and by more than 5.5 standard
-    errors; its neighbours when the same channel is off by more than 0.05 and 3 standard errors; one or two bins
-    between bad ones are bad too. A bin of time is bad when its rate is below half or above twice the usual (the
-    median over events) and differs from it by 6 Poisson standard errors; a bin beside a pause is not, and none is when
-    that holds for more than a quarter of the bins.
+    errors; so is a quarter of a bin, by the same rule. Neighbours are bad when the same channel is off in the same
+    direction by more than 0.05 and 3 standard errors, or, smoothed over 5 bins, by more than 0.02 and 3: a drift begins
+    slowly. One or two bins between bad ones are bad too. A bin of time is bad when its rate differs from the usual
+    (the median over events) by a factor of 1.5 and by 6 Poisson standard errors, its neighbours from 1.2 and 2.5 on; a
+    bin beside a pause is not slow. Where more than a quarter of the bins are off, the factor is 2, and where they still
+    are, there is no usual rate. The edges of a bad part are then put where the events around them fit best.
 
     Parameters
     ----------
@@ -89,7 +96,7 @@ def check(
     channels
         Names of the columns of `signals`.
     shift, rate
-        The limits 0.10 and 2; neighbours of a bad bin have half of the first.
+        The limits 0.10 and 1.5; neighbours of a bad bin have half of the first.
 
     References
     ----------
@@ -108,10 +115,9 @@ def check(
     size = int(np.clip(n // 150, 100, 1000))
     edges = np.linspace(0, n, n // size + 1).astype(np.int64)
     shifts, bin_bad = _signal_bins(signals, len(channels), order, edges, shift)
-    rate_edges, counts, rate_bad = _rate_bins(elapsed, rate)
-    sorted_bad = np.repeat(bin_bad, np.diff(edges))
-    which = np.clip(np.searchsorted(rate_edges, elapsed, side="right") - 1, 0, len(counts) - 1)
-    sorted_bad |= rate_bad[which]
+    sorted_bad = _sharpen(signals, len(channels), order, edges, bin_bad, size, shift)
+    rate_edges, counts, rate_bad, usual = _rate_bins(elapsed, rate)
+    sorted_bad |= _edges.by_rate(elapsed, rate_edges, rate_bad, usual)
     bad = np.empty(n, dtype=bool)
     bad[order] = sorted_bad
     return Stability(
@@ -158,15 +164,71 @@ def _signal_bins(
             ranks = _ranks(column[order], np.sort(column[reference]))
             mean = np.add.reduceat(ranks, edges[:-1]) / sizes
             shift[channel] = mean - np.median(mean[~bad])
-            jumps = np.abs(np.diff(mean))
-            # drift is slow, so differences of neighbours show the noise; ranks give its least value
-            error[channel] = np.maximum(1 / np.sqrt(12 * sizes), 1.4826 * np.median(jumps) / np.sqrt(2))
-        found = _bad_bins(np.abs(shift), error, limit)
+            error[channel] = _error(mean, sizes)
+        found = _bad_bins(shift, error, limit)
         if found.mean() > 0.5 or bool((found == bad).all()):
             bad = found
             break
         bad = found
     return shift, bad
+
+
+def _error(mean: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Standard error of the mean rank of each bin.
+
+    Drift is slow, so differences of neighbours show the noise; ranks give its least value.
+    """
+    jumps = np.abs(np.diff(mean))
+    return np.asarray(np.maximum(1 / np.sqrt(12 * sizes), 1.4826 * np.median(jumps) / np.sqrt(2)))
+
+
+def _sharpen(
+    signals: Signals,
+    n_channels: int,
+    order: np.ndarray,
+    edges: np.ndarray,
+    bin_bad: np.ndarray,
+    size: int,
+    limit: float,
+) -> np.ndarray:
+    """Bad events in order of time: those of the bad bins and of bad quarters of bins, with their edges in place."""
+    n = len(order)
+    count = max(1, min(n // _FINE_LEAST, n * _FINE // size))
+    fine = np.linspace(0, n, count + 1).astype(np.int64)
+    sizes = np.diff(fine)
+    coarse = np.repeat(bin_bad, np.diff(edges))
+    good = np.add.reduceat(coarse, fine[:-1]) == 0
+    if not n_channels or good.sum() < 2:
+        return coarse
+    stable = order[~coarse]
+    reference = stable[:: max(1, len(stable) // _REFERENCE)]
+    shift = np.empty((n_channels, count))
+    error = np.empty_like(shift)
+    sorted_reference = []
+    centres = []
+    for channel in range(n_channels):
+        column = signals[:, channel]
+        sorted_reference.append(np.sort(column[reference]))
+        mean = np.add.reduceat(_ranks(column[order], sorted_reference[-1]), fine[:-1]) / sizes
+        centres.append(float(np.median(mean[good])))
+        shift[channel] = mean - centres[-1]
+        error[channel] = _error(mean, sizes)
+    strong = np.asarray(((np.abs(shift) > limit) & (np.abs(shift) > _Z * error)).any(axis=0))
+    bad = coarse | np.repeat(_close_gaps(strong, 2), sizes)
+    found = _edges.runs(bad)
+    if not found:
+        return bad
+    refined = _edges.SignalEdges(found, n, size)
+    # the shift near an edge is that of the first or last two bins of the run
+    near = 2 * _FINE
+    inside = [(min(int(a), count - 1), max(int(b), int(a) + 1)) for a, b in np.searchsorted(fine, found)]
+    places = order[refined.places()]
+    for channel in range(n_channels):
+        row = shift[channel]
+        means = [(float(row[a : min(a + near, b)].mean()), float(row[max(b - near, a) : b].mean())) for a, b in inside]
+        ranks = _ranks(signals[:, channel][places], sorted_reference[channel])
+        refined.add(ranks, means, centres[channel])
+    return refined.mask()
 
 
 def _ranks(values: np.ndarray, reference: np.ndarray) -> np.ndarray:
@@ -178,18 +240,61 @@ def _ranks(values: np.ndarray, reference: np.ndarray) -> np.ndarray:
     return (below + np.searchsorted(reference, values, side="right")) / (2 * len(reference))
 
 
-def _bad_bins(size: np.ndarray, error: np.ndarray, limit: float) -> np.ndarray:
-    if not len(size):
-        return np.zeros(size.shape[1], dtype=bool)
-    strong = (size > limit) & (size > _Z * error)
-    weak = (size > limit / 2) & (size > _Z_NEAR * error)
-    for row, near in zip(strong, weak, strict=True):
-        for _ in range(len(row)):
-            grown = row | (near & (np.r_[row[1:], False] | np.r_[False, row[:-1]]))
-            if bool((grown == row).all()):
-                break
-            row[:] = grown
+def _bad_bins(shift: np.ndarray, error: np.ndarray, limit: float) -> np.ndarray:
+    if not len(shift):
+        return np.zeros(shift.shape[1], dtype=bool)
+    smooth = np.ones(min(_SMOOTH, shift.shape[1]))
+    strong = np.zeros(shift.shape, dtype=bool)
+    for row, signed, se in zip(strong, shift, error, strict=True):
+        for size in (signed, -signed):
+            core = (size > limit) & (size > _Z * se)
+            if not core.any():
+                continue
+            near = (size > limit / 2) & (size > _Z_NEAR * se)
+            # the average around a bin, without the bins that are bad anyway: else a short fault would spread
+            weight = np.convolve(~near, smooth, mode="same")
+            slow = np.convolve(np.where(near, 0, size), smooth, mode="same") / np.maximum(weight, 1)
+            near |= (slow > _SHIFT_DRIFT) & (slow > _Z_NEAR * se / np.sqrt(np.maximum(weight, 1)))
+            row |= _onsets(_grow(core, near), size, se, limit)
     return _close_gaps(np.asarray(strong.any(axis=0)), 2)
+
+
+def _onsets(bad: np.ndarray, size: np.ndarray, se: np.ndarray, limit: float) -> np.ndarray:
+    """Lengthen each run back to where a drift began.
+
+    A drift took as long to half of the limit as from there to the limit, so the onset lies within that reach (and half
+    as much for noise): where the log likelihood ratio of a shift of 0.03 against none, summed outwards, is best.
+    """
+    result = bad.copy()
+    smooth = np.ones(min(_SMOOTH, len(size)))
+    drift = np.convolve(size, smooth, mode="same") / np.convolve(np.ones(len(size)), smooth, mode="same")
+    for begin, end in _edges.runs(bad):
+        for inward in (1, -1):
+            side = drift[begin:end][::inward]
+            full = np.flatnonzero(side > limit)
+            if not len(full):
+                continue
+            edge = begin if inward > 0 else end - 1
+            reached = edge + inward * int(full[0])
+            half = reached
+            while 0 <= half - inward < len(size) and drift[half - inward] > limit / 2:
+                half -= inward
+            reach = (3 * abs(reached - half) + 1) // 2 - abs(half - edge)
+            outward = edge - inward * np.arange(1, max(reach, 0) + 1)
+            outward = outward[(outward >= 0) & (outward < len(size))]
+            gain = np.cumsum((size[outward] - _ONSET / 2) * _ONSET / se[outward] ** 2)
+            if len(gain) and gain.max() > _ONSET_GAIN:
+                result[outward[: int(np.argmax(gain)) + 1]] = True
+    return result
+
+
+def _grow(core: np.ndarray, near: np.ndarray) -> np.ndarray:
+    """The runs of `core` or `near` that hold a bin of `core`."""
+    result = np.zeros(len(core), dtype=bool)
+    for begin, end in _edges.runs(core | near):
+        if core[begin:end].any():
+            result[begin:end] = True
+    return result
 
 
 def _close_gaps(bad: np.ndarray, longest: int) -> np.ndarray:
@@ -202,8 +307,8 @@ def _close_gaps(bad: np.ndarray, longest: int) -> np.ndarray:
     return result
 
 
-def _rate_bins(elapsed: np.ndarray, factor: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Edges of bins of equal duration, events in each, and the bad ones."""
+def _rate_bins(elapsed: np.ndarray, factor: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
+    """Edges of bins of equal duration, events in each, the bad ones, and the usual number."""
     n = len(elapsed)
     start, stop = float(elapsed[0]), float(elapsed[-1])
     width = (stop - start) / int(np.clip(n // 200, 15, 300))
@@ -221,11 +326,13 @@ def _rate_bins(elapsed: np.ndarray, factor: float) -> tuple[np.ndarray, np.ndarr
     usual = float(np.median(np.repeat(rate, rate.astype(np.int64))))
     empty = rate == 0
     beside_pause = np.r_[empty[1:], True] | np.r_[True, empty[:-1]]
-    far = np.abs(rate - usual) > _RATE_Z * np.sqrt(usual)
-    slow = (rate < usual / factor) & ~beside_pause & ~empty
-    fast = rate > usual * factor
-    bad = far & (slow | fast)
-    if bad.sum() > _RATE_SHARE * (~empty).sum():
+    off = np.abs(rate - usual) / np.sqrt(usual)
+    core, near = (
+        (off > z) & (((rate < usual / by) & ~beside_pause & ~empty) | (rate > usual * by))
+        for by, z in ((factor, _RATE_Z), (min(factor, _RATE_NEAR), _RATE_Z_NEAR))
+    )
+    bad = _close_gaps(_grow(core, near), 2)
+    if core.sum() > _RATE_SHARE * (~empty).sum():
         # merged files and clocks that stand still: there is no usual rate to differ from
         bad[:] = False
-    return edges, rate, bad
+    return edges, rate, bad, usual
