@@ -90,6 +90,13 @@ def test_conditions(store: Store, conditions: dict[str, Any], files: list[str]) 
     assert names(store, **conditions) == files
 
 
+def test_files_of_a_panel(store: Store) -> None:
+    for row in store.search("panels").to_dict("records"):
+        files = store.search("files", panel=row["panel_id"].upper())
+        assert set(files["panel_id"]) == {row["panel_id"]}
+        assert len(files) == row["n_files"]
+
+
 def test_files_are_samples_with_their_panel(store: Store) -> None:
     row = store.search("files", markers=["HLA-DR"]).iloc[0]
     assert (row["subject_accession"], row["age_years"], bool(row["age_is_topcoded"])) == ("SUB2", 90.0, True)
@@ -148,6 +155,7 @@ def test_a_newer_release_replaces_the_panels(store: Store, study: Any, make_zip:
         ({"sex": "F"}, "no sample of the store has the sex 'f'; it has: Female, Not Specified"),
         ({"age_min": 60, "age_max": 50}, "age_min 60 is above age_max 50; give the smaller number first"),
         ({"days_min": 7, "days_max": 0}, "days_min 7 is above days_max 0; give the smaller number first"),
+        ({"panel": "flow-9m-000000"}, "no sample of the store has the panel 'flow-9m-000000'; it has: "),
         ({"level": "subjects"}, "a search cannot list 'subjects'; use one of studies, samples, files, panels"),
     ],
 )  # fmt: skip

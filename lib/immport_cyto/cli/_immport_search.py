@@ -17,6 +17,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option(
     "--marker", "markers", multiple=True, help="Marker of the panel, or several joined by commas; repeatable."
 )
+@click.option("--panel", default="", help="panel_id, as 'search' and 'panel harmonize' list it.")
 @click.option("--technique", default="", help="flow or cytof.")
 @click.option("--species", default="", help="Such as 'Homo sapiens', or human, mouse.")
 @click.option("--biosample-type", default="", help="Such as PBMC.")
@@ -37,7 +38,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @json_option
 def search(
     store_path: Path | None, packages: tuple[Path, ...], studies: tuple[str, ...], markers: tuple[str, ...],
-    technique: str, species: str, biosample_type: str, age_min: float | None, age_max: float | None, sex: str, arm: str,
+    panel: str, technique: str, species: str, biosample_type: str, age_min: float | None, age_max: float | None, sex: str, arm: str,
     condition: str, visit: str, days: str | None, level: str, out: Path, json_path: Path | None,
 ) -> None:  # fmt: skip
     """Find studies, samples, files or panels: markers in one panel, technique, species, age, sex, arm, visit, ...
@@ -48,7 +49,7 @@ def search(
     first, last = read_days(days) if days else (None, None)
     conditions = {
         "studies": studies, "markers": tuple(name for text in markers for name in text.split(",") if name.strip()),
-        "technique": technique, "species": species, "biosample_type": biosample_type, "age_min": age_min,
+        "panel": panel, "technique": technique, "species": species, "biosample_type": biosample_type, "age_min": age_min,
         "age_max": age_max, "days_min": first, "days_max": last, "sex": sex, "arm": arm, "condition": condition,
         "visit": visit,
     }  # fmt: skip

@@ -42,7 +42,7 @@ def store_options(command: F) -> F:
     for decorate in (
         click.option(
             "--metadata", "packages", metavar="PACKAGE...", multiple=True, type=click.Path(path_type=Path),
-            help="Tab packages or Subject_2 tables, instead of a store.",
+            help="Tab packages, Subject_2 tables, saved API responses or upload templates, instead of a store.",
         ),
         click.option(
             "--store", "store_path", type=click.Path(path_type=Path, dir_okay=False),

@@ -77,6 +77,8 @@ class Query:
     ----------
     markers
         All of them in one panel, in any spelling.
+    panel
+        Its ``panel_id``, as a search lists it.
     studies
         One of these accessions.
     technique
@@ -92,6 +94,7 @@ class Query:
     """
 
     markers: tuple[str, ...] = ()
+    panel: str = ""
     studies: tuple[str, ...] = ()
     technique: str = ""
     species: str = ""
@@ -107,6 +110,7 @@ class Query:
 
 
 _CONDITIONS = {
+    "panel": "k.panel_id = :panel",
     "biosample_type": "lower(b.type) = :biosample_type",
     "sex": "lower(s.sex) = :sex",
     "species": "lower(s.species) = :species",
@@ -124,6 +128,7 @@ _WORDS = {
     "biosample_type": "SELECT DISTINCT type FROM biosample",
     "sex": "SELECT DISTINCT sex FROM subject",
     "species": "SELECT DISTINCT species FROM subject",
+    "panel": "SELECT panel_id FROM panel",
 }
 
 
