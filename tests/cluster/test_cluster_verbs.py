@@ -254,6 +254,23 @@ def test_summary_is_one_page_without_network(study, clusters_path, tmp_path):
     assert (tmp_path / "again.html").read_bytes() == (tmp_path / "s.html").read_bytes()
 
 
+def test_the_curves_behind_a_chosen_number_are_drawn(study, tmp_path):
+    run(
+        "flowsom", study.files["a0.fcs"], "--models-dir", tmp_path / "m", "--clusters", tmp_path / "c.tsv", "--medians",
+        tmp_path / "d.tsv", "--grid", "4x4", "--metaclusters", "auto", "--out-dir", tmp_path / "fcs", "--figures-dir",
+        tmp_path / "figures", "--quiet",
+    )  # fmt: skip
+    assert {path.name for path in (tmp_path / "figures").iterdir()} == {f"{PANEL}.svg", f"{PANEL}-number.svg"}
+    model = cluster.load(tmp_path / "m" / f"{PANEL}.npz")
+    text = (tmp_path / "figures" / f"{PANEL}-number.svg").read_text()
+    assert text.count(f"k = {model.n_metaclusters_}<") == 2
+    run(
+        "summary", tmp_path / "fcs", "--model", tmp_path / "m" / f"{PANEL}.npz", "--out", tmp_path / "s.html",
+        "--figures-dir", tmp_path / "page",
+    )  # fmt: skip
+    assert (tmp_path / "page" / "number.svg").read_text() == text
+
+
 def test_export_for_r_and_flowjo(study, clusters_path, tmp_path):
     run(
         "export", study.folder / "labelled", "--model", study.model_path, "--clusters", clusters_path, "--model-json",

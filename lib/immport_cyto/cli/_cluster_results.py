@@ -33,7 +33,10 @@ names_option = click.option(
     help="clusters.tsv with the names of the metaclusters (population label, cluster merge).",
 )  # fmt: skip
 figures_option = click.option(
-    "--figures-dir", type=FOLDER, help="Folder for a heat map of the medians of each model (.svg)."
+    "--figures-dir",
+    type=FOLDER,
+    help="Folder for a heat map of the medians of each model, and the curves from which a number of metaclusters was "
+    "chosen (.svg).",
 )
 
 
@@ -92,6 +95,9 @@ def write_tables(
 
         for (model, _), (some, medians) in zip(done, summaries, strict=True):
             report.save(report.figures.cluster_heatmap(medians, some), figures_dir / f"{stem(model)}.svg")
+            if len(model.explained_variance_):
+                curve = report.figures.number_of_metaclusters(*number_curves(model))
+                report.save(curve, figures_dir / f"{stem(model)}-number.svg")
     return {
         "models": len(done),
         "files": sum(len(mapped) for _, mapped in done),
@@ -126,6 +132,14 @@ def record(
         path,
         provenance.record(command, inputs=inputs, parameters=used, counts=counts, warnings=warnings, extra=extra),
     )
+
+
+def number_curves(model: "FlowSOM") -> tuple[list[float], int, list[float]]:
+    """Explained variance for 1, 2, ... metaclusters, the number that the model has, and the delta area for 2, 3, ..."""
+    from immport_cyto.cluster.metacluster import area_gains
+
+    gains = area_gains(model.consensus_area_.tolist()).tolist() if len(model.consensus_area_) > 1 else []
+    return model.explained_variance_.tolist(), model.n_metaclusters_, gains
 
 
 def load_one(path: Path, clusters_path: Path | None) -> "tuple[FlowSOM, dict[int, str]]":

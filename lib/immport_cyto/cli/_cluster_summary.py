@@ -10,6 +10,7 @@ from immport_cyto.cli._cluster_results import (
     fcs_argument,
     load_one,
     names_option,
+    number_curves,
     one_model_option,
     record,
 )
@@ -54,7 +55,6 @@ def summary(
     from immport_cyto import cluster, report, tables
     from immport_cyto.cluster import describing
     from immport_cyto.cluster.drifting import drift
-    from immport_cyto.cluster.metacluster import area_gains
     from immport_cyto.cluster.sampling import sample_events
     from immport_cyto.report import som_page
 
@@ -70,6 +70,7 @@ def summary(
     )  # fmt: skip
     sample, sample_nodes = sample_events(model, files, _SHOWN, seed)
     events = sum(file.n_events for file in mapped.values())
+    explained, _, gains = number_curves(model)
     content = som_page.Summary(
         nodes=nodes,
         markers=model.markers,
@@ -88,8 +89,8 @@ def summary(
             ("outliers", f"{100 * sum(file.n_outliers for file in mapped.values()) / max(events, 1):.2f} %"),
             ("seed of the model", str(model.seed)),
         ],
-        explained_variance=model.explained_variance_.tolist(),
-        delta_area=area_gains(model.consensus_area_.tolist()).tolist() if len(model.consensus_area_) > 1 else [],
+        explained_variance=explained,
+        delta_area=gains,
         warnings=model.warnings_,
     )
     drawn = som_page.som_figures(content)

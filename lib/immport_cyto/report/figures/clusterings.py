@@ -113,8 +113,10 @@ def contingency(rows: "pd.DataFrame", name_a: str = "first", name_b: str = "seco
     name_a, name_b
         What the two clusterings are called.
     """
+    from matplotlib.colors import LinearSegmentedColormap
     from matplotlib.patches import Rectangle
 
+    shades = LinearSegmentedColormap.from_list("share", ["white", PALETTE[5], PALETTE[0], "#003a5c"])
     by_size = {side: rows.groupby(side)["n_events"].sum() for side in ("label_a", "label_b")}
     first = _largest(by_size["label_a"])
     matched = dict(rows.loc[rows["matched"].astype(bool), ["label_a", "label_b"]].itertuples(index=False, name=None))
@@ -125,23 +127,24 @@ def contingency(rows: "pd.DataFrame", name_a: str = "first", name_b: str = "seco
     with style():
         figure = new_figure(2.6 + 0.34 * max(len(second), 6), 2.0 + 0.28 * max(len(first), 5))
         axes = figure.add_subplot()
-        image = axes.imshow(values, cmap="cividis_r", vmin=0, vmax=100, aspect="auto", interpolation="none")
+        image = axes.imshow(values, cmap=shades, vmin=0, vmax=100, aspect="auto", interpolation="none")
         for row, column in np.argwhere(values >= 5):
             axes.text(
                 column, row, f"{values[row, column]:.0f}", ha="center", va="center", fontsize=7,
-                color="white" if values[row, column] > 55 else "black",
+                color="white" if values[row, column] > 50 else "black",
             )  # fmt: skip
         for row, name in enumerate(first):
             if name in matched and matched[name] in second:
                 corner = (second.index(matched[name]) - 0.5, row - 0.5)
                 axes.add_patch(Rectangle(corner, 1, 1, fill=False, edgecolor=PALETTE[1], linewidth=2))
-        axes.set_xticks(range(len(second)), [label(name, 22) for name in second], rotation=90, fontsize=8)
+        axes.set_xticks(range(len(second)), [label(name, 22) for name in second], fontsize=8)
+        axes.tick_params(axis="x", rotation=90 if max(map(len, second), default=0) > 3 else 0)
         axes.set_yticks(range(len(first)), [label(name, 26) for name in first], fontsize=8)
         axes.tick_params(length=0)
         axes.set_ylabel(label(name_a, 40))
         axes.set_xlabel(label(name_b, 40))
         bar = figure.colorbar(image, ax=axes, shrink=0.7, pad=0.02)
-        bar.set_label(f"% of the events of the cluster of {label(name_a, 24)}", fontsize=8)
+        bar.set_label("% of the events of the row", fontsize=8)
         bar.outline.set_visible(False)
     return figure
 
@@ -200,6 +203,8 @@ def number_of_metaclusters(
     delta_area
         Relative gain of the area under the consensus distribution for 2, 3, ... metaclusters.
     """
+    from matplotlib.ticker import MaxNLocator
+
     curves: list[tuple[str, int, Sequence[float]]] = [("explained variance", 1, explained)]
     if delta_area is not None and len(delta_area):
         curves.append(("relative gain of consensus area", 2, delta_area))
@@ -210,9 +215,10 @@ def number_of_metaclusters(
             axes.plot(ks, values, "-o", color=PALETTE[0], markersize=4)
             axes.axvline(chosen, color=PALETTE[1], linestyle="--", linewidth=1)
             axes.annotate(
-                f"k = {chosen}", (chosen, 0.04), xycoords=("data", "axes fraction"), xytext=(4, 0),
-                textcoords="offset points", color=PALETTE[1], fontsize=8,
+                f"k = {chosen}", (chosen, 0.04 if first == 1 else 0.92), xycoords=("data", "axes fraction"),
+                xytext=(4, 0), textcoords="offset points", color=PALETTE[1], fontsize=8,
             )  # fmt: skip
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
             axes.set_xlabel("metaclusters")
             axes.set_ylabel(title)
             axes.set_ylim(bottom=0)
