@@ -38,8 +38,8 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @json_option
 def search(
     store_path: Path | None, packages: tuple[Path, ...], studies: tuple[str, ...], markers: tuple[str, ...],
-    panel: str, technique: str, species: str, biosample_type: str, age_min: float | None, age_max: float | None, sex: str, arm: str,
-    condition: str, visit: str, days: str | None, level: str, out: Path, json_path: Path | None,
+    panel: str, technique: str, species: str, biosample_type: str, age_min: float | None, age_max: float | None,
+    sex: str, arm: str, condition: str, visit: str, days: str | None, level: str, out: Path, json_path: Path | None,
 ) -> None:  # fmt: skip
     """Find studies, samples, files or panels: markers in one panel, technique, species, age, sex, arm, visit, ...
 
@@ -49,8 +49,8 @@ def search(
     first, last = read_days(days) if days else (None, None)
     conditions = {
         "studies": studies, "markers": tuple(name for text in markers for name in text.split(",") if name.strip()),
-        "panel": panel, "technique": technique, "species": species, "biosample_type": biosample_type, "age_min": age_min,
-        "age_max": age_max, "days_min": first, "days_max": last, "sex": sex, "arm": arm, "condition": condition,
+        "panel": panel, "technique": technique, "species": species, "biosample_type": biosample_type,
+        "age_min": age_min, "age_max": age_max, "days_min": first, "days_max": last, "sex": sex, "arm": arm, "condition": condition,
         "visit": visit,
     }  # fmt: skip
     with opened(store_path, packages) as store:

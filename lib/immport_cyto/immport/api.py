@@ -86,7 +86,7 @@ class ApiSource(PackageSource):
         with self.path.open(encoding="utf-8-sig", errors="replace", newline="") as stream:
             if stream.read(4096).lstrip()[:1] in ("[", "{"):
                 for row in self._json():
-                    yield {_upper(name): "" if value is None else str(value) for name, value in row.items()}
+                    yield {_upper(name): _text(value) for name, value in row.items()}
                 return
             stream.seek(0)
             reader = csv.reader(stream, delimiter="\t", quoting=csv.QUOTE_NONE)
@@ -114,6 +114,13 @@ class ApiSource(PackageSource):
             msg = f"{self.name}: the JSON is no list of rows; save the response of filePath or fcsAnalyzed as it is"
             raise PackageError(msg)
         return found
+
+
+def _text(value: Any) -> str:
+    """A value of JSON as the tables of a package write it: 154.0 is 154."""
+    if value is None:
+        return ""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def _upper(name: str) -> str:
