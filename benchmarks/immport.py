@@ -24,7 +24,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-AIMS = {"link one study": 1.0, "link one file": 1.0, "search": 1.0, "20,000 results": 3.0}
+AIMS = {"link one study": 1.0, "link one file": 1.0, "search": 5.0, "20,000 results": 3.0}
 PANELS = (
     ("CD3", "CD4", "CD8", "CD45RA", "CCR7", "CD27"), ("CD3", "CD19", "CD20", "CD27", "IgD", "CD38"),
     ("CD3", "CD56", "CD16", "CD14", "HLA-DR", "CD11c"), ("CD3", "CD4", "CD25", "CD127", "CCR4", "CD45RO"),

@@ -50,8 +50,8 @@ def search(
     conditions = {
         "studies": studies, "markers": tuple(name for text in markers for name in text.split(",") if name.strip()),
         "panel": panel, "technique": technique, "species": species, "biosample_type": biosample_type,
-        "age_min": age_min, "age_max": age_max, "days_min": first, "days_max": last, "sex": sex, "arm": arm, "condition": condition,
-        "visit": visit,
+        "age_min": age_min, "age_max": age_max, "days_min": first, "days_max": last, "sex": sex, "arm": arm,
+        "condition": condition, "visit": visit,
     }  # fmt: skip
     with opened(store_path, packages) as store:
         from immport_cyto import immport, provenance, tables
