@@ -11,8 +11,22 @@ from pathlib import Path
 
 import pytest
 
-from immport_cyto.panel import ChannelReading, harmonize, parse_channel, parse_gates
+from immport_cyto import immport
+from immport_cyto.exceptions import DefinitionError
+from immport_cyto.immport import staining
+from immport_cyto.panel import (
+    ChannelReading,
+    compare,
+    harmonize,
+    immport_name,
+    parse_channel,
+    parse_gates,
+    read_analytes,
+    read_population,
+)
 from immport_cyto.panel._text import key
+from immport_cyto.panel.reagents import by_file
+from immport_cyto.panel.reagents import read as read_reagents
 
 pytestmark = pytest.mark.shared
 
@@ -174,15 +188,15 @@ def test_labels_of_immport(shared_data: Path):
     assert markers / len(rows) >= 0.9
 
 
-def header_markers(folder: Path, study: str) -> Iterator[list[str]]:
-    """Lines of each fcs_header_marker.txt of a study, in zip files or folders."""
+def package_tables(folder: Path, study: str, table_name: str) -> Iterator[list[str]]:
+    """Lines of one table of each package of a study, in zip files or folders."""
     for package in sorted(folder.glob(f"{study}*")):
         if package.suffix == ".zip":
             with zipfile.ZipFile(package) as archive:
                 for name in archive.namelist():
-                    if name.endswith("fcs_header_marker.txt"):
+                    if name.endswith(table_name):
                         yield archive.read(name).decode("utf-8", errors="replace").splitlines()
-        for path in sorted(package.rglob("fcs_header_marker.txt")) if package.is_dir() else []:
+        for path in sorted(package.rglob(table_name)) if package.is_dir() else []:
             yield path.read_text(encoding="utf-8", errors="replace").splitlines()
 
 
@@ -190,7 +204,7 @@ def header_markers(folder: Path, study: str) -> Iterator[list[str]]:
 def test_channels_of_packages(shared_data: Path, release: str):
     """Every reported stain of the packages is understood, but for the typo that ImmPort has too."""
     unknown: set[tuple[str, str]] = set()
-    texts = list(header_markers(shared_data / "immport" / "tab", release))
+    texts = list(package_tables(shared_data / "immport" / "tab", release, "fcs_header_marker.txt"))
     assert texts
     for text in texts:
         names = [name.upper() for name in text[0].split("\t")]
@@ -246,11 +260,135 @@ def test_panels_of_the_real_studies(shared_data: Path):
     assert roles["scatter"] == ["FSC-A", "SSC-A"]
 
 
-def test_gating_examples(shared_data: Path):
-    """ImmPort's worked examples, where gates can say them; markers as its curation has them."""
+# ImmPort's worked examples as gates; those without are refused, with a part of the message
+GATING = {
+    2: "B220- CD4+ CXCR5++ Bcl-6+ viable singlet",
+    3: "B220- CD4+ CD44lo CCR7+ viable singlet",
+}
+REFUSED = {
+    1: "'Non-naive' has no sign",
+    4: "has no sign",
+    5: "'either' is no gate",
+    6: "has no sign",
+    7: "'Non-naive' has no sign",
+    8: "has no sign",
+    9: "has no sign",
+    10: "has no sign",
+    11: "'CD3' has no sign",
+    12: "'minus' is no gate",
+}
+
+
+def gating_examples(shared_data: Path) -> dict[int, dict[str, str]]:
     import json
 
     examples = json.loads((shared_data / "markers" / "gating_definition_examples.json").read_text(encoding="utf-8"))
-    by_number = {example["example"]: example["reported"] for example in examples}
-    assert str(parse_gates(by_number[2])) == "B220- CD4+ CXCR5++ Bcl-6+ viable singlet"
-    assert str(parse_gates(by_number[3])) == "B220- CD4+ CD44lo CCR7+ viable singlet"
+    return {example["example"]: example for example in examples}
+
+
+def test_gating_examples(shared_data: Path):
+    """Where gates can say what an example says; else one sentence says why not."""
+    examples = gating_examples(shared_data)
+    assert GATING.keys() | REFUSED.keys() == examples.keys()
+    for number, canonical in GATING.items():
+        assert str(parse_gates(examples[number]["reported"])) == canonical
+    for number, part in REFUSED.items():
+        with pytest.raises(DefinitionError) as caught:
+            parse_gates(examples[number]["reported"])
+        assert part in str(caught.value), number
+
+
+def test_contradictions_of_the_gating_examples(shared_data: Path):
+    """Two examples contradict themselves; ours is the reading of the rule (low is +-), not of the slip."""
+    examples = gating_examples(shared_data)
+    low = next(marker for marker in examples[3]["markers"] if marker[0] == "CD44low")
+    assert (low[1], "hCD44+-" in examples[3]["preferred"]) == ("hCD44-", True)
+    assert parse_gates("CD44low").hipc() == "CD44+-"
+    viable = examples[1]["preferred"].split(", ")[:3]
+    assert viable == ["intact", "singlet", "singlet"]  # "viable singlets" lost "viable"
+    assert parse_gates("viable/singlets/CD3+").hipc() == "viable, singlet, CD3+"
+
+
+def test_names_of_published_populations(shared_data: Path):
+    """Names of the cell populations of three packages."""
+    names: set[str] = set()
+    for study in ("SDY144", "SDY364", "SDY372"):
+        for lines in package_tables(shared_data / "immport" / "tab", study, "fcs_analyzed_result.txt"):
+            place = lines[0].split("\t").index("POPULATION_NAME_REPORTED")
+            names |= {line.split("\t")[place] for line in lines[1:] if line.count("\t") >= place}
+    unread = {name: read_population(name).unread for name in sorted(names) if read_population(name).unread}
+    print(f"population names: {len(names) - len(unread)} of {len(names)} read; not: {unread}")
+    assert len(names) > 150
+    assert len(unread) <= 3
+
+
+def test_definitions_of_published_populations(shared_data: Path):
+    """HIPC definitions of the packages read, and read back in HIPC's form."""
+    texts: set[str] = set()
+    for study in ("SDY144", "SDY364", "SDY372"):
+        for lines in package_tables(shared_data / "immport" / "tab", study, "fcs_analyzed_result.txt"):
+            place = lines[0].split("\t").index("POPULATION_DEFNITION_REPORTED")
+            texts |= {line.split("\t")[place] for line in lines[1:] if line.count("\t") >= place}
+    gates = {text for text in texts if text and "Freq" not in text and "Count" not in text and "Sum of" not in text}
+    for text in sorted(gates):
+        definition = parse_gates(text)
+        assert parse_gates(definition.hipc()) == definition, text
+    print(f"definitions: {len(gates)} of {len(texts - {''})} are gates and read back")
+    assert len(gates) > 130
+
+
+def test_immport_compatible_names(shared_data: Path):
+    rows = [r for r in table(shared_data / "markers" / "pnn_pns_examples.tsv") if r["pnn_reported"] != "pnn_reported"]
+    exact = 0
+    for row in rows:
+        found = (immport_name(row["pnn_reported"]), immport_name(row["pns_reported"]))
+        exact += found == (row["pnn_preferred"], row["pns_preferred"])
+        if found != (row["pnn_preferred"], row["pns_preferred"]):
+            print("differs:", row["pns_reported"], "|", found[1], "|", row["pns_preferred"])
+    print(f"--naming immport: {exact} of {len(rows)} exact ({100 * exact / len(rows):.1f} %)")
+    assert exact / len(rows) >= 0.95
+
+
+@pytest.mark.parametrize("release", ["DR20", "DR24", "DR27", "DR29", "DR32"])
+def test_analytes_of_all_releases(shared_data: Path, release: str):
+    analytes = read_analytes([shared_data / "immport" / "tab" / f"SDY514-{release}_Tab.zip"])
+    found = [analytes.accession([name]) for name in ("CD4", "CD3", "HLA-DR", "IL-17A", "CCR7")]
+    print(f"{release}: {len(analytes.by_antigen)} antigens with an accession, {len(analytes.by_key)} new names")
+    assert found == ["ANA41", "ANA809", "ANA812", "ANA133", "ANA37"]
+    assert analytes.accession(["CD45"]) == ""
+    assert len(analytes.by_antigen) > 450
+
+
+def test_reagents_name_the_channels_of_sdy139(shared_data: Path):
+    """Its FCS files name detectors only; the panel is in the reagents."""
+    with immport.open_store(":memory:") as store:
+        store.load([shared_data / "immport" / "tab" / "SDY139-DR25_Tab.zip"])
+        stains = by_file(staining.file_reagents(store.connection))
+        channels = sorted({name[1] for name in staining.channel_names(store.connection)})
+        assert staining.is_mouse(store.connection)
+    found = {
+        (pnn, reading.antigen)
+        for stain in set(stains.values())
+        for pnn in channels
+        if (reading := read_reagents(pnn, parse_channel(pnn, pnn), stain)).role == "marker"
+    }
+    print(f"SDY139: {sorted(found)}")
+    assert {
+        ("Violet B 450/50-A", "CD4"),
+        ("Red A 780/60-A", "CD44"),
+        ("Blue A 780/60-A", "PD-1"),
+        ("Blue B 670LP-A", "B220"),
+    } <= found
+
+
+@pytest.mark.parametrize("study", ["SDY144-DR28", "SDY180-DR29", "SDY364-DR29", "SDY372-DR29", "SDY514-DR32"])
+def test_names_of_immport_beside_ours(shared_data: Path, study: str):
+    """Every disagreement has a reason, and none is that ours is not understood, but for ImmPort's own typo."""
+    with immport.open_store(":memory:") as store:
+        store.load([shared_data / "immport" / "tab" / f"{study}_Tab.zip"])
+        names = compare(staining.channel_names(store.connection))
+    differing = names[~names["agrees"]]
+    reasons = differing.groupby("reason")["n_files"].sum().sort_values(ascending=False)
+    print(f"{study}: {len(names) - len(differing)} of {len(names)} names agree;", reasons.to_dict())
+    assert not differing["reason"].eq("").any()
+    assert not differing["reason"].eq("not understood here").any()

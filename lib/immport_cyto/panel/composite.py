@@ -9,7 +9,6 @@ from immport_cyto.panel.suggest import near_reporter
 from immport_cyto.panel.vocabulary import STATE, Antigen, Isotope, load
 
 _CD = re.compile(r"^cd(\d+)([a-z]*)$")
-_EXCLUDED = frozenset({"CD235", "CD235a", "CD235ab", "CD61", "CD41", "CD41/61", "CD45", "CD66b", "Ter119", "CD71"})
 _NOT_ADDED = frozenset({"1", "2", "6", "9"})  # counters, as in CD86-2
 _CHANGES_TARGET = frozenset(
     {
@@ -132,9 +131,7 @@ def _decide(
         return Composite((entries[0],), "marker", rule, confidence, tuple(modifiers))
     joined = [s.strip() for s in separators[1:]]
     family = rule == "letters after one stem"
-    two_on_one_label = (
-        len(entries) == 2 and all(s == "_" for s in joined) and not {e.name for e in entries} <= _EXCLUDED
-    )
+    two_on_one_label = len(entries) == 2 and all(s == "_" for s in joined)
     function = all(entry.marker_class == STATE for entry in entries)  # IL-4/IL-13 is no dump
     role = "marker" if family or two_on_one_label or function else "dump"
     if role == "dump" and rule == "antigen and reporter":

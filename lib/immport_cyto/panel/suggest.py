@@ -1,7 +1,6 @@
 """Suggestions for a name that is not known: near names of the vocabulary, never taken without asking."""
 
 import re
-from difflib import SequenceMatcher
 from functools import lru_cache
 
 from immport_cyto.panel._text import key
@@ -15,6 +14,8 @@ _REPORTER_NEAR = 0.8
 @lru_cache(maxsize=4096)
 def suggestions(text: str, limit: int = 5) -> tuple[str, ...]:
     """Preferred names of the antigens whose spelling is nearest to a part of the text, best first."""
+    from difflib import SequenceMatcher
+
     pieces = [key(text), *(key(part) for part in re.split(r"[\s_;,/|+()-]+", text)[:6])]
     scores: dict[str, float] = {}
     for piece in dict.fromkeys(p for p in pieces if 2 < len(p) <= _LONGEST):
@@ -35,6 +36,8 @@ def suggestions(text: str, limit: int = 5) -> tuple[str, ...]:
 @lru_cache(maxsize=4096)
 def near_reporter(name: str) -> bool:
     """Whether a key is a misspelt fluorochrome (``perpcp``) and not near any antigen."""
+    from difflib import SequenceMatcher
+
     if not 4 <= len(name) <= _LONGEST or suggestions(name):
         return False
     return any(
