@@ -19,7 +19,7 @@ from immport_cyto.cluster.som import Codebook, Scaling
 from immport_cyto.cluster.source import array_part
 
 HERE = Execution()
-DIGESTS = ["2156ea5a4d49d18d", "c2219b2a78e05f2d", "0f867d1c36aad3c3"]
+DIGESTS = ["2156ea5a4d49d18d", "146f2a881638556f", "0f867d1c36aad3c3"]
 
 
 def plain(codes, distance="euclidean") -> Codebook:
@@ -153,23 +153,21 @@ def test_node_sums_are_the_sums_of_the_nodes_for_any_number_of_threads():
     assert np.array_equal(sums, threaded[0])
 
 
-def test_a_lloyd_epoch_is_a_step_of_k_means(monkeypatch):
+def test_a_lloyd_epoch_is_a_step_of_k_means():
     rng = np.random.default_rng(4)
     X = rng.normal(0, 1, (2000, 4)).astype(np.float32)
     book = plain(X[:9].copy())
-    monkeypatch.setattr(som, "BATCH_RADII", (0.0,))
-    moved = som.batch([array_part(X)], book, (3, 3), HERE)
+    moved = som.batch_epoch([array_part(X)], book, (3, 3), 0.0, HERE)
     nodes, _ = som.assign(array_part(X), book, list("abcd"), HERE)
     expected = np.array([X[nodes == k].mean(axis=0, dtype=np.float64) for k in range(9)])
     np.testing.assert_allclose(moved.codes, expected, rtol=1e-6)
 
 
-def test_a_batch_epoch_weights_by_the_distance_on_the_grid(monkeypatch):
+def test_a_batch_epoch_weights_by_the_distance_on_the_grid():
     rng = np.random.default_rng(5)
     X = rng.normal(0, 1, (2000, 4)).astype(np.float32)
     book = plain(X[:12].copy())
-    monkeypatch.setattr(som, "BATCH_RADII", (1.3,))
-    moved = som.batch([array_part(X)], book, (3, 4), HERE)
+    moved = som.batch_epoch([array_part(X)], book, (3, 4), 1.3, HERE)
     sums, counts = som.node_sums([array_part(X)], book, HERE)
     weight = np.exp(-(som.grid_distance((3, 4)) ** 2) / (2 * 1.3**2))
     np.testing.assert_allclose(moved.codes, weight @ sums / (weight @ counts)[:, None], rtol=1e-5, atol=1e-6)

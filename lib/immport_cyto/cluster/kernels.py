@@ -85,8 +85,8 @@ def train_online(X, order, offset, inverse, codes, metric, apart, tile_apart, ra
     """Move `codes` in place by FlowSOM's online rule over the events ``X[order]``.
 
     Step t of T: the radius is ``radius (1 - t / T)``, 0.5 once below 1; the rate falls linearly; each node
-    within the radius of the winner (on the grid) moves by rate x (event - code). `apart` has the distances on the
-    grid, nodes x padded nodes, `tile_apart` the smallest of them per tile.
+    within the radius of the winner (on the grid) moves by rate x (event - code). `apart` (uint16) has the distances on
+    the grid, nodes x padded nodes, `tile_apart` the smallest of them per tile.
     """
     rows, x = np.empty((AHEAD, X.shape[1]), np.float32), np.zeros(codes.shape[1], np.float32)
     n_nodes, n_tiles = tile_apart.shape
@@ -107,7 +107,7 @@ def train_online(X, order, offset, inverse, codes, metric, apart, tile_apart, ra
                 for d in range(X.shape[1]):
                     codes[tile, d, lane] += rate * (x[d] - codes[tile, d, lane])
                 continue
-            whole = np.float32(np.floor(reach))  # distances on the grid are whole numbers
+            whole = np.int64(reach)  # distances on the grid are whole numbers
             for tile in range(n_tiles):
                 if tile_apart[winner, tile] <= whole:
                     pull(x, codes, tile, apart, winner, whole, rate)

@@ -20,8 +20,8 @@ LANES = 16
 CHAINS = 4
 """Sums of a distance: markers d, d + 4, d + 8, ... add up in one, so that an addition need not wait for the last."""
 
-_FLOAT, _INT = ir.FloatType(), ir.IntType(32)
-_FLOATS, _INTS = ir.VectorType(_FLOAT, LANES), ir.VectorType(_INT, LANES)
+_FLOAT, _INT, _SHORT = ir.FloatType(), ir.IntType(32), ir.IntType(16)
+_FLOATS, _INTS, _SHORTS = (ir.VectorType(kind, LANES) for kind in (_FLOAT, _INT, _SHORT))
 
 Value = Any
 Step = Callable[[Any, Value, Value, Value], Value]
@@ -163,7 +163,7 @@ nearest_cosine = _nearest((_product, _length), _add, _minus_cosine)
 
 
 def _pull(typingctx, x, codes, tile, apart, winner, reach, rate):  # type: ignore[no-untyped-def]
-    """Move the codes of a tile by ``rate (x - code)`` where ``apart[winner, node]`` is at most `reach`."""
+    """Move the codes of a tile by ``rate (x - code)`` where ``apart[winner, node]`` (uint16) is at most `reach`."""
 
     def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Value:
         x, codes, apart = (context.make_array(signature.args[i])(context, b, arguments[i]) for i in (0, 1, 3))
@@ -171,8 +171,9 @@ def _pull(typingctx, x, codes, tile, apart, winner, reach, rate):  # type: ignor
         _, markers, _ = cgutils.unpack_tuple(b, codes.shape)
         _, width = cgutils.unpack_tuple(b, apart.shape)
         tiles = b.sdiv(width, ir.Constant(width.type, LANES))
-        distance = b.load(_row(b, apart.data, b.add(b.mul(winner, tiles), tile)), align=4)
-        near = b.fcmp_ordered("<=", distance, _spread(b, reach, _FLOATS))
+        first = b.mul(b.add(b.mul(winner, tiles), tile), ir.Constant(tile.type, LANES))
+        distance = b.load(b.bitcast(b.gep(apart.data, [first]), _SHORTS.as_pointer()), align=2)
+        near = b.icmp_unsigned("<=", distance, _spread(b, b.trunc(reach, _SHORT), _SHORTS))
         weight = b.select(near, _spread(b, rate, _FLOATS), _all(_FLOATS, 0.0))
         with cgutils.for_range(b, markers) as marker:
             value = _spread(b, b.load(b.gep(x.data, [marker.index])), _FLOATS)

@@ -8,15 +8,19 @@ import numpy as np
 
 from immport_cyto.cluster._jit import njit
 
+GONE = 1e300
+"""Distance of a group to itself, and to groups that were joined to another."""
+
 
 @njit
-def _nearest_group(distance, alive, i):  # type: ignore[no-untyped-def]
-    """The group nearest to `i`, the first of equals, or -1."""
-    nearest = -1
-    for j in range(distance.shape[0]):
-        if alive[j] and j != i and (nearest < 0 or distance[i, j] < distance[i, nearest]):
-            nearest = j
-    return nearest
+def _first_smallest(values):  # type: ignore[no-untyped-def]
+    smallest = values[0]
+    for i in range(values.shape[0]):
+        smallest = min(smallest, values[i])
+    first = 0
+    while values[first] != smallest:
+        first += 1
+    return first
 
 
 @njit
@@ -28,19 +32,18 @@ def cut_average_linkage(distance, ks, labels):  # type: ignore[no-untyped-def]
     """
     n = distance.shape[0]
     size, group, alive = np.ones(n), np.arange(n), np.ones(n, np.bool_)
-    nearest = np.empty(n, np.int64)
+    nearest, apart = np.empty(n, np.int64), np.empty(n)
     for i in range(n):
-        nearest[i] = _nearest_group(distance, alive, i)
+        distance[i, i] = GONE
+        nearest[i] = _first_smallest(distance[i])
+        apart[i] = distance[i, nearest[i]]
     groups, at = n, 0
     while at < ks.shape[0]:
         if ks[at] >= groups:
             labels[at] = group
             at += 1
             continue
-        one = -1
-        for i in range(n):
-            if alive[i] and (one < 0 or distance[i, nearest[i]] < distance[one, nearest[one]]):
-                one = i
+        one = _first_smallest(apart)
         kept, gone = min(one, nearest[one]), max(one, nearest[one])
         alive[gone] = False
         for k in range(n):
@@ -49,17 +52,15 @@ def cut_average_linkage(distance, ks, labels):  # type: ignore[no-untyped-def]
             if alive[k] and k != kept:
                 joined = size[kept] * distance[kept, k] + size[gone] * distance[gone, k]
                 distance[kept, k] = distance[k, kept] = joined / (size[kept] + size[gone])
+            distance[k, gone] = distance[gone, k] = GONE
         size[kept] += size[gone]
         groups -= 1
-        if groups == 1:
-            continue
+        apart[gone] = GONE
         for k in range(n):
-            if not alive[k]:
-                continue
-            if k == kept or nearest[k] == kept or nearest[k] == gone:
-                nearest[k] = _nearest_group(distance, alive, k)
-            elif distance[k, kept] < distance[k, nearest[k]]:  # by rounding only
-                nearest[k] = kept
+            # the last of these only by rounding: a mean is not smaller than the smaller of two
+            if alive[k] and (k == kept or nearest[k] == kept or nearest[k] == gone or distance[k, kept] < apart[k]):
+                nearest[k] = _first_smallest(distance[k])
+                apart[k] = distance[k, nearest[k]]
 
 
 @njit
@@ -69,16 +70,21 @@ def count_together(distance, chosen, ks, drawn, together):  # type: ignore[no-un
     `drawn` (n x n) counts the draws with both nodes, ``together[i]`` (n x n) those of them in which they are in one of
     ``ks[i]`` groups; `ks` fall.
     """
-    size = chosen.shape[1]
+    n, size = distance.shape[0], chosen.shape[1]
     part, labels = np.empty((size, size)), np.empty((ks.shape[0], size), np.int64)
     for nodes in chosen:
+        group = np.zeros(n, np.uint16)  # 0: not drawn
         for a in range(size):
             for b in range(size):
                 part[a, b] = distance[nodes[a], nodes[b]]
-                drawn[nodes[a], nodes[b]] += 1
+            group[nodes[a]] = 1
+        for a in nodes:
+            for b in range(n):
+                drawn[a, b] += group[b]
         cut_average_linkage(part, ks, labels)
         for i in range(ks.shape[0]):
             for a in range(size):
-                for b in range(size):
-                    if labels[i, a] == labels[i, b]:
-                        together[i, nodes[a], nodes[b]] += 1
+                group[nodes[a]] = labels[i, a] + 1
+            for a in nodes:
+                for b in range(n):
+                    together[i, a, b] += group[a] == group[b]

@@ -239,7 +239,7 @@ class FlowSOM:
                 grid=self.grid, distance=self.distance, rlen=self.rlen, max_steps=self.max_steps, engine=self.engine,
                 rng=map_rng, execution=execution,
             )  # fmt: skip
-            content = node_content(parts, book, names, execution, labels=labels)
+            content = node_content(parts, book, names, execution, labels=labels, checked=pool is parts)
         self.warnings_ = [
             f"marker {name} has the same value in all events and does not influence the clusters"
             for name, constant in zip(names, moments.constant, strict=True)

@@ -46,9 +46,17 @@ class _Found:
 
 
 def node_content(
-    parts: Sequence[Part], book: Codebook, markers: Sequence[str], execution: Execution, *, labels: bool = False
+    parts: Sequence[Part],
+    book: Codebook,
+    markers: Sequence[str],
+    execution: Execution,
+    *,
+    labels: bool = False,
+    checked: bool = False,
 ) -> NodeContent:
     """Map all events and describe the nodes; with `labels` the node of each event is kept too.
+
+    `checked` says that the values of all events were found to be usable.
 
     Raises
     ------
@@ -64,7 +72,8 @@ def node_content(
         tiled = som.tile(book.codes)
         nodes, distances = np.empty(chunk.n_events, np.int32), np.empty(chunk.n_events, np.float32)
         for start, X in chunk.blocks():
-            check_block(X, start, chunk.part.name, markers)
+            if not checked:
+                check_block(X, start, chunk.part.name, markers)
             block = slice(start - chunk.start, start - chunk.start + len(X))
             som.nearest(X, book, tiled, nodes[block], distances[block])
         counts, kept = np.zeros(n_nodes, np.int64), np.empty(len(nodes), np.bool_)

@@ -8,8 +8,8 @@ online
     steps, rlen x events, is capped, and they take their events from a sample: on large data the learning curve is
     flat long before.
 batch
-    All events per epoch; statistics per chunk of events are added in float64 in a fixed order, so any number of
-    threads or processes gives the same bits. Starts from a short online phase on a sample.
+    A shorter online phase on a sample, then epochs over all events, whose statistics per chunk are added in float64 in
+    a fixed order, so any number of threads or processes gives the same bits.
 minisom
     The MiniSom package, for comparison.
 """
@@ -30,9 +30,10 @@ DISTANCES = ("euclidean", "manhattan", "chebyshev", "cosine")
 RATE_FIRST, RATE_LAST = 0.05, 0.01
 SAMPLE = 2**19
 """Most events that the steps of the online rule are drawn from."""
-BATCH_RADII = (2.0, 1.66, 1.32, 0.98, 0.64, 0.3, 0.0, 0.0, 0.0, 0.0)
+BATCH_WARM_UP = 400_000
+"""Most steps of the online rule before the epochs of the batch engine."""
+BATCH_RADII = (0.3, 0.0)
 """Radius of the Gaussian neighbourhood per epoch of the batch engine; 0 is a plain Lloyd step."""
-BATCH_WARM_UP = 100_000
 MINISOM_STEPS = 100_000
 
 
@@ -136,7 +137,10 @@ def train(
     if engine == "minisom":
         return Codebook(_minisom(scaling.apply(sample)[order], start, grid, distance), scaling, distance)
     book = online(sample, order, Codebook(start, scaling, distance), grid)
-    return batch(parts, book, grid, execution) if engine == "batch" else book
+    if engine == "batch":
+        for radius in BATCH_RADII:
+            book = batch_epoch(parts, book, grid, radius, execution)
+    return book
 
 
 def online(X: Float32, order: NDArray[np.int64], book: Codebook, grid: tuple[int, int]) -> Codebook:
@@ -147,7 +151,7 @@ def online(X: Float32, order: NDArray[np.int64], book: Codebook, grid: tuple[int
     tiled = tile(book.codes)
     distance = grid_distance(grid)
     n = len(distance)
-    apart = np.full((n, len(tiled) * LANES), np.inf, np.float32)
+    apart = np.full((n, len(tiled) * LANES), 2**16 - 1, np.uint16)
     apart[:, :n] = distance
     nearest = apart.reshape(n, -1, LANES).min(axis=2)
     radius = float(np.quantile(distance, 0.67))
@@ -157,24 +161,23 @@ def online(X: Float32, order: NDArray[np.int64], book: Codebook, grid: tuple[int
     return Codebook(untile(tiled, *book.codes.shape), book.scaling, book.distance)
 
 
-def batch(parts: Sequence[Part], book: Codebook, grid: tuple[int, int], execution: Execution) -> Codebook:
-    """The codes after the epochs of the batch engine over all events of `parts`."""
+def batch_epoch(
+    parts: Sequence[Part], book: Codebook, grid: tuple[int, int], radius: float, execution: Execution
+) -> Codebook:
+    """Codes as means of the events near them on the grid, weighted by a Gaussian; at radius 0 of their own events."""
     from immport_cyto.cluster import kernels
 
-    squared = grid_distance(grid) ** 2
-    for radius in BATCH_RADII:
-        sums, counts = node_sums(parts, book, execution)
-        if radius:
-            # rounded, because the last bit of an exponential is not the same on every machine
-            weight = np.round(np.exp(-squared / (2.0 * radius**2)), 9)
-            total, share = np.zeros_like(sums), np.zeros_like(counts)
-            kernels.smooth(weight, sums, counts, total, share)
-            sums, counts = total, share
-        filled = counts > 0
-        codes = book.codes.copy()
-        codes[filled] = (sums[filled] / counts[filled, None]).astype(np.float32)
-        book = Codebook(codes, book.scaling, book.distance)
-    return book
+    sums, counts = node_sums(parts, book, execution)
+    if radius:
+        # rounded, because the last bit of an exponential is not the same on every machine
+        weight = np.round(np.exp(-(grid_distance(grid) ** 2) / (2.0 * radius**2)), 9)
+        total, share = np.zeros_like(sums), np.zeros_like(counts)
+        kernels.smooth(weight, sums, counts, total, share)
+        sums, counts = total, share
+    filled = counts > 0
+    codes = book.codes.copy()
+    codes[filled] = (sums[filled] / counts[filled, None]).astype(np.float32)
+    return Codebook(codes, book.scaling, book.distance)
 
 
 def node_sums(
