@@ -39,6 +39,8 @@ SAMPLES_OF_RESULTS = {
     "mbaa_results": "mbaa", "pcr_results": "qrt-pcr", "rna_seq_results": "rna_sequencing",
     "virus_neutralization_results": "virus_neutralization|neutralizing_antibody_titer",
 }  # fmt: skip
+# no rule of ImmPort: a share outside of 0 to 100 or a negative count is a mistake
+STATISTIC, STATISTIC_UNIT = "Population Statistic (count, percentile, etc)", "Population Stat Unit Reported"
 FCS_ONLY = {"flow_cytometry": ".Fcs Result File"}
 
 
@@ -406,6 +408,8 @@ def write_rules(blocks: list[Block], pages: dict[str, Page]) -> None:
         if block.template in SAMPLES_OF_RESULTS:
             tokens = f"Expsample ID;{SAMPLES_OF_RESULTS[block.template]}"
             rows[block.template, "", "post", "check-result-schema-for-accession", tokens, ""] = None
+        if STATISTIC in block.names:
+            rows[block.template, "", "post", "check-statistic", f"{STATISTIC};{STATISTIC_UNIT}", ""] = None
         if "ImmPort Template?" in block.names and "Result File Name" in block.names:
             rows[
                 block.template, "", "pre", "check-immport-template", "Result File Name", "ImmPort Template? is Yes"

@@ -156,6 +156,9 @@ def test_heads_and_rows(tmp_path, content, expected):
 
 
 def test_a_column_of_a_newer_schema_is_no_error(tmp_path):
+    """It may be what an older one is called now; where nothing is new, what is missing is missing."""
+    gone = validated(tmp_path, HEAD.replace("3.33", "3.40") + COLUMNS.replace("\tName", "") + "\tp-1\tp.pdf\t\tAssay\n")
+    assert [(f.column, f.rule) for f in gone.errors] == [("Name", "column-missing")]
     content = HEAD.replace("3.33", "3.40") + COLUMNS.replace("Type", "Type Reported") + ROW
     report = validated(tmp_path, content)
     assert report.errors == []

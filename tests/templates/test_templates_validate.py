@@ -117,6 +117,9 @@ BROKEN = [
     (("flow_cytometry", "Expsample ID", 0), "ES12", "values-not-equal", "error", ""),
     (("reagent_sets", "Reagent ID(s)", 0), "set-1", "not-equal-to-value", "error", ""),
     (("fcm_derived_data", "Gating Definition Reported", 0), "CD3+, CD4- CD45RA++", None, None, None),
+    (("fcm_derived_data", STATISTIC, 0), "-3", "check-statistic", "warning", ""),
+    (("fcm_derived_data", STATISTIC, 0), "100.5", "check-statistic", "warning", ""),
+    (("fcm_derived_data", STATISTIC, 0), "100", None, None, None),
     (("fcm_derived_data", "Gating Definition Reported", 0), "the T cells", "check-population-markers", "warning", ""),
 ]  # fmt: skip
 
@@ -327,6 +330,18 @@ def test_nothing_to_validate(tmp_path):
         templates.validate(tmp_path)
     with pytest.raises(PackageError, match="no such file or folder; check the path"):
         templates.validate(tmp_path / "none")
+
+
+def test_the_same_row_twice(tmp_path):
+    """Results have no key of their own; protocols have one, so that a second row is an error."""
+    package = upload.package()
+    package["fcm_derived_data"].blocks[""] = pd.concat([package["fcm_derived_data"].frame] * 2, ignore_index=True)
+    report = templates.validate(upload.write(package, tmp_path), privacy=False)
+    twice = [f for f in report.findings if f.rule == "row-twice"]
+    assert [(f.file, f.row, f.severity) for f in twice] == [
+        ("FCM_Derived_data.txt", 6, "warning"), ("FCM_Derived_data.txt", 7, "warning"),
+    ]  # fmt: skip
+    assert twice[0].message == "the row is the same as row 4; delete one"
 
 
 def test_a_template_without_rows(tmp_path):

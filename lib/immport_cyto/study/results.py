@@ -28,7 +28,7 @@ def finish(
     import pandas as pd
 
     from immport_cyto import population, report
-    from immport_cyto.immport.templates.privacy import check_tables, summarize
+    from immport_cyto.immport.templates.sharing import check_tables, summarize
 
     config, out = state.config, state.out
 

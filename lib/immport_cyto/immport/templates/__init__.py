@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from immport_cyto.immport.templates.definitions import names, template, versions, vocabulary
     from immport_cyto.immport.templates.filling import derived_data, experiment_samples, reagents, set_values
     from immport_cyto.immport.templates.findings import FINDINGS, Finding
-    from immport_cyto.immport.templates.privacy import PrivacyReport, check_privacy, check_tables, summarize
+    from immport_cyto.immport.templates.sharing import PrivacyReport, check_privacy, check_tables, summarize
     from immport_cyto.immport.templates.validation import Report, validate
     from immport_cyto.immport.templates.writing import Filled, empty, read, write
 
@@ -33,10 +33,10 @@ _HOME = {
     "set_values": "filling",
     "FINDINGS": "findings",
     "Finding": "findings",
-    "PrivacyReport": "privacy",
-    "check_privacy": "privacy",
-    "check_tables": "privacy",
-    "summarize": "privacy",
+    "PrivacyReport": "sharing",
+    "check_privacy": "sharing",
+    "check_tables": "sharing",
+    "summarize": "sharing",
     "Report": "validation",
     "validate": "validation",
     "Filled": "writing",

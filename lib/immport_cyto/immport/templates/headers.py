@@ -77,11 +77,12 @@ def _note(sheet: Sheet, block: Block, rule: str, header: str, row: int, text: st
 
 def _missing(sheet: Sheet, block: Block, found: Sequence[GridColumn], row: int) -> None:
     there = {id(c.column) for c in found}
+    may_be_renamed = sheet.is_newer and any(c.column is None for c in found)
     for column in block.columns:
         if id(column) in there:
             continue
         needed = column.required or bool(column.when) or column.kind == "separator"
-        is_error = needed and not sheet.is_newer
+        is_error = needed and not may_be_renamed
         sheet.add(
             "column-missing", f"the column {column.name!r} is missing; add it{'' if needed else ', it may be empty'}",
             severity="error" if is_error else "warning", row=row, column=column.name, block=block.name,

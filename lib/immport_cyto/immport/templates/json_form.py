@@ -123,8 +123,8 @@ def _column(sheet: Sheet, block: Block, column: Column, records: Sequence[Mappin
             found.append(";".join(_text(v) for v in value))
             continue
         wrong = isinstance(value, (dict, list, bool))
-        number_as_text = column.kind in _NUMBERS and isinstance(value, str) and value.strip()
-        if wrong or number_as_text:
+        is_text = isinstance(value, str) and value.strip() and (column.kind in _NUMBERS or column.is_list)
+        if wrong or is_text:
             expected = "a list" if column.is_list else "a number" if column.kind in _NUMBERS else "text"
             message = f"{column.json!r} must be {expected} in the JSON form"
             sheet.add(

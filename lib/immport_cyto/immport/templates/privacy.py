@@ -6,30 +6,20 @@ value.
 """
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
 
-from immport_cyto.exceptions import FCSError
-from immport_cyto.immport.package import Limits
 from immport_cyto.immport.templates.cells import PRIVACY
 from immport_cyto.immport.templates.definitions import Column, vocabulary
 from immport_cyto.immport.templates.entities import is_accession
 from immport_cyto.immport.templates.findings import Finding, Severity
-from immport_cyto.immport.templates.members import LIMITS, Member, copy_of, find_members
-from immport_cyto.immport.templates.reading import is_template, read_sheet
 from immport_cyto.immport.templates.sheets import Grid, Sheet
-from immport_cyto.immport.values import TOP_CODE_YEARS, age_years, number
-
-if TYPE_CHECKING:
-    import pandas as pd
+from immport_cyto.immport.values import TOP_CODE_YEARS, age_years
 
 AGE, DATE, FILE_NAME, FCS, IDENTIFIER, LOCATION = (
     "privacy-age", "privacy-date", "privacy-file-name", "privacy-fcs-keyword", "privacy-identifier", "privacy-location",
 )  # fmt: skip
-_TEXTS = {
+TEXTS = {
     AGE: "an age above 89 must not be shared; give 90, which stands for 90 and more",
     DATE: "the text holds a date; give days after the study's time zero instead",
     FILE_NAME: "the name of the file holds a date or a name; rename the file (fcs deidentify does)",
@@ -40,7 +30,7 @@ _TEXTS = {
 _PERSONAL = ("subject", "biosample", "expsample", "control_sample")
 _DEMOGRAPHIC = ("subjecthumans", "subjectanimals", "biosamples", "labtests")
 _OF_BIOSAMPLE = re.compile(r"^(Biosample |Subtype$|Type$|Study Time )")
-_AGE_COLUMNS = {
+AGE_COLUMNS = {
     "Min Subject Age": "Age Unit", "Max Subject Age": "Age Unit", "Age At Onset Reported": "Age At Onset Unit Reported",
     "MIN_SUBJECT_AGE": "AGE_UNIT", "MAX_SUBJECT_AGE": "AGE_UNIT", "AGE_REPORTED": "AGE_UNIT",
 }  # fmt: skip
@@ -107,27 +97,6 @@ class Identifiers:
         )
 
 
-@dataclass
-class PrivacyReport:
-    """What was found in files that are to be shared.
-
-    Attributes
-    ----------
-    n_files
-        Files that were looked into.
-    skipped
-        Files that are neither text nor FCS.
-    n_identifiers, n_short
-        IDs that were looked for, and those that are too short for that.
-    """
-
-    findings: list[Finding] = field(default_factory=list)
-    n_files: int = 0
-    skipped: list[str] = field(default_factory=list)
-    n_identifiers: int = 0
-    n_short: int = 0
-
-
 def has_date(text: str, *, is_file: bool = False) -> bool:
     """Whether a text holds a date; in the name of a file those of six digits count too.
 
@@ -169,7 +138,7 @@ def check_sheets(sheets: Sequence[Sheet], *, for_upload: bool) -> dict[tuple[str
     for sheet in sheets:
         collect(sheet, identifiers)
     return {
-        (sheet.file, number): list(_check_grid(sheet, grid, identifiers, for_upload))
+        (sheet.file, number): list(check_grid(sheet, grid, identifiers, for_upload))
         for sheet in sheets
         for number, grid in enumerate(sheet.grids)
     }
@@ -183,7 +152,8 @@ def collect(sheet: Sheet, identifiers: Identifiers) -> None:
                 identifiers.add(grid.data[place], column.column.defines)
 
 
-def _check_grid(sheet: Sheet, grid: Grid, identifiers: Identifiers, for_upload: bool) -> Iterator[Placed]:
+def check_grid(sheet: Sheet, grid: Grid, identifiers: Identifiers, for_upload: bool) -> Iterator[Placed]:
+    """Findings on one grid, with row, stage and column to sort by."""
     assert sheet.template is not None  # noqa: S101 - only sheets with a template have grids
     weak: Severity = "warning" if for_upload else "error"
     entities = {e for c in grid.columns if c.column for e in (c.column.defines, c.column.references)}
@@ -194,8 +164,8 @@ def _check_grid(sheet: Sheet, grid: Grid, identifiers: Identifiers, for_upload: 
         if definition is None or definition.defines or definition.references or definition.kind == "separator":
             continue
         values = grid.data[place]
-        units = grid.values(_AGE_COLUMNS.get(definition.name, ""))
-        is_age = definition.name in _AGE_COLUMNS
+        units = grid.values(AGE_COLUMNS.get(definition.name, ""))
+        is_age = definition.name in AGE_COLUMNS
         checks = _checks(definition, sheet.template.name, identifiers, weak)
         if not checks and not is_age:
             continue
@@ -210,7 +180,7 @@ def _check_grid(sheet: Sheet, grid: Grid, identifiers: Identifiers, for_upload: 
                 found = [*found, (AGE, "error")]
             for rule, severity in found:
                 row = grid.row(place, index)
-                text = _TEXTS[rule]
+                text = TEXTS[rule]
                 yield index, PRIVACY, place, Finding(
                     sheet.file, grid.block.name, row, column.name, severity, rule, text
                 )  # fmt: skip
@@ -221,237 +191,13 @@ def _checks(column: Column, template: str, identifiers: Identifiers, weak: Sever
     if column.name == "Subject Location":
         return [(LOCATION, "error", is_below_state)]
     if column.kind == "file":
-        return [(FILE_NAME, weak, _file_has_date), (IDENTIFIER, weak, identifiers.are_in)]
+        return [(FILE_NAME, weak, file_has_date), (IDENTIFIER, weak, identifiers.are_in)]
     if column.vocabulary or column.kind not in ("text", "amount"):
         return []
     is_demographic = template in _DEMOGRAPHIC or _OF_BIOSAMPLE.match(column.name)
     return [(DATE, "error" if is_demographic else weak, has_date), (IDENTIFIER, weak, identifiers.are_in)]
 
 
-def _file_has_date(text: str) -> bool:
+def file_has_date(text: str) -> bool:
+    """Whether the name of a file, or of one of several, holds a date."""
     return any(has_date(part.strip(), is_file=True) for part in text.split(";"))
-
-
-# tables ---------------------------------------------------------------------------------------------------------------
-
-
-def check_tables(frames: "Mapping[str, pd.DataFrame]", identifiers: Collection[str] = ()) -> list[Finding]:
-    """Findings on tables that are to be shared, such as those of a report.
-
-    Parameters
-    ----------
-    frames
-        Tables by their file names.
-    identifiers
-        IDs that users gave to subjects and samples, none of which may be in the tables.
-
-    Returns
-    -------
-    list of Finding
-        In order of the tables, rows and columns; the row is the line of the file, its header being line 1.
-    """
-    ids = Identifiers()
-    ids.add(identifiers, "")
-    found: list[Finding] = []
-    for name, frame in frames.items():
-        known = frame.notna()
-        columns = {
-            str(c): [str(v) if there else "" for v, there in zip(frame[c], known[c], strict=True)] for c in frame
-        }
-        found += _check_table(name, columns, ids)
-    return found
-
-
-def summarize(findings: Iterable[Finding]) -> list[str]:
-    """One sentence per table, column and rule, for the warnings of a report."""
-    counts: dict[tuple[str, str, str], int] = {}
-    for finding in findings:
-        key = finding.file, finding.column, finding.message
-        counts[key] = counts.get(key, 0) + 1
-    return [f"{file}, {column}: {count} rows: {text}" for (file, column, text), count in counts.items()]
-
-
-def _check_table(file: str, columns: Mapping[str, Sequence[str]], identifiers: Identifiers) -> list[Finding]:
-    found: list[tuple[int, int, Finding]] = []
-    is_package = bool(columns) and all(name == name.upper() for name in columns)
-    table = file.rsplit("/", 1)[-1].rsplit(".", 1)[0].lower()
-    of_subjects = not is_package or table in _OF_SUBJECTS
-    for place, (name, values) in enumerate(columns.items()):
-        rules = list(_rules_of_column(name, of_subjects, identifiers, is_package))
-        for rule, wrong in rules:
-            bad = {value for value in set(values) if value and wrong(value)}
-            found += [
-                (index, place, Finding(file, "", index + 2, name, "error", rule, _TEXTS[rule]))
-                for index, value in enumerate(values)
-                if bad and value in bad
-            ]
-        if name in _AGE_COLUMNS or name in ("age_years", "AGE_YEARS"):
-            units = columns.get(_AGE_COLUMNS.get(name, ""), ["Years"] * len(values))
-            found += [
-                (index, place, Finding(file, "", index + 2, name, "error", AGE, _TEXTS[AGE]))
-                for index, (value, unit) in enumerate(zip(values, units, strict=True))
-                if is_too_old(value, unit)
-            ]
-    return [finding for *_, finding in sorted(found, key=lambda item: item[:2])]
-
-
-def _rules_of_column(name: str, of_subjects: bool, identifiers: Identifiers, is_package: bool) -> Iterator[tuple]:
-    lower = name.lower()
-    yield IDENTIFIER, identifiers.are_in
-    if lower == "fcs_header_text":
-        yield FCS, _header_is_personal
-        return
-    if lower in ("file_name", "original_file_name", "fcs_file_name") or (
-        is_package and lower == "name" and not of_subjects
-    ):
-        yield FILE_NAME, _file_has_date
-        return
-    if not of_subjects or lower.endswith(("_accession", "_id")):
-        return
-    if "location" in lower and "finding" not in lower:
-        yield LOCATION, is_below_state
-    yield DATE, _is_dated_text
-
-
-def _header_is_personal(text: str) -> bool:
-    """Whether the keywords of a file, as ImmPort lists them (``KEY=value|KEY=value``), point to a person or a day."""
-    from immport_cyto.fcs import personal
-
-    pairs = (pair.partition("=") for pair in text.split("|"))
-    return any(
-        not personal.is_clean(value)
-        and personal.kind_of(name.strip().upper()) in personal.BLANKED | set(personal.CALENDARS)
-        for name, _, value in pairs
-    )
-
-
-def _is_dated_text(text: str) -> bool:
-    return number(text) is None and has_date(text)
-
-
-# files ----------------------------------------------------------------------------------------------------------------
-
-
-def check_fcs(members: Iterable[Member], *, severity: Severity = "error") -> list[Finding]:
-    """Personal keywords of FCS files, by the check of ``fcs deidentify``; an unreadable file is an error."""
-    from immport_cyto.fcs.deidentify import plan
-
-    found: list[Finding] = []
-    with TemporaryDirectory() as folder:
-        for member in members:
-            try:
-                plans = plan({member.base: copy_of(member, Path(folder))})
-            except FCSError as error:
-                reason = str(error).rsplit("/", 1)[-1]
-                found.append(Finding(member.name, "", None, "", "error", "fcs-unreadable", f"not readable: {reason}"))
-                continue
-            for change in plans[0].changes:
-                if change.segment == "file name":
-                    found.append(Finding(member.name, "", None, "", severity, FILE_NAME, _TEXTS[FILE_NAME]))
-                    continue
-                where = change.keyword or change.segment
-                text = f"the value points to a person or a day ({change.kind}); blank it with fcs deidentify"
-                found.append(Finding(member.name, "", None, where, severity, FCS, text))
-    return found
-
-
-def check_privacy(
-    paths: Iterable[Path | str] | Path | str,
-    *,
-    identifiers: Iterable[Path | str] | Path | str = (),
-    limits: Limits = LIMITS,
-) -> PrivacyReport:
-    """What in files that are to be shared points to a person or a day.
-
-    Parameters
-    ----------
-    paths
-        Folders, zips and files: upload templates, Tab packages, tables, FCS files, and any other text.
-    identifiers
-        Upload packages whose user-defined IDs must not stand anywhere in `paths`. IDs of templates in `paths`
-        themselves are looked for in any case.
-
-    Raises
-    ------
-    PackageError
-        A path is not there, or an archive must not be trusted.
-    """
-    members = find_members([paths] if isinstance(paths, (str, Path)) else list(paths), limits)
-    given = [identifiers] if isinstance(identifiers, (str, Path)) else list(identifiers)
-    ids = Identifiers()
-    for member in find_members(given, limits).files if given else []:
-        _collect_member(member, ids)
-    sheets = {member.name: read_sheet(member) for member in members.files if is_template(member)}
-    for sheet in sheets.values():
-        collect(sheet, ids)
-    report = PrivacyReport(n_identifiers=len(ids.whole), n_short=ids.n_short)
-    for member in members.files:
-        found = _check_member(member, sheets.get(member.name), ids, limits)
-        if found is None:
-            report.skipped.append(member.name)
-        else:
-            report.n_files += 1
-            report.findings += found
-    return report
-
-
-def _check_member(
-    member: Member, sheet: Sheet | None, identifiers: Identifiers, limits: Limits
-) -> list[Finding] | None:
-    """Findings on one file; None where it is neither text nor FCS."""
-    if sheet:
-        found: list[Finding] = []
-        for grid in sheet.grids:
-            placed = sorted(_check_grid(sheet, grid, identifiers, for_upload=False), key=lambda item: item[:3])
-            found += [finding for *_, finding in placed]
-        return found
-    if member.base.lower().endswith((".fcs", ".fcs.gz")):
-        return check_fcs([member])
-    if member.base.lower().endswith(_TEXT_SUFFIXES):
-        return _check_text(member, identifiers, limits)
-    return None
-
-
-def _collect_member(member: Member, identifiers: Identifiers) -> None:
-    """IDs of a template, or of a table with a column of user-defined IDs."""
-    if is_template(member):
-        collect(read_sheet(member), identifiers)
-        return
-    if not member.base.lower().endswith(_TABLE_SUFFIXES):
-        return
-    for name, values in _columns_of(_lines_of(member.content())).items():
-        if name.upper().replace(" ", "_").endswith("USER_DEFINED_ID"):
-            identifiers.add(values, member.base.rsplit(".", 1)[0].lower())
-
-
-def _lines_of(content: bytes) -> list[str]:
-    try:
-        text = content.removeprefix(b"\xef\xbb\xbf").decode("utf-8")
-    except UnicodeDecodeError:
-        text = content.decode("cp1252", errors="replace")
-    return text.replace("\r\n", "\n").split("\n") if "\n" in text else text.split("\r")
-
-
-def _columns_of(lines: Sequence[str]) -> dict[str, list[str]]:
-    """Columns of a table with tabs; nothing where it is none."""
-    header = lines[0].split("\t") if lines else []
-    if len(header) < 2 or len(set(header)) < len(header):
-        return {}
-    rows = [line.split("\t") for line in lines[1:]]
-    while rows and rows[-1] == [""]:
-        rows.pop()
-    rows = [row + [""] * (len(header) - len(row)) for row in rows]
-    return {name: [row[place] for row in rows] for place, name in enumerate(header)}
-
-
-def _check_text(member: Member, identifiers: Identifiers, limits: Limits) -> list[Finding]:
-    lines = _lines_of(member.content(limits))
-    columns = _columns_of(lines) if member.base.lower().endswith(_TABLE_SUFFIXES) else {}
-    if columns:
-        return _check_table(member.name, columns, identifiers)
-    text = _TEXTS[IDENTIFIER]
-    return [
-        Finding(member.name, "", index, "", "error", IDENTIFIER, text)
-        for index, line in enumerate(lines, start=1)
-        if identifiers.inside and identifiers.are_in(line)
-    ]

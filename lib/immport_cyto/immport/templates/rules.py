@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from immport_cyto.immport.templates.conditions import Rows
+from immport_cyto.immport.templates.conditions import NUMBER, Rows
 from immport_cyto.immport.templates.definitions import Rule
 from immport_cyto.immport.templates.entities import Entities, distinct, is_accession
 from immport_cyto.immport.templates.findings import Severity, shown
@@ -202,6 +202,20 @@ def _population_markers(rule: Rule, rows: Rows, _: Context, chosen: Sequence[int
             yield Broken(index, name, text, severity=severity)
 
 
+def _statistic(rule: Rule, rows: Rows, _: Context, chosen: Sequence[int]) -> Iterator[Broken]:
+    """A share outside of 0 to 100, or less than no cells; ImmPort takes them."""
+    name, unit = rule.columns
+    values, units = rows.cells(name), rows.cells(unit)
+    for index in chosen:
+        text = values[index]
+        if not NUMBER.fullmatch(text):
+            continue
+        is_share = units[index].casefold().startswith("percent")
+        if float(text) < 0 or (is_share and float(text) > 100):
+            why = "outside of 0 to 100 percent" if is_share else "less than nothing"
+            yield Broken(index, name, f"{text} is {why}; look at the analysis", severity="warning")
+
+
 @lru_cache(maxsize=65536)
 def unreadable_gates(definition: str) -> str:
     """What cannot be read in a gating definition, or ``""``."""
@@ -226,6 +240,7 @@ _CHECKS: dict[str, Check] = {
     "check-population-markers": _population_markers,
     "check-result-schema-for-accession": _schema_for_accession,
     "check-result-schema-for-result-file": _schema_for_file,
+    "check-statistic": _statistic,
     "check-value-in-entity": _value_in_entity,
     "empty-value": _empty_value,
     "not-equal-to-value": _no_sets,

@@ -18,8 +18,9 @@ from immport_cyto.immport.templates.conditions import Rows
 from immport_cyto.immport.templates.entities import Entities, in_load_order
 from immport_cyto.immport.templates.findings import Finding, Severity, shown, to_frame
 from immport_cyto.immport.templates.members import LIMITS, Member, find_members
-from immport_cyto.immport.templates.privacy import check_fcs, check_sheets
+from immport_cyto.immport.templates.privacy import check_sheets
 from immport_cyto.immport.templates.reading import is_template, read_sheet
+from immport_cyto.immport.templates.sharing import check_fcs
 from immport_cyto.immport.templates.sheets import Grid, Sheet
 
 if TYPE_CHECKING:
@@ -191,6 +192,12 @@ def _keys(sheet: Sheet, grid: Grid, entities: Entities) -> Iterator[_Placed]:
                 row = grid.row(places[0], first[values])
                 text = f"{shown(', '.join(values))} stands in row {row}, too; each row needs {_named(key)} of its own"
                 yield _placed(sheet, grid, index, cells.KEYS, places[0], "key", text)
+    elif not grid.block.name:
+        seen_rows: dict[tuple[str, ...], int] = {}
+        for index, values in enumerate(zip(*grid.data, strict=True)):
+            if seen_rows.setdefault(values, index) != index:
+                text = f"the row is the same as row {grid.rows[seen_rows[values]]}; delete one"
+                yield _placed(sheet, grid, index, cells.KEYS, None, "row-twice", text, severity="warning")
     for place, column in enumerate(grid.columns):
         entity = column.column.defines if column.column else ""
         if not entity or column.name != "User Defined ID":
