@@ -50,7 +50,7 @@ class Stability:
     note
         Why nothing was checked, or how the decision was made.
     bin_time, bin_shift, bin_bad
-        Per bin of events: mean time, channels x bins shift of the mean rank, and whether the bin is bad by signal.
+        Per bin of events: mean time, channels x bins shift of the mean rank, whether a fifth of it is bad by signal.
     rate_time, rate, rate_bad
         Per bin of time: its middle, events per unit of time, and whether it is bad by rate.
     channels
@@ -81,11 +81,11 @@ def check(
 
     A bin of events is bad when the mean rank of any channel is off by more than 0.10 and by more than 5.5 standard
     errors; so is a quarter of a bin, by the same rule. Neighbours are bad when the same channel is off in the same
-    direction by more than 0.05 and 3 standard errors, or, smoothed over 5 bins, by more than 0.02 and 3: a drift begins
-    slowly. One or two bins between bad ones are bad too. A bin of time is bad when its rate differs from the usual
-    (the median over events) by a factor of 1.5 and by 6 Poisson standard errors, its neighbours from 1.2 and 2.5 on; a
-    bin beside a pause is not slow. Where more than a quarter of the bins are off, the factor is 2, and where they still
-    are, there is no usual rate. The edges of a bad part are then put where the events around them fit best.
+    direction by more than 0.05 or, smoothed over 5 bins, 0.03, and by 3 standard errors; before these, where a drift
+    began. One or two bins between bad ones are bad too. A bin of time is bad when its rate is below half or above twice
+    the usual (the median over events) and differs from it by 6 Poisson standard errors, its neighbours from a factor of
+    1.4 and 2.5 standard errors on; a bin beside a pause is not slow, and none is bad when that holds for more than a
+    quarter of the bins. The edges of a bad part are then put where the events around them fit best.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def check(
     channels
         Names of the columns of `signals`.
     shift, rate
-        The limits 0.10 and 1.5; neighbours of a bad bin have half of the first.
+        The limits 0.10 and 2; neighbours of a bad bin have half of the first.
 
     References
     ----------
@@ -116,6 +116,7 @@ def check(
     edges = np.linspace(0, n, n // size + 1).astype(np.int64)
     shifts, bin_bad = _signal_bins(signals, len(channels), order, edges, shift)
     sorted_bad = _sharpen(signals, len(channels), order, edges, bin_bad, size, shift)
+    bin_bad = np.add.reduceat(sorted_bad, edges[:-1], dtype=np.int64) > np.diff(edges) / 5
     rate_edges, counts, rate_bad, usual = _rate_bins(elapsed, rate)
     sorted_bad |= _edges.by_rate(elapsed, rate_edges, rate_bad, usual)
     bad = np.empty(n, dtype=bool)
@@ -123,7 +124,7 @@ def check(
     return Stability(
         bad,
         f"{int(bin_bad.sum())} of {len(bin_bad)} bins unstable by signal, "
-        f"{int(rate_bad.sum())} of {len(counts)} by rate",
+        f"{int(rate_bad.sum())} of {len(counts)} by rate: {int(bad.sum()):,} events",
         True,
         np.add.reduceat(elapsed, edges[:-1]) / np.diff(edges),
         shifts,
