@@ -109,7 +109,24 @@ def test_fits_without_error_are_said(two_panels):
     constant = exact.assign(fraction=0.5)
     row = metacyto.effects(constant, four, "age_years").iloc[0]
     assert np.isnan(row["estimate"])
-    assert row["note"] == "age_years or the outcome does not vary over 4 files"
+    assert row["note"] == "skipped, as by MetaCyto: the outcome does not vary over 4 files"
+    over = metacyto.regression(constant, four, "age_years").iloc[0]
+    assert (np.isnan(over["estimate"]), over["n"], over["note"]) == (True, 4, row["note"])
+    one_sex = metacyto.effects(exact, four.assign(sex="Male"), "age_years + sex").iloc[0]
+    assert one_sex["note"] == "skipped, as by MetaCyto: sex does not vary over 4 files"
+
+
+def test_rows_with_an_empty_cell_are_left_out_before_scaling(two_panels):
+    populations, samples = two_panels
+    populations, samples = populations.iloc[:12].copy(), samples.copy()
+    samples.loc[[0, 5], "age_years"] = np.nan
+    samples.loc[2, "sex"] = ""
+    populations.loc[3, "fraction"] = np.nan
+    found = metacyto.effects(populations, samples).iloc[0]
+    kept = [i for i in range(12) if i not in (0, 2, 3, 5)]
+    alone = metacyto.effects(populations.iloc[kept], samples.iloc[kept]).iloc[0]
+    assert found["n"] == 8
+    assert (found["estimate"], found["se"]) == pytest.approx((alone["estimate"], alone["se"]), rel=1e-12)
 
 
 def test_one_study_keeps_its_result(two_panels):

@@ -351,3 +351,37 @@ def test_earlier_runs_are_read(shared_data, golden):
     theirs = theirs.set_index("label")
     assert set(ours.index) == set(theirs.index)
     assert ours["estimate"].to_numpy() == pytest.approx(theirs.loc[ours.index, "Effect_size"].to_numpy(), rel=1e-10)
+
+
+def test_published_percentages_with_missing_ages(shared_data):
+    """Carr et al.: 241 of 921 ages are missing; rows are left out before the outcome is scaled."""
+    import statsmodels.api as sm
+
+    table = pd.read_csv(shared_data / "metacyto" / "paper" / "Liston_data_%_PBMC.csv")
+    cells = list(table.columns[table.columns.get_loc("B cells") :])
+    assert len(cells) == 20
+    names = [f"{i:04d}" for i in range(len(table))]
+    samples = pd.DataFrame({
+        "file_name": names, "sample_id": names, "study_accession": "Carr", "subject_accession": table["PatientID"],
+        "age_years": table["Ageattimeofsampling.years."], "sex": table["Sex"],
+    })  # fmt: skip
+    populations = pd.concat([
+        pd.DataFrame({
+            "study_accession": "Carr", "panel_id": "Carr", "sample_id": names, "file_name": names,
+            "method": "metacyto", "population": cell, "n_events": None, "n_parent": None, "fraction": table[cell],
+        })
+        for cell in cells
+    ])  # fmt: skip
+    ours = metacyto.regression(populations, samples, "age_years + sex").set_index("population")
+    for cell in cells:
+        used = table[[cell, "Ageattimeofsampling.years.", "Sex"]].dropna()
+        y = (used[cell] - used[cell].mean()) / used[cell].std()
+        x = np.column_stack([np.ones(len(used)), used["Ageattimeofsampling.years."], used["Sex"] == "M"])
+        theirs = sm.OLS(y.to_numpy(), x.astype(float)).fit()
+        row = ours.loc[cell]
+        assert row["n"] == len(used)
+        assert (row["estimate"], row["se"], row["p_value"]) == pytest.approx(
+            (theirs.params[1], theirs.bse[1], theirs.pvalues[1]), rel=1e-8
+        )
+    assert (ours.loc[["naive CD4+ T cells", "naive B cells"], "estimate"] < 0).all()
+    assert (ours.loc[["effector memory CD4+ T cells", "CD8+ T cells", "NK cells"], "estimate"] > 0).all()

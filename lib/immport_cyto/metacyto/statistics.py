@@ -124,11 +124,15 @@ def regression(
     wanted, others = variables(formula, samples, term)
     rows = []
     for name, part in _by_population(data, populations):
-        for label, coefficient in _effects(part, wanted, [*others, STUDY]).items():
-            used = part[np.isfinite(part["value"]) & complete(part, [wanted, *others])]
+        used = _complete_rows(part, [wanted, *others])
+        common = {**_family(part, name, wanted), "omitted": "", "k": used[STUDY].nunique(), "n": len(used)}
+        if reason := _skipped(used, [wanted, *others]):
+            rows.append({**common, "note": reason})
+            continue
+        for label, coefficient in _effects(used, wanted, [*others, STUDY]).items():
             notes = [*_doubts(used, coefficient), "studies are taken as one sample with a shift per study"]
             rows.append({
-                **_family(part, name, label), "omitted": "", "k": used[STUDY].nunique(), "n": coefficient.n,
+                **common, "term": label,
                 "estimate": coefficient.estimate, "se": coefficient.se, "ci_low": coefficient.ci_low,
                 "ci_high": coefficient.ci_high, "p_value": coefficient.p_value, "statistic": coefficient.t,
                 "df": coefficient.df, "estimator": "least squares over all files (MetaCyto)",
@@ -160,21 +164,21 @@ def effects(
     rows: list[dict[str, Any]] = []
     for name, whole in _by_population(data, populations):
         for study, part in whole.groupby(STUDY, sort=True):
-            usable = part[np.isfinite(part["value"]) & complete(part, [wanted, *others])]
+            usable = _complete_rows(part, [wanted, *others])
             common = {
                 **_family(part, name, wanted), "study_accession": str(study), "panel_id": part["panel_id"].iloc[0],
                 "parent": part["parent"].iloc[0], "n": len(usable), "n_subjects": usable["subject_accession"].nunique(),
                 "model": f"least squares of z({parameter}) ~ {' + '.join([wanted, *others])}, each file on its own",
             }  # fmt: skip
-            found = _effects(part, wanted, others)
-            for label, coefficient in found.items():
+            if reason := _skipped(usable, [wanted, *others]):
+                rows.append({**common, "note": reason})
+                continue
+            for label, coefficient in _effects(usable, wanted, others).items():
                 rows.append({
                     **common, "term": label, "estimate": coefficient.estimate, "se": coefficient.se,
                     "ci_low": coefficient.ci_low, "ci_high": coefficient.ci_high, "p_value": coefficient.p_value,
                     "df": coefficient.df, "note": "; ".join(_doubts(usable, coefficient)),
                 })  # fmt: skip
-            if not found:
-                rows.append({**common, "note": f"{wanted} or the outcome does not vary over {len(usable)} files"})
     return tables.conform(pd.DataFrame(rows, columns=list(tables.EFFECTS.column_names)), tables.EFFECTS)
 
 
@@ -239,15 +243,25 @@ def _family(part: "pd.DataFrame", population: str, term: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _effects(part: "pd.DataFrame", wanted: str, others: Sequence[str]) -> dict[str, Coefficient]:
+def _complete_rows(part: "pd.DataFrame", names: Sequence[str]) -> "pd.DataFrame":
+    """Rows without an empty cell among the outcome and the variables; the outcome is z-scored over these."""
+    return part[np.isfinite(part["value"].to_numpy(dtype=np.float64)) & complete(part, names)]
+
+
+def _skipped(used: "pd.DataFrame", names: Sequence[str]) -> str:
+    """Why MetaCyto skips these rows, or an empty text: the outcome and every variable must vary."""
+    constant = next((name for name in ["value", *names] if used[name].nunique() < 2), None)
+    if constant is None:
+        return ""
+    what = "the outcome" if constant == "value" else constant
+    return f"skipped, as by MetaCyto: {what} does not vary over {len(used)} files"
+
+
+def _effects(used: "pd.DataFrame", wanted: str, others: Sequence[str]) -> dict[str, Coefficient]:
     """Coefficients of `wanted`: one for a number, one per level but the first for a text."""
-    values = z_score(part["value"].to_numpy(dtype=np.float64))
-    usable = np.isfinite(values) & complete(part, [wanted, *others])
-    if usable.sum() < 2:
-        return {}
-    rows = part[usable]
-    found = fit(values[usable], columns_of(rows, [wanted, *others]))
-    return {name: found[name] for name in columns_of(rows, [wanted]) if name in found}
+    values = z_score(used["value"].to_numpy(dtype=np.float64))
+    found = fit(values, columns_of(used, [wanted, *others]))
+    return {name: found[name] for name in columns_of(used, [wanted]) if name in found}
 
 
 def _doubts(used: "pd.DataFrame", coefficient: Coefficient) -> list[str]:
