@@ -192,3 +192,15 @@ def test_what_a_release_lacks_and_what_no_release_had_is_listed(study: Any, make
         f"SDY901-DR30_Tab.zip: 3 rows of {table} name a treatment_accession that no table describes; they are left out"
         for table in ("expsample_treatment",)
     ]
+
+
+def test_columns_that_a_release_split_are_read_as_reported(study: Any, make_zip: Callable[..., Path]) -> None:
+    for row in study["biosample"]:
+        row["TYPE_PREFERRED"], row["TYPE_REPORTED"] = "peripheral blood mononuclear cell", row.pop("TYPE")
+    for row in study["subject"]:
+        row["SEX_PREFERRED"] = row.pop("GENDER")
+    store = open_store()
+    report = store.load(make_zip(study))[0]
+    assert set(store.link(None)["biosample_type"]) == {"PBMC", "Whole blood"}
+    assert set(store.link(None)["sex"]) == {"Female", "Not Specified"}
+    assert report.unknown == ["biosample.type_preferred"]

@@ -127,11 +127,10 @@ class PackageSource:
             header = _cells(next(lines, ""), quoted)
             names = [re.sub(r"[\s.]+", "_", cell.strip()).upper() for cell in header]
             where = [_position(names, column.names) for column in source.columns]
-            self.unknown[source.name] = sorted(
-                {name.lower() for name in names if name}
-                - {name.lower() for column in source.columns for name in column.names}
-                - OTHER_COLUMNS.get(source.name, frozenset())
-            )
+            read = {names[at].lower() for at in where if at is not None}
+            known = {name.lower() for column in source.columns for name in column.names}
+            others = OTHER_COLUMNS.get(source.name, frozenset())
+            self.unknown[source.name] = sorted({name.lower() for name in names if name} - read - known - others)
             self.absent[source.name] = frozenset(
                 c.name for c, at in zip(source.columns, where, strict=True) if at is None
             )
@@ -148,7 +147,9 @@ class PackageSource:
 
 
 def _position(columns: list[str], names: tuple[str, ...]) -> int | None:
-    return next((columns.index(name) for name in names if name in columns), None)
+    """Place of a column; releases split some into what was reported and ImmPort's word for it (``TYPE_REPORTED``)."""
+    forms = (*names, *(f"{name}{ending}" for ending in ("_REPORTED", "_PREFERRED") for name in names))
+    return next((columns.index(name) for name in forms if name in columns), None)
 
 
 def _body(
