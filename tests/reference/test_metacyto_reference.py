@@ -353,6 +353,48 @@ def test_earlier_runs_are_read(shared_data, golden):
     assert ours["estimate"].to_numpy() == pytest.approx(theirs.loc[ours.index, "Effect_size"].to_numpy(), rel=1e-10)
 
 
+def test_a_run_gives_the_results_of_the_vignette(shared_data, golden, tmp_path):
+    """With seed 1 its first panel: labels, cut-offs and counts; the other panels go on with R's stream, not ours."""
+    import yaml
+
+    from immport_cyto import study
+
+    data = shared_data / "metacyto" / "extdata"
+    files = {
+        "SDY420": "SDY420-DR19_Subject_2_CyTOF_result.txt",
+        "SDY736": "SDY736-DR19_Subject_2_Flow_cytometry_result.txt",
+    }
+    content = {
+        "method": "metacyto",
+        "studies": [{"metadata": str(data / s / f), "fcs": str(data / s / "ResultFiles")} for s, f in files.items()],
+        "populations": [LABEL_OF_THE_VIGNETTE.replace("|", " ")],
+        "preprocess": {"rename": {"CD8B": "CD8"}},
+        "cluster": {"clustering": "flowhc", "seed": 1},
+    }
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
+    out = tmp_path / "out"
+    study.run(study.read(tmp_path / "study.yaml"), out, jobs=2, quiet=True)
+    clusters = tables.read(out / "clusters.tsv", tables.CLUSTERS)
+    first = clusters.groupby("panel_id").filter(lambda part: "CD62L" in " ".join(part["phenotype"]))
+    theirs = read(golden / "04_labels_by_study.csv").query("study == @PANELS[0] and method == 'flowHC'")["label"]
+    assert list(dict.fromkeys(first["phenotype"])) == theirs.tolist()
+    panel = first["panel_id"].iloc[0]
+    cutoffs = tables.read(out / "cutoffs.tsv", tables.CUTOFFS)
+    cutoffs = cutoffs[cutoffs["panel_id"] == panel].set_index("marker")["cutoff"]
+    golden_cuts = pd.read_csv(golden / "05_searchCluster_cutoffs_seed1.csv").query("study == @PANELS[0]")
+    assert cutoffs[golden_cuts["marker"]].tolist() == pytest.approx(golden_cuts["cutoff"].tolist(), abs=1e-12)
+    counts = tables.read(out / "counts.tsv", tables.COUNTS)
+    sums = counts[counts["panel_id"] == panel].groupby("population")["n_events"].sum()
+    golden_counts = read(golden / f"05_searchCluster_counts_{PANELS[0]}.csv")
+    golden_counts["label"] = golden_counts["label"].replace(
+        LABEL_OF_THE_VIGNETTE, LABEL_OF_THE_VIGNETTE.replace("|", " ")
+    )
+    ours = sums[sums.index.isin(golden_counts["label"])]
+    assert ours.to_dict() == golden_counts.set_index("label")["n"].to_dict()
+    effects = tables.read(out / "effects.tsv", tables.EFFECTS)
+    assert set(effects["study_accession"]) == set(PANELS)
+
+
 def test_published_percentages_with_missing_ages(shared_data):
     """Carr et al.: 241 of 921 ages are missing; rows are left out before the outcome is scaled."""
     import statsmodels.api as sm
