@@ -79,7 +79,8 @@ def test_compare_groups_finds_the_population_that_differs(study, clusters_path, 
     assert row["log_odds"] > 1
     assert row["cliffs_delta"] == 1
     assert row["p_value"] == pytest.approx(2 / 70), "the least that 4 against 4 can give"
-    assert (tmp_path / "figures" / "comparison-case.svg").read_text().startswith("<?xml")
+    assert {path.name for path in (tmp_path / "figures").iterdir()} == {"abundances.svg", "comparison-case.svg"}
+    assert "against control" in (tmp_path / "figures" / "comparison-case.svg").read_text()
     assert "1 groups against control; q < 0.05 for" in shown.stderr
     assert json.loads((tmp_path / "p.json").read_text())["parameters"]["reference"] == "control"
 

@@ -222,3 +222,35 @@ def test_the_tree_beside_the_heat_map_joins_its_rows():
     assert ends[0] < 2.5 < ends[1]
     few = figures.cluster_heatmap(middle[middle["metacluster"] < 3], clusters[clusters["metacluster"] < 3])
     assert len(few.axes[2].lines) == 0
+
+
+def test_shares_by_group_show_every_file_and_the_median():
+    counted = abundances(6)
+    counted["percentage"] = counted["percentage"] + np.repeat(np.arange(6), 3)
+    groups = {f"f{i}.fcs": "case" if i % 2 else "control" for i in range(5)}
+    rows = tables.conform(
+        pd.DataFrame(
+            {
+                "study_accession": "S", "panel_id": "p", "level": "metacluster", "cluster": [1, 2, 3],
+                "population": ["B <cells>", "", ""], "group": "case", "reference": "control", "n_group": 2,
+                "n_reference": 3, "median_group": 1.0, "median_reference": 1.0, "log_odds": 0.0, "cliffs_delta": 0.0,
+                "p_value": [0.5, 0.01, 0.2], "q_value": [0.5, 0.03, 0.3], "test": "t",
+            }
+        ),
+        tables.COMPARISON,
+    )  # fmt: skip
+    figure = figures.group_abundances(counted, groups, rows)
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["2", "3", "1  B <cells>"]
+    first = figure.axes[0]
+    points = [line.get_ydata().tolist() for line in first.lines]
+    percentage = 200 / 6
+    assert points == [
+        pytest.approx([percentage + i for i in (0, 2, 4)]),
+        pytest.approx([percentage + i for i in (1, 3)]),
+    ]
+    medians_shown = [collection.get_segments()[0][0][1] for collection in first.collections]
+    assert medians_shown == pytest.approx([percentage + 2, percentage + 2])
+    assert [text.get_text() for text in first.texts] == ["q = 0.03"]
+    text = figures.svg(figure)
+    assert "B &lt;cells&gt;" in text
+    assert text == figures.svg(figures.group_abundances(counted, groups, rows))

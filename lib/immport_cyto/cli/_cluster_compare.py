@@ -83,8 +83,9 @@ def _groups(
     model, names = load_one(model_path, clusters_path)
     samples = tables.read(samples_path, tables.SAMPLES)
     reference = parameters["reference"]
+    counted = abundances(model, files, names)
     found, notes = compare_groups(
-        abundances(model, files, names), samples, str(parameters["group"]),
+        counted, samples, str(parameters["group"]),
         reference=None if reference is None else str(reference), paired=bool(parameters["paired"]),
         test=str(parameters["test"]),
     )  # fmt: skip
@@ -101,6 +102,9 @@ def _groups(
         for group, rows in found[found["level"] == "node"].groupby("group"):
             figure = report.figures.comparison_tree(nodes, rows)
             report.save(figure, figures_dir / safe_name(f"comparison-{group}.svg"))
+        group_of = dict(zip(samples["file_name"], samples[str(parameters["group"])].astype(str), strict=True))
+        figure = report.figures.group_abundances(counted, group_of, found[found["level"] == "metacluster"])
+        report.save(figure, figures_dir / "abundances.svg")
     clear = {level: int((rows["q_value"] < 0.05).sum()) for level, rows in found.groupby("level")}
     counts = {"files": len(files), "rows": len(found), "q_below_0.05": sum(clear.values())}
     inputs = [model_path, samples_path, *([clusters_path] if clusters_path else []), *files.values()]

@@ -6,6 +6,7 @@ from immport_cyto.report.figures.batches import batch_shifts
 from immport_cyto.report.figures.clusterings import (
     contingency,
     drift,
+    group_abundances,
     marker_scatters,
     number_of_metaclusters,
     sample_abundances,
@@ -32,6 +33,7 @@ __all__ = [
     "forest",
     "forest_all",
     "funnel",
+    "group_abundances",
     "marker_scatters",
     "marker_trees",
     "metacluster_tree",

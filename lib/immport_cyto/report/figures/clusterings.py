@@ -1,6 +1,6 @@
 """Clusterings over files: shares per sample, drift, two clusterings side by side, marker pairs, choice of k."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-_FILES, _LABELS = 60, 40
+_FILES, _LABELS, _PANELS = 60, 40, 16
 
 
 def sample_abundances(abundances: "pd.DataFrame") -> "Figure":
@@ -50,6 +50,49 @@ def sample_abundances(abundances: "pd.DataFrame") -> "Figure":
         axes.set_xlabel("% of the events of the file" + (f"; {left_out} more files are not shown" if left_out else ""))
         axes.tick_params(length=0)
         figure.legend(loc="outside right upper", fontsize=7, frameon=False, title="metacluster", title_fontsize=8)
+    return figure
+
+
+def group_abundances(abundances: "pd.DataFrame", groups: Mapping[str, str], rows: "pd.DataFrame") -> "Figure":
+    """Percentage of each metacluster in each file, by group, with the median; those of smallest p value first.
+
+    Parameters
+    ----------
+    abundances
+        ABUNDANCES of one model.
+    groups
+        Group of each file; files without one are left out.
+    rows
+        Rows of ``comparison.tsv`` of level metacluster.
+    """
+    best = rows.sort_values(["p_value", "cluster"], na_position="last").drop_duplicates("cluster").head(_PANELS)
+    names = [str(rows["reference"].iloc[0]), *sorted(set(rows["group"]))]
+    table = abundances[abundances["level"] == "metacluster"].assign(group=abundances["file_name"].map(groups))
+    columns = min(4, max(len(best), 1))
+    with style():
+        figure = new_figure(2.2 * columns + 0.4, 2.3 * -(-len(best) // columns))
+        for position, row in enumerate(best.itertuples(), start=1):
+            axes = figure.add_subplot(-(-len(best) // columns), columns, position)
+            own = table[table["cluster"] == row.cluster]
+            for place, name in enumerate(names):
+                values = own.loc[own["group"] == name].sort_values("file_name")["percentage"].dropna().to_numpy(float)
+                # files beside each other in the order of their names: nothing is random
+                beside = place + 0.32 * (np.arange(len(values)) % 5 - 2) / 2
+                colour = PALETTE[place % len(PALETTE)]
+                axes.plot(beside, values, "o", color=colour, markersize=4, markeredgewidth=0, clip_on=False)
+                if len(values):
+                    axes.hlines(np.median(values), place - 0.4, place + 0.4, color=INK, linewidth=1.5)
+            axes.set_title(f"{row.cluster}  {label(row.population, 18)}".strip(), fontsize=8)
+            axes.text(
+                0.98, 0.97, f"q = {row.q_value:.2g}", transform=axes.transAxes, ha="right", va="top", fontsize=7,
+                color=MUTED,
+            )  # fmt: skip
+            axes.set_xticks(range(len(names)), [label(name, 12) for name in names], fontsize=7, rotation=25)
+            axes.set_xlim(-0.6, len(names) - 0.4)
+            axes.set_ylim(0, 1.2 * max(float(own["percentage"].max()), 0.1))
+            axes.tick_params(labelsize=7)
+            if position % columns == 1 or columns == 1:
+                axes.set_ylabel("% of events", fontsize=8)
     return figure
 
 
