@@ -66,6 +66,9 @@ def compose(segments: list[Segment], isotope: Isotope | None) -> Composite | Non
         elif segment.category == "number" and previous is not None and previous.category == "site":
             modifiers.append(f"site {segment.key}")  # T37/46
             continue
+        elif segment.category == "number" and isotope is not None and segment.key == str(isotope.mass):
+            modifiers.append(f"mass {segment.key}")
+            continue
         elif segment.category == "number" and last is not None:
             if _is_mass(segment, isotope, entries):
                 modifiers.append(f"mass {segment.key}")
@@ -126,6 +129,8 @@ def _decide(
             "unread " + "".join(("" if piece is segment else piece.separator) + piece.text for piece in pieces)
         )
     entries = _phospho(entries, modifiers)
+    forms = {entry.name for entry in entries if entry.kind == "phospho"}
+    entries = [entry for entry in entries if f"p{entry.name}" not in forms]  # p-p44/42 (Erk1/2) is one target
     if len(entries) == 1:
         rule = "antigen with unread text" if unread else rule
         return Composite((entries[0],), "marker", rule, confidence, tuple(modifiers))
@@ -145,7 +150,7 @@ def _phospho(entries: list[Antigen], modifiers: list[str]) -> list[Antigen]:
     if not site and "phospho" not in modifiers:
         return entries
     by_name = load().by_name
-    return [by_name.get(f"p{e.name}") or _phospho_form(e) for e in entries]
+    return list(dict.fromkeys(by_name.get(f"p{e.name}") or _phospho_form(e) for e in entries))
 
 
 def _phospho_form(entry: Antigen) -> Antigen:

@@ -28,8 +28,14 @@ _MAKERS = (
 _ASIDE = re.compile(
     rf"(?<![A-Za-z0-9])(?:{_KINDS}|{_MAKERS})(?![A-Za-z0-9]|[-.]?\d)|^\d{{1,2}}(?=[ _.-]+[A-Z])", re.IGNORECASE
 )
-_CLONE = re.compile(r"(?:(?<=[\s_,;])|(?<=\bclone))[ _:#-]*([A-Za-z0-9][A-Za-z0-9./-]{1,14})(?=$|[\s_,;)])")
-_QUOTES = re.compile(r"^[\"'*#~\[]+|[\"'*~?!\]]+$")
+_MAKER = re.compile(rf"^(?:{_MAKERS})$", re.IGNORECASE)
+_CLONE = re.compile(r"(?:(?<=[\s_,;-])|(?<=\bclone))[ _:#-]*([A-Za-z0-9][A-Za-z0-9./-]{1,14})(?=$|[\s_,;)])")
+_CLONE_FORM = re.compile(r"^[A-Za-z0-9][A-Za-z0-9.:/-]{1,19}$")
+_SITES = re.compile(r"^p?(?:[STY]|Ser|Thr|Tyr)\d{2,4}(?:[/-]p?(?:[STY]|Ser|Thr|Tyr)?\d{2,4})*$", re.IGNORECASE)
+_SHORT = 4  # a shorter name inside a clone is chance: H3 in D21H3
+_QUOTES = re.compile(r"^[\"'*#~]+|[\"'*~?!]+$")
+_ALL_IN_BRACKETS = re.compile(r"^\[([^\[\]]+)\]$")
+_CLONE_IN_DASHES = re.compile(r"-([A-Za-z0-9.]{2,12})(?=-|$)")
 _GLUED = re.compile(r"(?<![A-Za-z])CD(\d{4,16})(?!\d)", re.IGNORECASE)
 _AFTER_LINEAGE = re.compile(r"^(lin\w*|dump)[\W_]+(\d{1,3}(?:\W+\d{1,3})+)\W*$", re.IGNORECASE)
 _NUMBERS_ONLY = re.compile(r"^\d{1,3}(?:\s?[/,+-]\s?\d{1,3}){2,}$")
@@ -47,7 +53,7 @@ def clones() -> frozenset[str]:
 def strip(text: str) -> tuple[str, tuple[str, ...]]:
     """The text without clones, dilutions, remarks and repeated names in brackets; and what is worth keeping."""
     kept: list[str] = []
-    text = _QUOTES.sub("", text) or text
+    text = _ALL_IN_BRACKETS.sub(r"\1", _QUOTES.sub("", text) or text)
     if len(text) < 4:
         return text, ()
     shorter = _REMARK.sub(" ", _DILUTION.sub(" ", text))
@@ -57,7 +63,7 @@ def strip(text: str) -> tuple[str, tuple[str, ...]]:
         kept += [f"beside {' '.join(aside.split())}" for aside in _ASIDE.findall(text)]
         text = shorter
     text = _BRACKETS.sub(lambda match: _bracket(text[: match.start()], match, kept), text)
-    for match in reversed(list(_CLONE.finditer(text))):
+    for match in sorted((*_CLONE.finditer(text), *_CLONE_IN_DASHES.finditer(text)), key=lambda m: -m.start()):
         if key(match.group(1)) in clones() and key(match.group(1)) not in load().antigens:
             rest = text[: match.start()] + " " + text[match.end() :]
             if key(rest):
@@ -69,7 +75,8 @@ def strip(text: str) -> tuple[str, tuple[str, ...]]:
 def _bracket(before: str, match: re.Match[str], kept: list[str]) -> str:
     """What stands for a bracket: nothing for a clone or a second name of what stands before it."""
     content, whole = match.group(1), match.group(0)
-    if _is_clone(content) or key(content) in clones():
+    listed = [part.strip() for part in re.split(r"[,;]", content)]
+    if all(_is_clone(part) or key(part) in clones() or _MAKER.match(part) for part in listed):
         kept.append(f"clone {content}")
         return " "
     first = load().antigens.get(key(before))
@@ -90,11 +97,14 @@ def _same(first: Antigen, other: Antigen | None) -> bool:
 
 
 def _is_clone(text: str) -> bool:
-    if not any(c.isdigit() for c in text) or not (any(c.isalpha() for c in text) or "." in text):
+    """Letters and digits in brackets that are nothing else: no antigen, dye, control word or phospho site."""
+    if not _CLONE_FORM.match(text) or not any(c.isdigit() for c in text):
         return False
-    return (
-        all(segment.category in {"text", "number", "modifier"} for segment in cut(text)) and key(text) not in MODIFIERS
-    )
+    if not (any(c.isalpha() for c in text) or "." in text) or key(text) in MODIFIERS:
+        return False
+    if any(load().antigens.get(key(part)) for part in re.split(r"[/,;]", text)) or _SITES.match(text):
+        return False
+    return all(s.category in {"text", "number", "modifier"} or len(s.key) < _SHORT for s in cut(text))
 
 
 def spell_out(text: str) -> str:

@@ -18,7 +18,9 @@ _ROLES_IN_TEXT = frozenset(
 )
 MODIFIERS = {
     "anti": "", "a": "", "h": "human", "hu": "human", "hs": "human", "human": "human", "m": "mouse", "ms": "mouse",
-    "mu": "mouse", "mouse": "mouse", "rat": "rat", "nhp": "primate", "ic": "intracellular", "icc": "intracellular",
+    "mu": "mouse", "mouse": "mouse", "rat": "rat", "hamster": "", "armenian": "",
+    "syrian": "", "rabbit": "", "goat": "", "donkey": "",
+    "nhp": "primate", "ic": "intracellular", "icc": "intracellular",
     "ics": "intracellular", "intra": "intracellular", "intracell": "intracellular", "intracellular": "intracellular",
     "cy": "intracellular", "cyt": "intracellular", "cyto": "intracellular", "nuclear": "intracellular",
     "surf": "surface", "surface": "surface", "s": "surface", "ec": "surface", "membrane": "surface", "total": "total",
