@@ -17,6 +17,8 @@ The stages, in the way of the data; each is a package with the same name in the 
     Cut-offs, labels of clusters, search by definition, per-sample summary.
 ``meta``
     Effects per study, pooled effects.
+``metacyto``
+    The pipeline of the R package MetaCyto, repeated.
 ``report``
     Figures and one self-contained HTML page.
 
@@ -37,6 +39,7 @@ _STAGES = (
     "cluster",
     "population",
     "meta",
+    "metacyto",
     "report",
     "simulate",
     "study",

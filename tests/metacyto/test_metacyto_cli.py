@@ -141,6 +141,18 @@ def test_options_without_meaning(preprocessed, monkeypatch, arguments, why):
     assert why in str(result.exception)
 
 
+def test_a_search_for_nothing_and_files_of_others(preprocessed, tmp_path):
+    result = CliRunner().invoke(
+        cli,
+        ["population", "search", str(preprocessed / "out"), "--method", "metacyto", "--out", str(tmp_path / "c.tsv")],
+    )
+    assert "give --definitions of cluster metacyto, or --population" in str(result.exception)
+    values, _ = population_files.cells(300, seed=1)
+    population_files.write(tmp_path / "x.fcs", values)
+    said = run("population", "cutoffs", tmp_path / "x.fcs", "--method", "metacyto", "--out", tmp_path / "c.tsv")
+    assert "1 of 1 files were not preprocessed with --method metacyto (x.fcs, ...)" in said
+
+
 def test_tables_of_earlier_runs(tmp_path):
     (tmp_path / "stats.csv").write_text(
         "study_id,fcs_files,label,CD3,fraction\nSDY1_FCM-1,d/a.fcs,CD3+,2,.5\nSDY1_FCM-1,d/b.fcs,CD3+,3,.6\n"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from immport_cyto.cli._common import collect_fcs, files_option, json_option, quiet_option, seed_option
+from immport_cyto.cli._common import collect_fcs, files_option, json_option, quiet_option
 from immport_cyto.exceptions import OptionError
 
 if TYPE_CHECKING:
@@ -24,6 +24,10 @@ method_option = click.option(
 sample_size_option = click.option(
     "--sample-size", type=click.IntRange(min=0), default=2000, show_default=True,
     help="With --method metacyto: random events of a panel that a cut-off is found on; 0 for all.",
+)  # fmt: skip
+seed_option = click.option(
+    "--seed", type=click.IntRange(min=0), default=42, show_default=True,
+    help="With --method metacyto: seed of the random choices, as of R's set.seed; each panel starts anew.",
 )  # fmt: skip
 pre_gate_option = click.option(
     "--pre-gate", default="", metavar="GATES",
@@ -77,9 +81,16 @@ def pairs(given: Sequence[str], option: str) -> dict[str, str]:
 
 
 def groups(files: Mapping[str, Path], samples: Path | None) -> Any:
-    """Files by study and panel."""
-    from immport_cyto import population, tables
+    """Files by study and panel; a warning where they were not preprocessed as MetaCyto does."""
+    from immport_cyto import fcs, population, tables
 
+    foreign = [name for name, path in files.items() if fcs.open(path).keywords.get("ICYTO_METHOD") != "metacyto"]
+    if foreign:
+        click.echo(
+            f"warning: {len(foreign)} of {len(files)} files were not preprocessed with --method metacyto "
+            f"({foreign[0]}, ...): the results are not those of MetaCyto",
+            err=True,
+        )
     return population.groups(files, tables.read(samples, tables.SAMPLES) if samples else None)
 
 
@@ -134,6 +145,9 @@ def search(
     from immport_cyto.progress import progress
 
     wanted = metacyto.whole_labels(definitions)
+    if not wanted:
+        msg = "there is no population to search for; give --definitions of cluster metacyto, or --population"
+        raise OptionError(msg)
     parts = groups(files, samples)
     counts, medians, cuts, notes = [], [], [], []
     with progress("search", len(parts), quiet=quiet) as shown:
@@ -234,7 +248,10 @@ def pool(effects: "pd.DataFrame") -> "pd.DataFrame":
     "--quantile", type=click.FloatRange(0.5, 1), default=0.95, show_default=True,
     help="Share of a cluster that must lie on one side of a cut-off for a sign.",
 )  # fmt: skip
-@seed_option
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=42, show_default=True,
+    help="Seed of the random choices, as of R's set.seed; each panel starts anew.",
+)  # fmt: skip
 @json_option
 @quiet_option
 def cluster_command(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from immport_cyto.cli import _metacyto
-from immport_cyto.cli._common import collect_fcs, files_option, json_option, quiet_option, seed_option
+from immport_cyto.cli._common import collect_fcs, files_option, json_option, quiet_option
 from immport_cyto.exceptions import OptionError
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ group.add_command(_metacyto.import_command)
 @click.option("--markers", help="Only these markers, separated by commas.  [default: all]")
 @_metacyto.method_option
 @_metacyto.sample_size_option
-@seed_option
+@_metacyto.seed_option
 @click.option("--out", type=_FILE, required=True, help="Cut-offs to write (cutoffs.tsv).")
 @json_option
 @quiet_option
@@ -116,7 +116,7 @@ def label(
 @_metacyto.method_option
 @_metacyto.pre_gate_option
 @_metacyto.sample_size_option
-@seed_option
+@_metacyto.seed_option
 @click.option("--out", type=_FILE, required=True, help="Events of each population and file to write (counts.tsv).")
 @click.option("--medians", type=_FILE, help="Medians of each population, file and marker to write.")
 @click.option("--cutoffs-out", type=_FILE, help="Write the cut-offs that were used.")
@@ -141,7 +141,7 @@ def search(
 
     _metacyto.check_options(method, only_metacyto=("--pre-gate", "--sample-size", "--seed"))
     files = collect_fcs(paths, files_json)
-    wanted = _definitions(definitions, given)
+    wanted = _definitions(definitions, given, standard=method == "standard")
     random = {}
     if method == "metacyto":
         random = {"method": method, "pre_gate": pre_gate, "seed": seed, "sample_size": sample_size}
@@ -276,7 +276,8 @@ def _search(
     return tables.concat(found, tables.COUNTS), tables.concat(found_medians, tables.MEDIANS), cuts, notes
 
 
-def _definitions(path: Path | None, given: tuple[str, ...]) -> "pd.DataFrame":
+def _definitions(path: Path | None, given: tuple[str, ...], *, standard: bool = True) -> "pd.DataFrame":
+    """Populations of a table and of the command line; without any the standard ones, where these are wanted."""
     import pandas as pd
 
     from immport_cyto import population, tables
@@ -291,4 +292,4 @@ def _definitions(path: Path | None, given: tuple[str, ...]) -> "pd.DataFrame":
         rows.append({"population": name.strip(), "definition": gates.strip()})
     if rows:
         parts.append(tables.conform(pd.DataFrame(rows), tables.DEFINITIONS))
-    return tables.concat(parts, tables.DEFINITIONS) if parts else population.standard_populations()
+    return tables.concat(parts, tables.DEFINITIONS) if parts or not standard else population.standard_populations()
