@@ -17,16 +17,17 @@ _BATCH = 5000
 _NO_STAIN = re.compile(r"taqman|primer|gene expression|beadchip|\bpcr\b|luminex", re.IGNORECASE)
 
 _CHANNELS = """
-SELECT p.file_info_id, f.technique, p.pnn, p.pns FROM temp.keep_file n JOIN fcs_param p USING (file_info_id)
-JOIN file f USING (file_info_id)
+SELECT p.file_info_id, f.technique, p.pnn, p.pns FROM temp.keep_file n
+CROSS JOIN file f ON f.file_info_id = n.file_info_id CROSS JOIN fcs_param p ON p.file_info_id = n.file_info_id
 WHERE f.role IN ('sample', 'converted')
 AND NOT EXISTS (SELECT 1 FROM file_panel k WHERE k.file_info_id = p.file_info_id) ORDER BY p.file_info_id, p.n
 """
 _REAGENTS = """
 SELECT f.file_info_id, f.technique, r.analyte_reported, r.analyte_preferred, r.name
-FROM temp.keep_file n JOIN file f USING (file_info_id) JOIN expsample_file ef USING (file_info_id)
-JOIN expsample_reagent er USING (expsample_accession)
-JOIN reagent r USING (reagent_accession)
+FROM temp.keep_file n CROSS JOIN file f ON f.file_info_id = n.file_info_id
+CROSS JOIN expsample_file ef ON ef.file_info_id = n.file_info_id
+CROSS JOIN expsample_reagent er ON er.expsample_accession = ef.expsample_accession
+CROSS JOIN reagent r ON r.reagent_accession = er.reagent_accession
 WHERE f.role IN ('sample', 'converted')
 AND NOT EXISTS (SELECT 1 FROM file_panel k WHERE k.file_info_id = f.file_info_id)
 ORDER BY f.file_info_id, r.reagent_accession
