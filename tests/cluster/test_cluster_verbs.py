@@ -198,6 +198,18 @@ def test_extract_by_number_together_and_empty(study, tmp_path):
     assert fcs.open(path).n_events == 0
 
 
+def test_names_of_populations_lead_to_no_other_folder(study, clusters_path, tmp_path):
+    frame = tables.read(clusters_path, tables.CLUSTERS)
+    frame["population"] = ["../../up", "/etc/x", "CD3+ CD4-", "", "..", "a"]
+    tables.write(frame, tmp_path / "c.tsv", tables.CLUSTERS)
+    run("extract", study.labelled["a0.fcs"], "--clusters", tmp_path / "c.tsv", "--out-dir", tmp_path / "deep" / "out")
+    written = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.fcs"))
+    assert len(written) == 4, "a file per population with events"
+    assert all(name.startswith("deep/out/a0_") and name.count("/") == 2 for name in written)
+    assert "deep/out/a0_CD3+_CD4-.fcs" in written
+    assert "deep/out/a0_unclassified.fcs" in written
+
+
 def test_extract_counts_what_the_summary_counts(study, clusters_path, tmp_path):
     from immport_cyto import population
 
