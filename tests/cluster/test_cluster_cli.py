@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from immport_cyto import cluster, fcs, tables
 from immport_cyto.cli.cluster import group
-from immport_cyto.exceptions import AnalysisError, ModelError, OutputExistsError
+from immport_cyto.exceptions import AnalysisError, MissingExtraError, ModelError, OptionError, OutputExistsError
 from support.cluster_events import T_CELLS, blobs, preprocessed
 
 
@@ -154,3 +154,20 @@ def test_the_input_is_not_overwritten(folder, tmp_path):
 def test_wrong_usage(folder, tmp_path, arguments, message):
     shown = run("flowsom", folder, "--models-dir", tmp_path / "m", *arguments, code=2)
     assert message in shown.stderr
+
+
+def test_distance_and_choice_of_the_number_are_parameters_of_the_model(folder, tmp_path):
+    out = tmp_path / "out"
+    train(folder, out, "--distance", "manhattan", "--metaclusters", "delta-area", "--quiet")
+    parameters = json.loads((out / "p.json").read_text())["parameters"]
+    assert (parameters["distance"], parameters["n_metaclusters"]) == ("manhattan", "delta-area")
+    model = cluster.load(out / "models" / "SDY1-flow-4m-x.npz")
+    assert model.distance == "manhattan"
+    assert len(model.consensus_area_) == 16
+
+
+def test_a_scheduler_that_is_not_there_is_one_sentence(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("immport_cyto.cluster.execution.CONNECT_SECONDS", 1)
+    with pytest.raises((OptionError, MissingExtraError), match=r"no Dask scheduler answers there|immport-cyto\[dask\]"):
+        train(folder, tmp_path / "out", "--scheduler", "tcp://127.0.0.1:9")
+    assert not (tmp_path / "out" / "models").exists()

@@ -27,6 +27,7 @@ TO_COME = {
 }  # fmt: skip
 OPTIONS_TO_COME = {
     "cluster map": {"--drift", "--mad", "--outlier-channel", "--outliers"},
+    "cluster flowsom": {"--distance"},
     "events preprocess": {"--method", "--rename"},
     "meta effects": {"--change-from", "--family", "--marker", "--medians", "--method", "--regression"},
     "population cutoffs": {"--method", "--sample-size", "--seed"},
@@ -38,7 +39,10 @@ NOT_OFFERED_BY = {
     "fcs convert": {"--out-dir"},
     "fcs deidentify": {"--check", "--show-values"},  # values of persons stay out of the job's messages
     "immport link": {"--fcs", "--names-from", "--sample-sheet-json"},
-    "cluster flowsom": {"--out-dir"},  # the tool Map onto FlowSOM labels
+    "cluster flowsom": {
+        "--out-dir",
+        "--scheduler",
+    },  # the tool Map onto FlowSOM labels; the server decides where jobs run
     "cluster flock": {"--out-dir"},
     "cluster map": {"--clusters", "--medians", "--figures-dir"},  # the tool FlowSOM writes them
     "population summary": {"--clustered"},  # --files is the same

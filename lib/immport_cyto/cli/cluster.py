@@ -59,13 +59,15 @@ class _Grid(click.ParamType):
 
 
 class _Metaclusters(click.ParamType):
-    name = "N|auto"
+    name = "N|auto|delta-area"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | str:
         text = str(value)
-        if text != "auto" and not text.isdecimal():
-            self.fail(f"{value!r} is neither a number nor auto", param, ctx)
-        return text if text == "auto" else int(text)
+        if text in ("auto", "delta-area"):
+            return text
+        if not text.isdecimal():
+            self.fail(f"{value!r} is neither a number nor auto nor delta-area", param, ctx)
+        return int(text)
 
 
 @group.command("flowsom")
@@ -85,12 +87,17 @@ class _Metaclusters(click.ParamType):
 @click.option("--grid", type=_Grid(), default="10x10", show_default=True, help="Rows and columns of the map.")
 @click.option(
     "--metaclusters", type=_Metaclusters(), default="10", show_default=True,
-    help="Number of metaclusters; auto takes the elbow of the explained variance.",
+    help="Number of metaclusters; auto takes the elbow of the explained variance, delta-area the number after which "
+    "the consensus gains no more.",
 )  # fmt: skip
 @click.option("--rlen", type=click.IntRange(min=1), default=10, show_default=True, help="Passes over the events.")
 @click.option(
     "--engine", type=click.Choice(["online", "batch", "minisom"]), default="online", show_default=True,
     help="How the map is trained.",
+)  # fmt: skip
+@click.option(
+    "--distance", type=click.Choice(["euclidean", "manhattan", "chebyshev", "cosine"]), default="euclidean",
+    show_default=True, help="Distance of events to nodes.",
 )  # fmt: skip
 @click.option(
     "--scale", type=click.Choice(["none", "zscore"]), default="none", show_default=True,
@@ -99,6 +106,11 @@ class _Metaclusters(click.ParamType):
 @click.option(
     "--max-training-events", type=click.IntRange(min=1), help="Train on a random subset of at most so many events."
 )
+@click.option(
+    "--scheduler", metavar="tcp://HOST:PORT",
+    help="Train on the workers of this Dask scheduler, which see the files under the same paths; the model is the same "
+    "to the bit. Needs the extra dask.",
+)  # fmt: skip
 @figures_option
 @seed_option
 @jobs_option
@@ -107,8 +119,8 @@ class _Metaclusters(click.ParamType):
 def flowsom(
     paths: tuple[Path, ...], files_json: Path | None, samples_path: Path | None, models_dir: Path, clusters_path: Path,
     medians_path: Path, out_dir: Path | None, markers: str | None, grid: tuple[int, int], metaclusters: Any, rlen: int,
-    engine: str, scale: str, max_training_events: int | None, figures_dir: Path | None, seed: int, jobs: int | None,
-    json_path: Path | None, quiet: bool,
+    engine: str, distance: str, scale: str, max_training_events: int | None, scheduler: str | None,
+    figures_dir: Path | None, seed: int, jobs: int | None, json_path: Path | None, quiet: bool,
 ) -> None:  # fmt: skip
     """Train a FlowSOM model on the preprocessed FCS files of each study and panel, and describe its metaclusters.
 
@@ -133,7 +145,8 @@ def flowsom(
             try:
                 model = cluster.flowsom_files(
                     group.files, markers=wanted, grid=grid, n_metaclusters=metaclusters, rlen=rlen, seed=seed,
-                    engine=engine, scale=scale, max_training_events=max_training_events, n_jobs=threads,
+                    engine=engine, distance=distance, scale=scale, max_training_events=max_training_events,
+                    n_jobs=threads, scheduler=scheduler, quiet=quiet,
                     study_accession=group.study_accession, panel_id=group.panel_id,
                 )  # fmt: skip
             except ImmportCytoError as error:
