@@ -143,3 +143,44 @@ def test_explain_prints_no_control_characters():
     out = run("explain", "\x1b[31mCD4\x07")[1]
     assert "\x1b" not in out
     assert "\x07" not in out
+
+
+HOSTILE = [
+    "=1+1",
+    "<script>alert(1)</script>",
+    "\u202eCD4",
+    "x" * 10_000,
+    "a\tb\nc",
+    "+CD3",
+    "@x",
+    "سي دي",
+    "\x1b[31mCD8",
+]
+
+
+def test_hostile_names_reach_no_output(tmp_path: Path):
+    """Names of channels and of corrections: no broken row, no formula, no markup, no control character anywhere."""
+    channels = [(f"P{n}-A", name) for n, name in enumerate(HOSTILE)] + [("=cmd", "CD19"), ("<b>", "CD14")]
+    path = tmp_path / "a.fcs"
+    fcs.write(path, np.ones((3, len(channels)), dtype=np.float32), channels, {"$CYT": "test"})
+    corrections = tmp_path / "corrections_in.tsv"
+    corrections.write_text(
+        "file\tchannel\tantigen\trole\n*\tP1-A\t<img src=x onerror=alert(1)>\t\n*\tP2-A\t=HYPERLINK(1)\t\n",
+        encoding="utf-8",
+    )
+    names = ("out", "panels", "presence", "corrections-out")
+    outputs = [argument for name in names for argument in (f"--{name}", tmp_path / f"{name}.tsv")]
+    figure = tmp_path / "f.svg"
+    code, _, err, error = run("harmonize", path, *outputs, "--figure", figure, "--corrections", corrections)
+    assert (code, error) == (0, None)
+    for name in names:
+        lines = (tmp_path / f"{name}.tsv").read_text(encoding="utf-8").split("\n")
+        width = lines[0].count("\t")
+        assert all(line.count("\t") == width for line in lines if line)
+        assert not any(cell.startswith(("=", "+", "@")) for line in lines for cell in line.split("\t"))
+        assert not any(ord(c) < 32 and c not in "\t\n" for line in lines for c in line)
+    drawn = figure.read_text(encoding="utf-8")
+    assert "<script" not in drawn
+    assert "<img" not in drawn
+    assert "\x1b" not in err
+    assert "\u202e" not in err
