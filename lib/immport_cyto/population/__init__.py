@@ -27,10 +27,12 @@ if TYPE_CHECKING:
     from immport_cyto.population.definitions import standard_populations
     from immport_cyto.population.grouping import Group, groups
     from immport_cyto.population.labelling import label
+    from immport_cyto.population.ontology import annotate
     from immport_cyto.population.searching import search
     from immport_cyto.population.summarising import summary
 
 _HOME = {
+    "annotate": "ontology",
     "Cutoff": "_cutoff",
     "count_clusters": "counting",
     "cutoff": "_cutoff",
@@ -46,6 +48,7 @@ _HOME = {
 __all__ = [
     "Cutoff",
     "Group",
+    "annotate",
     "count_clusters",
     "cutoff",
     "cutoffs",

@@ -33,6 +33,7 @@ from immport_cyto.tables.over_studies import (
 from immport_cyto.tables.reading import concat, conform, escape_cell, read, to_text, write
 from immport_cyto.tables.stages import (
     ALL,
+    ANNOTATIONS,
     CLUSTER_MEDIANS,
     CLUSTERS,
     COUNTS,
@@ -56,6 +57,7 @@ __all__ = [
     "ABUNDANCES",
     "AGREEMENT",
     "ALL",
+    "ANNOTATIONS",
     "ASYMMETRY",
     "BATCHES",
     "CLUSTERS",

@@ -327,6 +327,26 @@ META = Table(
     ("method", "population", "term", "omitted"),
 )
 
+ANNOTATIONS = Table(
+    "annotations.tsv",
+    "names of phenotypes by the Cell Ontology, with the evidence",
+    (
+        _text("phenotype", "gating string or phenotype as given"),
+        _int("rank", "1 is the best fit"),
+        _text("cl_id", "Cell Ontology class; empty where none fits", False),
+        _text("cl_label", "its label, or the name of the standard population", False),
+        _text("immport_name", "ImmPort's preferred name of the class", False),
+        _float("score", "0 to 1: how well the markers of class and phenotype agree", False),
+        _text("confirmed", "markers of the class that the phenotype has", False),
+        _text("untested", "markers of the class that the phenotype says nothing of", False),
+        _text("unexplained", "gates of the phenotype that the class says nothing of", False),
+        _text("broader", "named classes that fit too and ask for less, the most specific first", False),
+        _text("source", "Cell Ontology, or standard populations", False),
+        _text("note", "why there is no class", False),
+    ),
+    ("phenotype", "rank"),
+)
+
 FAILURES = Table(
     "failures.tsv",
     "files that could not be used, and why",
@@ -341,7 +361,7 @@ FAILURES = Table(
 
 ALL = (
     SAMPLES, PANEL, PANELS, QC, TRANSFORMS, CLUSTERS, MEMBERS, CLUSTER_MEDIANS, CUTOFFS, DEFINITIONS,
-    COUNTS, MEDIANS, POPULATIONS, RESULTS, EFFECTS, META, FAILURES,
+    COUNTS, MEDIANS, ANNOTATIONS, POPULATIONS, RESULTS, EFFECTS, META, FAILURES,
     *clustering.ALL,
     *over_studies.ALL,
 )  # fmt: skip

@@ -1,0 +1,267 @@
+"""Names for phenotypes: the Cell Ontology, offline, with the evidence for and against each class.
+
+The table ``data/cell_ontology.tsv`` holds what the Cell Ontology (CC BY 4.0, obophenotype.org) says of the surface
+markers of its classes, in the marker names of this project; ``scripts/make_cell_ontology.py`` builds it. The standard
+populations are classes too, by their own definitions: the ontology gives no marker to a class as plain as "T cell".
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+from immport_cyto.exceptions import DefinitionError, OptionError
+from immport_cyto.population.definitions import LINEAGES, read_gates, split_text
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_ONTOLOGY = "Cell Ontology"
+_PLUS, _BETWEEN = ("+", "++"), ("lo", "+-", "+~")
+# what a marker says of a complex or of the other names of one molecule: CD3 shows the receptor that it is part of
+_SHOWN_BY: Mapping[str, tuple[str, ...]] = {
+    "TCR": ("TCRab", "TCRgd", "CD3", "CD3e"),
+    "TCRab": ("CD3", "CD3e"),
+    "TCRgd": ("CD3", "CD3e"),
+    "CD3": ("CD3e", "TCRab", "TCRgd"),
+    "CD8": ("CD8a", "CD8b"),
+    "B220": ("CD45R",),
+    "CD16": ("CD16a", "CD16b"),
+    "CD66b": ("CD66", "CD66abce"),
+    "HLA-DR": ("MHC II", "HLA-DR/DP/DQ"),
+    "FceRIa": ("FceRI",),
+}
+_EXCLUDES = {"TCRab": "TCRgd", "TCRgd": "TCRab"}
+
+
+@dataclass(frozen=True)
+class CellClass:
+    """A class of cells and its markers."""
+
+    cl_id: str
+    label: str
+    signs: Mapping[str, str]
+    immport_name: str = ""
+    source: str = _ONTOLOGY
+
+
+@dataclass(frozen=True)
+class Match:
+    """How a class fits a phenotype.
+
+    Attributes
+    ----------
+    cell_class
+        The class.
+    score
+        From 0 to 1: harmonic mean of the share of the class's markers that the phenotype confirms and the share of
+        the phenotype's gates that the class asks for.
+    confirmed, contradicted, untested
+        Markers of the class with their signs: those that the phenotype has, has the other way round, says nothing of.
+    unexplained
+        Gates of the phenotype that the class says nothing of.
+    broader
+        Standard populations and classes with a name of ImmPort that fit too and ask for less, the most specific first.
+    """
+
+    cell_class: CellClass
+    score: float
+    confirmed: tuple[str, ...]
+    contradicted: tuple[str, ...]
+    untested: tuple[str, ...]
+    unexplained: tuple[str, ...]
+    broader: tuple[str, ...] = field(default=())
+
+
+@cache
+def classes() -> tuple[CellClass, ...]:
+    """The classes of the built-in tables, in order of their ids; those of the standard populations first."""
+    from immport_cyto import population, tables
+
+    found: dict[str, CellClass] = {}
+    names: dict[str, str] = {}
+    place = resources.files("immport_cyto.population") / "data" / "cell_ontology.tsv"
+    ontology = []
+    for line in place.read_text(encoding="utf-8").splitlines()[2:]:
+        cl_id, label, positive, negative, high, low, _, immport_name = line.split("\t")
+        signs = {marker: "-" for marker in negative.split(";") if marker}
+        for text, sign in ((positive, "+"), (high, "++"), (low, "lo")):
+            signs |= {marker: sign for marker in text.split(";") if marker}
+        ontology.append(CellClass(cl_id, label, signs, immport_name))
+        names[cl_id] = immport_name
+    standard = population.standard_populations()
+    for row in tables.conform(standard, tables.DEFINITIONS).itertuples():
+        gates, _ = read_gates(str(row.definition))
+        if row.cl_id:
+            found[f"{row.cl_id} standard"] = CellClass(
+                str(row.cl_id), str(row.population), dict(gates), names.get(str(row.cl_id), ""), "standard populations"
+            )
+    return (*(found[key] for key in sorted(found)), *sorted(ontology, key=lambda entry: entry.cl_id))
+
+
+def matches(phenotype: Mapping[str, str], *, top: int = 5) -> list[Match]:
+    """Classes that fit a phenotype, the best first.
+
+    Parameters
+    ----------
+    phenotype
+        Sign (``+ ++ - lo +- +~``) of each marker, in the vocabulary's names.
+    top
+        How many to give.
+
+    Returns
+    -------
+    list of Match
+        Only classes that nothing contradicts and at least one positive marker confirms; of a class that comes from
+        both tables the better fit. Empty where there is none, as for a phenotype with markers of two lineages.
+    """
+    lineages = [names for names in LINEAGES if any(phenotype.get(name, "-") != "-" for name in names)]
+    if len(lineages) > 1:
+        return []
+    found: dict[str, Match] = {}
+    for entry in classes():
+        match = _match(entry, phenotype)
+        positive = any(not text.endswith("-") for text in match.confirmed)
+        if match.contradicted or not positive:
+            continue
+        known = found.get(entry.cl_id)
+        if known is None or match.score > known.score:
+            found[entry.cl_id] = match
+    ranked = sorted(found.values(), key=_order)
+    return [_with_broader(match, ranked) for match in ranked[:top]]
+
+
+def _order(match: Match) -> tuple[float, int, bool, str]:
+    return -round(match.score, 9), len(match.untested), match.cell_class.source == _ONTOLOGY, match.cell_class.cl_id
+
+
+def _match(entry: CellClass, phenotype: Mapping[str, str]) -> Match:
+    confirmed: list[str] = []
+    contradicted: list[str] = []
+    untested: list[str] = []
+    used: set[str] = set()
+    for marker, sign in entry.signs.items():
+        shown, by = _shown(marker, phenotype)
+        used |= by
+        text = f"{marker}{sign}"
+        agrees = _agrees(sign, shown)
+        (untested if agrees is None else confirmed if agrees else contradicted).append(text)
+    if any(marker in ("TCR", "TCRab", "TCRgd") for marker in entry.signs):
+        used |= {"CD3", "CD3e"}  # a part of the receptor
+    unexplained = [f"{marker}{sign}" for marker, sign in phenotype.items() if marker not in used]
+    recall = len(confirmed) / len(entry.signs)
+    precision = 1 - len(unexplained) / len(phenotype) if phenotype else 0.0
+    score = 2 * recall * precision / (recall + precision) if recall + precision else 0.0
+    return Match(entry, score, tuple(confirmed), tuple(contradicted), tuple(untested), tuple(unexplained))
+
+
+def _shown(marker: str, phenotype: Mapping[str, str]) -> tuple[str, set[str]]:
+    """Sign of a marker in a phenotype, by itself or by what shows it, and the gates that say so; ``""``: nothing."""
+    if marker in phenotype:
+        return phenotype[marker], {marker}
+    other = _EXCLUDES.get(marker)
+    if other and phenotype.get(other, "") in _PLUS:
+        return "-", {other}
+    found = [name for name in _SHOWN_BY.get(marker, ()) if name in phenotype]
+    for name in found:
+        if phenotype[name] in _PLUS:
+            return phenotype[name], {name}
+    # one chain that is absent does not make a complex absent, CD3 does
+    firm = [name for name in found if name in ("CD3", "CD3e", "CD8a")] if len(found) < 2 else found
+    return (phenotype[firm[0]], set(firm)) if firm else ("", set())
+
+
+def _agrees(asked: str, shown: str) -> bool | None:
+    """Whether a sign is as asked; None where nothing is known."""
+    if not shown:
+        return None
+    if asked == "-":
+        return shown == "-"
+    if asked == "lo":
+        return shown in (*_BETWEEN, "+")
+    if asked == "++":
+        return shown in _PLUS
+    return shown in (*_PLUS, *_BETWEEN)
+
+
+def _with_broader(match: Match, ranked: list[Match]) -> Match:
+    own = set(match.cell_class.signs.items())
+    wider = [
+        other for other in ranked
+        if other.cell_class.cl_id != match.cell_class.cl_id
+        and (other.cell_class.immport_name or other.cell_class.source != _ONTOLOGY)
+        and _plain(other.cell_class.signs) < _plain(dict(own))
+    ]  # fmt: skip
+    wider.sort(key=lambda other: (-len(other.cell_class.signs), other.cell_class.cl_id))
+    broader = tuple(f"{other.cell_class.cl_id} {other.cell_class.label}" for other in wider)
+    return Match(
+        match.cell_class, match.score, match.confirmed, match.contradicted, match.untested, match.unexplained, broader
+    )
+
+
+def _plain(signs: Mapping[str, str]) -> set[tuple[str, bool]]:
+    """Markers and whether they are there; a complex counts as CD3."""
+    return {("CD3" if marker in ("TCR", "TCRab") else marker, sign != "-") for marker, sign in signs.items()}
+
+
+def annotate(phenotypes: Iterable[str], *, top: int = 3) -> "pd.DataFrame":
+    """Name phenotypes by the Cell Ontology.
+
+    Parameters
+    ----------
+    phenotypes
+        Gating strings such as ``CD3+ CD4+ CCR7+ CD45RA+``, each once in the result.
+    top
+        Classes to give for each.
+
+    Returns
+    -------
+    pandas.DataFrame
+        An ANNOTATIONS table, best class first; a phenotype that no class fits has one row with an empty class, and is
+        kept as such.
+
+    Raises
+    ------
+    DefinitionError
+        A text is not a gating string.
+    OptionError
+        `top` is below 1.
+    """
+    import pandas as pd
+
+    from immport_cyto import tables
+
+    if top < 1:
+        msg = f"top is {top}; ask for 1 class or more"
+        raise OptionError(msg)
+    rows: list[dict[str, Any]] = []
+    for text in dict.fromkeys(phenotypes):
+        signs = _signs(text)
+        found = matches(signs, top=top) if signs else []
+        rows += [_row(text, rank, match) for rank, match in enumerate(found, start=1)]
+        if not found:
+            note = "no class of the table fits" if signs else "there is no gate on a marker"
+            rows.append({"phenotype": text, "rank": 1, "note": note})
+    return tables.conform(pd.DataFrame(rows, columns=tables.ANNOTATIONS.column_names), tables.ANNOTATIONS)
+
+
+def _signs(text: str) -> dict[str, str]:
+    try:
+        gates, _ = read_gates(text)
+    except DefinitionError:
+        gates = split_text(text)  # a phenotype that this project wrote; its markers may be unknown to the vocabulary
+        if not gates or re.sub(r"\s+", " ", " ".join(m + s for m, s in gates)) != re.sub(r"\s+", " ", text.strip()):
+            raise
+    return dict(gates)
+
+
+def _row(text: str, rank: int, match: Match) -> dict[str, Any]:
+    entry = match.cell_class
+    return {
+        "phenotype": text, "rank": rank, "cl_id": entry.cl_id, "cl_label": entry.label,
+        "immport_name": entry.immport_name, "score": round(match.score, 4), "confirmed": " ".join(match.confirmed),
+        "untested": " ".join(match.untested), "unexplained": " ".join(match.unexplained),
+        "broader": "; ".join(match.broader[:8]), "source": entry.source, "note": "",
+    }  # fmt: skip
