@@ -114,8 +114,9 @@ def check(
         return Stability(nothing, f"time not checked: only {distinct} different times", checked=False)
     size = int(np.clip(n // 150, 100, 1000))
     edges = np.linspace(0, n, n // size + 1).astype(np.int64)
-    shifts, bin_bad = _signal_bins(signals, len(channels), order, edges, shift)
-    sorted_bad = _sharpen(signals, len(channels), order, edges, bin_bad, size, shift)
+    fine = np.linspace(0, n, max(1, min(n // _FINE_LEAST, n * _FINE // size)) + 1).astype(np.int64)
+    ranked, shifts, bin_bad = _signal_bins(signals, len(channels), order, edges, fine, shift)
+    sorted_bad = _sharpen(signals, order, edges, bin_bad, fine, ranked, size, shift)
     bin_bad = np.add.reduceat(sorted_bad, edges[:-1], dtype=np.int64) > np.diff(edges) / 5
     rate_edges, counts, rate_bad, usual = _rate_bins(elapsed, rate)
     sorted_bad |= _edges.by_rate(elapsed, rate_edges, rate_bad, usual)
@@ -148,30 +149,53 @@ def _unwrap(time: np.ndarray) -> np.ndarray:
     return result
 
 
+@dataclass(frozen=True)
+class _Ranked:
+    """Mean ranks of the channels among the stable events: per bin, per quarter of a bin, and the sorted references."""
+
+    mean: np.ndarray
+    fine_mean: np.ndarray
+    references: tuple[np.ndarray, ...]
+
+
+def _rank(
+    signals: Signals, n_channels: int, order: np.ndarray, stable: np.ndarray, edges: np.ndarray, fine: np.ndarray
+) -> _Ranked:
+    reference = stable[:: max(1, len(stable) // _REFERENCE)]
+    mean = np.empty((n_channels, len(edges) - 1))
+    fine_mean = np.empty((n_channels, len(fine) - 1))
+    references = []
+    for channel in range(n_channels):
+        column = signals[:, channel]
+        references.append(np.sort(column[reference]))
+        ranks = _ranks(column[order], references[-1])
+        mean[channel] = np.add.reduceat(ranks, edges[:-1]) / np.diff(edges)
+        fine_mean[channel] = np.add.reduceat(ranks, fine[:-1]) / np.diff(fine)
+    return _Ranked(mean, fine_mean, tuple(references))
+
+
 def _signal_bins(
-    signals: Signals, n_channels: int, order: np.ndarray, edges: np.ndarray, limit: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Shift of the mean rank per channel and bin, and the bad bins."""
+    signals: Signals, n_channels: int, order: np.ndarray, edges: np.ndarray, fine: np.ndarray, limit: float
+) -> tuple[_Ranked, np.ndarray, np.ndarray]:
+    """Mean ranks, shift of the mean rank per channel and bin, and the bad bins."""
     sizes = np.diff(edges)
-    bins = len(sizes)
-    bad = np.zeros(bins, dtype=bool)
-    shift = np.zeros((n_channels, bins))
-    error = np.ones_like(shift)
+    bad = np.zeros(len(sizes), dtype=bool)
     for _ in range(4):
-        stable = order[~np.repeat(bad, sizes)]
-        reference = stable[:: max(1, len(stable) // _REFERENCE)]
-        for channel in range(n_channels):
-            column = signals[:, channel]
-            ranks = _ranks(column[order], np.sort(column[reference]))
-            mean = np.add.reduceat(ranks, edges[:-1]) / sizes
-            shift[channel] = mean - np.median(mean[~bad])
-            error[channel] = _error(mean, sizes)
+        ranked = _rank(signals, n_channels, order, order[~np.repeat(bad, sizes)], edges, fine)
+        shift, error = _shifts(ranked.mean, ~bad, sizes)
         found = _bad_bins(shift, error, limit)
         if found.mean() > 0.5 or bool((found == bad).all()):
             bad = found
             break
         bad = found
-    return shift, bad
+    return ranked, shift, bad
+
+
+def _shifts(mean: np.ndarray, good: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """How far the mean ranks lie from those of the good bins, and their standard errors; channels x bins."""
+    if not len(mean):
+        return mean, mean
+    return mean - np.median(mean[:, good], axis=1)[:, None], np.array([_error(row, sizes) for row in mean])
 
 
 def _error(mean: np.ndarray, sizes: np.ndarray) -> np.ndarray:
@@ -185,50 +209,36 @@ def _error(mean: np.ndarray, sizes: np.ndarray) -> np.ndarray:
 
 def _sharpen(
     signals: Signals,
-    n_channels: int,
     order: np.ndarray,
     edges: np.ndarray,
     bin_bad: np.ndarray,
+    fine: np.ndarray,
+    ranked: _Ranked,
     size: int,
     limit: float,
 ) -> np.ndarray:
     """Bad events in order of time: those of the bad bins and of bad quarters of bins, with their edges in place."""
-    n = len(order)
-    count = max(1, min(n // _FINE_LEAST, n * _FINE // size))
-    fine = np.linspace(0, n, count + 1).astype(np.int64)
     sizes = np.diff(fine)
+    count = len(sizes)
     coarse = np.repeat(bin_bad, np.diff(edges))
     good = np.add.reduceat(coarse, fine[:-1]) == 0
-    if not n_channels or good.sum() < 2:
+    if not ranked.references or good.sum() < 2:
         return coarse
-    stable = order[~coarse]
-    reference = stable[:: max(1, len(stable) // _REFERENCE)]
-    shift = np.empty((n_channels, count))
-    error = np.empty_like(shift)
-    sorted_reference = []
-    centres = []
-    for channel in range(n_channels):
-        column = signals[:, channel]
-        sorted_reference.append(np.sort(column[reference]))
-        mean = np.add.reduceat(_ranks(column[order], sorted_reference[-1]), fine[:-1]) / sizes
-        centres.append(float(np.median(mean[good])))
-        shift[channel] = mean - centres[-1]
-        error[channel] = _error(mean, sizes)
+    shift, error = _shifts(ranked.fine_mean, good, sizes)
+    centres = np.median(ranked.fine_mean[:, good], axis=1)
     strong = np.asarray(((np.abs(shift) > limit) & (np.abs(shift) > _Z * error)).any(axis=0))
     bad = coarse | np.repeat(_close_gaps(strong, 2), sizes)
     found = _edges.runs(bad)
     if not found:
         return bad
-    refined = _edges.SignalEdges(found, n, size)
+    refined = _edges.SignalEdges(found, len(order), size)
     # the shift near an edge is that of the first or last two bins of the run
     near = 2 * _FINE
     inside = [(min(int(a), count - 1), max(int(b), int(a) + 1)) for a, b in np.searchsorted(fine, found)]
     places = order[refined.places()]
-    for channel in range(n_channels):
-        row = shift[channel]
+    for channel, (row, reference) in enumerate(zip(shift, ranked.references, strict=True)):
         means = [(float(row[a : min(a + near, b)].mean()), float(row[max(b - near, a) : b].mean())) for a, b in inside]
-        ranks = _ranks(signals[:, channel][places], sorted_reference[channel])
-        refined.add(ranks, means, centres[channel])
+        refined.add(_ranks(signals[:, channel][places], reference), means, float(centres[channel]))
     return refined.mask()
 
 
