@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+from io import BytesIO
 
 import pandas as pd
 import pytest
@@ -100,14 +101,14 @@ def test_any_text_comes_back(values):
     frame = pd.DataFrame({"User Defined ID": [f"p{i}" for i in range(len(kept))], "Name": kept}, dtype=object)
     one = Filled("protocols", {"": frame})
     for text, name in ((templates.writing.to_text(one), "protocols.txt"), (templates.writing.to_json(one), "p.json")):
-        sheet = read_sheet(Member(name, lambda text=text: __import__("io").BytesIO(text.encode())))
+        sheet = read_sheet(Member(name, lambda text=text: BytesIO(text.encode())))
         assert sheet.grids[0].values("Name") == kept
 
 
 @given(st.binary(max_size=400), st.sampled_from(["protocols.txt", "protocols.csv", "protocols.json"]))
 def test_no_bytes_make_reading_fail(content, name):
     for prefix in (b"", HEAD.encode(), (HEAD + COLUMNS).encode(), b"basic_study_design\tSchema Version 3.33\nx\n\n"):
-        sheet = read_sheet(Member(name, lambda p=prefix: __import__("io").BytesIO(p + content)))
+        sheet = read_sheet(Member(name, lambda p=prefix: BytesIO(p + content)))
         assert all(f.message and f.rule for f in sheet.findings)
         for grid in sheet.grids:
             assert {len(column) for column in grid.data} <= {len(grid)}
@@ -194,6 +195,20 @@ def test_commas_instead_of_tabs(tmp_path):
     assert report.files[0].form == "csv"
     broken = validated(tmp_path, as_commas(HEAD + COLUMNS) + ',p-1,"p.pdf" x,Name,,\n', "protocols.csv")
     assert (4, "", "error", "quotes") in brief(broken)
+
+
+def test_semicolons_instead_of_tabs_and_any_suffix(tmp_path):
+    text = (HEAD + COLUMNS + ROW).replace("\t", ";")
+    report = validated(tmp_path, text, "dataset_12.dat")
+    assert report.findings == []
+    assert [(one.template, one.form, one.rows) for one in report.files] == [("protocols", "csv", 1)]
+
+
+def test_too_many_rows(tmp_path):
+    report = validated(tmp_path, HEAD + COLUMNS + "\n" * 1_000_000)
+    assert [(f.rule, f.message) for f in report.findings] == [
+        ("form", "more than 1000000 rows, which no template has; split the file")
+    ]
 
 
 @pytest.mark.parametrize("end", ["\r\n", "\r"])

@@ -140,6 +140,17 @@ def test_a_shared_package(tmp_path):
     ]
 
 
+def test_long_tables_are_read_in_parts(tmp_path, monkeypatch):
+    monkeypatch.setattr("immport_cyto.immport.templates.sharing._CHUNK", 100)
+    rows = [f"a{n}.fcs\t{n % 90}.0\tarm" for n in range(500)]
+    rows[7], rows[444] = "a7.fcs\t91.0\tarm", "a444.fcs\t3.0\tSince 2012-03-05\r"
+    (tmp_path / "samples.tsv").write_text("\n".join(["file_name\tage_years\tarm_name", *rows, ""]))
+    found = templates.check_privacy(tmp_path).findings
+    assert [(f.row, f.column, f.rule) for f in found] == [
+        (9, "age_years", "privacy-age"), (446, "arm_name", "privacy-date"),
+    ]  # fmt: skip
+
+
 def test_the_command(tmp_path):
     (tmp_path / "report.html").write_text("<p>nothing</p>\n<p>of subject-2</p>\n")
     (tmp_path / "picture.png").write_bytes(b"\x89PNG")

@@ -203,6 +203,19 @@ def test_ids_of_things_that_the_package_does_not_hold(tmp_path):
     ]  # fmt: skip
 
 
+def test_ids_of_ones_own_that_look_like_accessions(tmp_path):
+    """ARM1 is what many would call their first arm; defined in the package, it is theirs."""
+    changes = {
+        ("basic_study_design", "arm_or_cohort/User Defined ID", 0): "ARM1",
+        ("subjecthumans", "Arm Or Cohort ID", 0): "ARM1", ("subjecthumans", "Arm Or Cohort ID", 1): "ARM1",
+        ("subjecthumans", "Subject ID", 0): "SUB001",
+        ("biosamples", "Subject ID", 0): "SUB001",
+    }  # fmt: skip
+    assert found(tmp_path, {**STUDY, **changes}).findings == []
+    unknown = found(tmp_path / "unknown", {**STUDY, **changes, ("biosamples", "Subject ID", 0): "SUB002"})
+    assert [(f.rule, f.suggestion) for f in unknown.findings] == [("foreign-key", "SUB001")]
+
+
 def test_treatment_rules_together(tmp_path):
     amounts = {("treatments", "Amount Value", 0): "5", ("treatments", "Amount Unit", 0): "ml"}
     report = found(tmp_path, {**STUDY, **amounts})

@@ -18,15 +18,15 @@ _PREFIX = {
 def is_accession(text: str, entity: str) -> bool:
     """Whether an ID has the form of ImmPort's accessions for such a thing, so that it is in ImmPort already.
 
-    >>> is_accession("SUB123", "subject"), is_accession("S123", "subject")
-    (True, False)
+    >>> is_accession("SUB123", "subject"), is_accession("S123", "subject"), is_accession("SUB001", "subject")
+    (True, False, False)
     """
     return _pattern(entity).fullmatch(text) is not None
 
 
 @cache
 def _pattern(entity: str) -> re.Pattern[str]:
-    return re.compile(rf"{_PREFIX.get(entity, '[A-Z]{2,4}')}\d+")
+    return re.compile(rf"{_PREFIX.get(entity, '[A-Z]{2,4}')}[1-9]\d*")
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,8 @@ class Entities:
             known = self.by_id.setdefault(entity, {})
             is_new = []
             for index, text in enumerate(grid.data[place]):
-                fresh = bool(text) and text not in known and not is_accession(text, entity)
+                is_own = column.name == "User Defined ID" or not is_accession(text, entity)
+                fresh = bool(text) and text not in known and is_own
                 if fresh:
                     row = grid.row(place, index)
                     known[text] = Origin(sheet.file, row, sheet.template.order, sheet.template.name, studies[index])

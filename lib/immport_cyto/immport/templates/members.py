@@ -10,8 +10,8 @@ from typing import IO
 from immport_cyto.exceptions import PackageError
 from immport_cyto.immport.package import Limits, guarded, zip_members, zip_opener
 
-LIMITS = Limits(table_bytes=1 << 30)
-"""A template of 1 GiB has some 5 million rows."""
+LIMITS = Limits(table_bytes=256 << 20)
+"""A template of 256 MiB has some million rows; all of it is held in memory."""
 
 _HIDDEN = re.compile(r"(^|/)(\.|__MACOSX/|~\$)")
 _TEMPLATE_SUFFIXES = (".txt", ".tsv", ".csv", ".json", ".xlsx")
@@ -19,12 +19,13 @@ _TEMPLATE_SUFFIXES = (".txt", ".tsv", ".csv", ".json", ".xlsx")
 
 @dataclass(frozen=True)
 class Member:
-    """One file of a package; `path` is None inside a zip."""
+    """One file of a package; `path` is None inside a zip, `is_given` where it was named itself."""
 
     name: str
     opener: Callable[[], IO[bytes]]
     path: Path | None = None
     packed_size: int = 0
+    is_given: bool = False
 
     @property
     def base(self) -> str:
@@ -33,8 +34,8 @@ class Member:
 
     @property
     def may_be_template(self) -> bool:
-        """Whether the suffix is that of a template."""
-        return self.base.lower().endswith(_TEMPLATE_SUFFIXES)
+        """Whether the suffix is that of a template; a file that was named itself may have any."""
+        return self.is_given or self.base.lower().endswith(_TEMPLATE_SUFFIXES)
 
     def start(self) -> bytes:
         """The first bytes."""
@@ -53,7 +54,7 @@ class Member:
             content = stream.read(limits.table_bytes + 1)
         bomb = len(content) > (16 << 20) and self.packed_size and len(content) > limits.ratio * self.packed_size
         if len(content) > limits.table_bytes or bomb:
-            msg = f"{self.name}: unpacks to {len(content)} bytes or more, which no template does; not read"
+            msg = f"{self.name}: has {len(content)} bytes or more, which no template has; split it"
             raise PackageError(msg)
         return content
 
@@ -97,7 +98,7 @@ def find_members(paths: Iterable[Path | str], limits: Limits = LIMITS) -> Member
                 if not _HIDDEN.search(name)
             ]
         else:
-            found.files.append(_of_disk(path.name, path))
+            found.files.append(_of_disk(path.name, path, is_given=True))
             found.beside |= {other.name for other in path.parent.iterdir() if other.is_file()}
     if not found.files:
         msg = f"{', '.join(str(path) for path in paths)}: no files in it; give the package that is to be uploaded"
@@ -110,8 +111,8 @@ def _of_folder(folder: Path) -> list[Member]:
     return [_of_disk(name, names[name]) for name in sorted(names) if not _HIDDEN.search(name)]
 
 
-def _of_disk(name: str, path: Path) -> Member:
-    return Member(name, lambda: path.open("rb"), path)
+def _of_disk(name: str, path: Path, *, is_given: bool = False) -> Member:
+    return Member(name, lambda: path.open("rb"), path, is_given=is_given)
 
 
 def copy_of(member: Member, folder: Path, limits: Limits = LIMITS) -> Path:

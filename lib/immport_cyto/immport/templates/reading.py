@@ -21,6 +21,7 @@ from immport_cyto.immport.templates.sheets import Grid, GridColumn, Sheet
 
 _SCHEMA = re.compile(r"schema\s*version\s*(\d+(?:\.\d+)*)?", re.IGNORECASE)
 Line = tuple[int, list[str]]
+MOST_ROWS = 1_000_000
 
 
 def is_template(member: Member) -> bool:
@@ -33,7 +34,7 @@ def is_template(member: Member) -> bool:
     if looks_like_json(start):
         return b'"schemaVersion"' in start or b'"templateType"' in start
     first = start.splitlines()[0].decode("utf-8-sig", errors="replace") if start.strip() else ""
-    cell = re.split(r"[\t,]", first)[0].strip('" ')
+    cell = re.split(r"[\t,;]", first)[0].strip('" ')
     return bool(_SCHEMA.search(first)) or (definitions.find_name(cell) is not None and cell == first.strip())
 
 
@@ -47,6 +48,9 @@ def read_sheet(member: Member) -> Sheet:
     if looks_like_json(content[:4096]):
         return read_json(member.name, content)
     sheet = Sheet(member.name, "text")
+    if content.count(b"\n") > MOST_ROWS:
+        sheet.add("form", f"more than {MOST_ROWS} rows, which no template has; split the file")
+        return sheet
     text = _decoded(content, sheet)
     if text is None:
         return sheet
@@ -87,17 +91,17 @@ def _decoded(content: bytes, sheet: Sheet) -> str | None:
 def _lines(text: str, sheet: Sheet) -> list[Line]:
     """Lines with their numbers, cut into cells."""
     first = text.split("\n", 1)[0]
-    if "\t" not in first and ("," in first or sheet.file.lower().endswith(".csv")):
+    if "\t" not in first and ("," in first or ";" in first or sheet.file.lower().endswith(".csv")):
         sheet.form = "csv"
-        return list(_comma_lines(text, sheet))
+        return list(_comma_lines(text, sheet, ";" if ";" in first and "," not in first else ","))
     lines = [(number, line.split("\t")) for number, line in enumerate(text.split("\n"), start=1)]
     if '"' in text:
         _unquote(lines, sheet)
     return lines
 
 
-def _comma_lines(text: str, sheet: Sheet) -> Iterator[Line]:
-    reader = csv.reader(io.StringIO(text), strict=True)
+def _comma_lines(text: str, sheet: Sheet, delimiter: str) -> Iterator[Line]:
+    reader = csv.reader(io.StringIO(text), delimiter=delimiter, strict=True)
     before = 0
     try:
         for cells in reader:

@@ -1,5 +1,6 @@
 """What is to be shared: tables, FCS files, packages and reports, looked through for persons and days."""
 
+import io
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -7,7 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from immport_cyto.exceptions import FCSError
-from immport_cyto.immport.package import Limits
+from immport_cyto.immport.package import Limits, guarded
 from immport_cyto.immport.templates import privacy
 from immport_cyto.immport.templates.findings import Finding, Severity
 from immport_cyto.immport.templates.members import LIMITS, Member, copy_of, find_members
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 _OF_SUBJECTS = ("subject", "human_subject", "arm_2_subject", "biosample")
 _TABLE_SUFFIXES = (".tsv", ".txt", ".csv")
+_CHUNK = 8 << 20
 _TEXT_SUFFIXES = (*_TABLE_SUFFIXES, ".json", ".html", ".svg", ".yaml", ".yml", ".md")
 
 
@@ -84,7 +86,9 @@ def summarize(findings: Iterable[Finding]) -> list[str]:
     return [f"{file}, {column}: {count} rows: {text}" for (file, column, text), count in counts.items()]
 
 
-def _check_table(file: str, columns: Mapping[str, Sequence[str]], identifiers: Identifiers) -> list[Finding]:
+def _check_table(
+    file: str, columns: Mapping[str, Sequence[str]], identifiers: Identifiers, first_row: int = 2
+) -> list[Finding]:
     found: list[tuple[int, int, Finding]] = []
     is_package = bool(columns) and all(name == name.upper() for name in columns)
     table = file.rsplit("/", 1)[-1].rsplit(".", 1)[0].lower()
@@ -94,14 +98,18 @@ def _check_table(file: str, columns: Mapping[str, Sequence[str]], identifiers: I
         for rule, wrong in rules:
             bad = {value for value in set(values) if value and wrong(value)}
             found += [
-                (index, place, Finding(file, "", index + 2, name, "error", rule, privacy.TEXTS[rule]))
+                (index, place, Finding(file, "", index + first_row, name, "error", rule, privacy.TEXTS[rule]))
                 for index, value in enumerate(values)
                 if bad and value in bad
             ]
         if name in privacy.AGE_COLUMNS or name in ("age_years", "AGE_YEARS"):
             units = columns.get(privacy.AGE_COLUMNS.get(name, ""), ["Years"] * len(values))
             found += [
-                (index, place, Finding(file, "", index + 2, name, "error", privacy.AGE, privacy.TEXTS[privacy.AGE]))
+                (
+                    index,
+                    place,
+                    Finding(file, "", index + first_row, name, "error", privacy.AGE, privacy.TEXTS[privacy.AGE]),
+                )
                 for index, (value, unit) in enumerate(zip(values, units, strict=True))
                 if privacy.is_too_old(value, unit)
             ]
@@ -200,7 +208,7 @@ def check_privacy(
         privacy.collect(sheet, ids)
     report = PrivacyReport(n_identifiers=len(ids.whole), n_short=ids.n_short)
     for member in members.files:
-        found = _check_member(member, sheets.get(member.name), ids, limits)
+        found = _check_member(member, sheets.get(member.name), ids)
         if found is None:
             report.skipped.append(member.name)
         else:
@@ -209,9 +217,7 @@ def check_privacy(
     return report
 
 
-def _check_member(
-    member: Member, sheet: Sheet | None, identifiers: Identifiers, limits: Limits
-) -> list[Finding] | None:
+def _check_member(member: Member, sheet: Sheet | None, identifiers: Identifiers) -> list[Finding] | None:
     """Findings on one file; None where it is neither text nor FCS."""
     if sheet:
         found: list[Finding] = []
@@ -222,7 +228,7 @@ def _check_member(
     if member.base.lower().endswith((".fcs", ".fcs.gz")):
         return check_fcs([member])
     if member.base.lower().endswith(_TEXT_SUFFIXES):
-        return _check_text(member, identifiers, limits)
+        return _check_text(member, identifiers)
     return None
 
 
@@ -233,39 +239,48 @@ def _collect_member(member: Member, identifiers: Identifiers) -> None:
         return
     if not member.base.lower().endswith(_TABLE_SUFFIXES):
         return
-    for name, values in _columns_of(_lines_of(member.content())).items():
-        if name.upper().replace(" ", "_").endswith("USER_DEFINED_ID"):
-            identifiers.add(values, member.base.rsplit(".", 1)[0].lower())
+    for _, lines, header in _chunks(member):
+        for name, values in _columns_of(header, lines).items():
+            if name.upper().replace(" ", "_").endswith("USER_DEFINED_ID"):
+                identifiers.add(values, member.base.rsplit(".", 1)[0].lower())
 
 
-def _lines_of(content: bytes) -> list[str]:
-    try:
-        text = content.removeprefix(b"\xef\xbb\xbf").decode("utf-8")
-    except UnicodeDecodeError:
-        text = content.decode("cp1252", errors="replace")
-    return text.replace("\r\n", "\n").split("\n") if "\n" in text else text.split("\r")
+def _chunks(member: Member) -> Iterator[tuple[int, list[str], list[str]]]:
+    """Lines of a text, some at a time, with the number of the first and the header; the header is in none of them.
+
+    The header is empty where the text is no table with tabs; its first line is in the first chunk then.
+    """
+    with guarded(member.name), member.opener() as stream:
+        text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="replace")
+        first = text.readline()
+        names = first.rstrip("\n").split("\t")
+        is_table = len(set(names)) == len(names) > 1 and member.base.lower().endswith(_TABLE_SUFFIXES)
+        header = names if is_table else []
+        row, lines = (2, []) if is_table else (1, [first])
+        while lines or (lines := text.readlines(_CHUNK)):
+            yield row, [line.rstrip("\n") for line in lines], header
+            row += len(lines)
+            lines = []
 
 
-def _columns_of(lines: Sequence[str]) -> dict[str, list[str]]:
-    """Columns of a table with tabs; nothing where it is none."""
-    header = lines[0].split("\t") if lines else []
-    if len(header) < 2 or len(set(header)) < len(header):
-        return {}
-    rows = [line.split("\t") for line in lines[1:]]
-    while rows and rows[-1] == [""]:
-        rows.pop()
-    rows = [row + [""] * (len(header) - len(row)) for row in rows]
+def _columns_of(header: Sequence[str], lines: Sequence[str]) -> dict[str, list[str]]:
+    """Columns of a part of a table; cells that are missing at the end of a line are empty."""
+    width = len(header)
+    rows = [line.split("\t") for line in lines]
+    rows = [row if len(row) >= width else row + [""] * (width - len(row)) for row in rows]
     return {name: [row[place] for row in rows] for place, name in enumerate(header)}
 
 
-def _check_text(member: Member, identifiers: Identifiers, limits: Limits) -> list[Finding]:
-    lines = _lines_of(member.content(limits))
-    columns = _columns_of(lines) if member.base.lower().endswith(_TABLE_SUFFIXES) else {}
-    if columns:
-        return _check_table(member.name, columns, identifiers)
+def _check_text(member: Member, identifiers: Identifiers) -> list[Finding]:
+    found: list[Finding] = []
     text = privacy.TEXTS[privacy.IDENTIFIER]
-    return [
-        Finding(member.name, "", index, "", "error", privacy.IDENTIFIER, text)
-        for index, line in enumerate(lines, start=1)
-        if identifiers.inside and identifiers.are_in(line)
-    ]
+    for start, lines, header in _chunks(member):
+        if header:
+            found += _check_table(member.name, _columns_of(header, lines), identifiers, start)
+            continue
+        found += [
+            Finding(member.name, "", row, "", "error", privacy.IDENTIFIER, text)
+            for row, line in enumerate(lines, start)
+            if identifiers.are_in(line)
+        ]
+    return found
