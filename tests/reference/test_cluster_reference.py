@@ -1,6 +1,7 @@
 """FlowSOM on labelled real data: not below the best peer beyond the seed-to-seed spread.
 
-Marks of the peers (R FlowSOM, flowsom, pyflowsom) on the same events; the spread of ARI over seeds is .02 to .05.
+Marks of the peers on the same events: R FlowSOM as quoted, flowsom 0.2.2 and pyflowsom 0.1.16 measured over five seeds
+with the same number of metaclusters. The spread of ARI over seeds is .02 to .05.
 """
 
 import numpy as np
@@ -23,18 +24,16 @@ def mean_f1(truth, found):
 
 
 @pytest.mark.shared
+@pytest.mark.parametrize("engine", ["online", "batch"])
 @pytest.mark.parametrize(
-    ("name", "engine", "ari", "f1", "quantization_error"),
+    ("name", "ari", "f1", "f1_spread", "quantization_error"),
     [
-        # best peers: ARI .68, F1 .606, QE 2.512
-        ("liu2020_cytof_18pops", "online", 0.68, 0.606, 2.512),
-        ("liu2020_cytof_18pops", "batch", 0.68, 0.606, 2.512),
-        # best peers: ARI .975, QE .789; the number of metaclusters behind their F1 is not stated
-        ("flowsom_68983_7markers", "online", 0.975, None, 0.789),
-        ("flowsom_68983_7markers", "batch", 0.975, None, 0.789),
+        ("liu2020_cytof_18pops", 0.68, 0.606, 0.03, 2.512),
+        # F1 .852 with a standard deviation of .060 over seeds (flowsom's batch engine)
+        ("flowsom_68983_7markers", 0.975, 0.852, 0.06, 0.789),
     ],
 )
-def test_quality_is_that_of_the_best_peer(shared_data, name, engine, ari, f1, quantization_error):
+def test_quality_is_that_of_the_best_peer(shared_data, name, engine, ari, f1, f1_spread, quantization_error):
     data = np.load(shared_data / "labelled" / f"{name}.npz", allow_pickle=False)
     X, y = data["X"], data["y"]
     gated = y >= 0
@@ -48,5 +47,4 @@ def test_quality_is_that_of_the_best_peer(shared_data, name, engine, ari, f1, qu
         errors.append(model.quantization_error_)
     assert np.mean(scores) > ari - 0.02, scores
     assert np.mean(errors) < quantization_error * 1.01, errors
-    if f1 is not None:
-        assert np.mean(matches) > f1 - 0.03, matches
+    assert np.mean(matches) > f1 - f1_spread, matches
