@@ -211,14 +211,14 @@ def map_file(
             content["mad_allowed"] = float(mad_allowed)
             added[OUTLIER_CHANNEL] = (beyond.astype(np.int8), 1)
         write_labelled(source, target, added, (MODEL_KEYWORD, content), replaces=(OUTLIER_CHANNEL,))
-    largest = np.full(n_nodes, -1.0)
+    largest = np.full(n_nodes, -1.0, np.float32)
     np.maximum.at(largest, nodes, distances)
     return MappedFile(
         n_events=len(nodes),
         node_counts=np.bincount(nodes, minlength=n_nodes),
         quantization_error=float(distances.mean(dtype=np.float64)) if len(distances) else float("nan"),
         outlier_counts=np.bincount(nodes[beyond], minlength=n_nodes),
-        largest_distances=np.where(largest < 0, np.nan, largest),
+        largest_distances=np.where(largest < 0, np.nan, largest.astype(np.float64)),
         unused=tuple(marker for marker in opened.channels if marker not in model.markers),
     )
 
