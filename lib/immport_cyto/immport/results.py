@@ -132,7 +132,7 @@ def _ask(connection: sqlite3.Connection, studies: Iterable[str] | None) -> list[
         "CREATE TEMP TABLE asked AS SELECT DISTINCT p.study_accession, "
         "coalesce(nullif(p.expsample_accession, ''), p.biosample_accession) AS file_name, "
         "coalesce(nullif(p.biosample_accession, ''), eb.biosample_accession) AS biosample_accession, "
-        "p.subject_accession FROM population_result p JOIN temp.asked_study USING (study_accession) "
+        "p.subject_accession FROM temp.asked_study q CROSS JOIN population_result p USING (study_accession) "
         "LEFT JOIN expsample_biosample eb ON p.biosample_accession = '' "
         "AND eb.expsample_accession = p.expsample_accession"
     )

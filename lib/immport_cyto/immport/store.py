@@ -367,8 +367,8 @@ class Store:
             missing = self.connection.execute(
                 "SELECT f.file_info_id, f.name, coalesce(f.study_accession, '') FROM file f "
                 "WHERE f.role = 'sample' AND f.study_accession IN ("
-                "SELECT value FROM json_each(:studies) UNION SELECT study_accession FROM file "
-                "JOIN json_each(:linked) q ON q.value = file_info_id) ORDER BY f.name",
+                "SELECT value FROM json_each(:studies) UNION SELECT study_accession FROM json_each(:linked) q "
+                "CROSS JOIN file ON file_info_id = q.value) ORDER BY f.name",
                 {"studies": json.dumps(sorted(self._loaded)), "linked": json.dumps(sorted(self._linked))},
             )
             rows += [

@@ -20,22 +20,22 @@ ORDER BY a.file_name, b.biosample_accession, m.arm_accession;
 
 -- treatments of the expsamples and of their biosamples
 SELECT file_name, name FROM (
-    SELECT a.file_name, t.name FROM temp.asked a JOIN expsample_treatment et ON et.expsample_accession = a.file_name
-    JOIN treatment t USING (treatment_accession)
+    SELECT a.file_name, t.name FROM temp.asked a
+    CROSS JOIN expsample_treatment et ON et.expsample_accession = a.file_name
+    CROSS JOIN treatment t USING (treatment_accession)
     UNION
-    SELECT a.file_name, t.name FROM temp.asked a JOIN biosample_treatment bt USING (biosample_accession)
-    JOIN treatment t USING (treatment_accession))
+    SELECT a.file_name, t.name FROM temp.asked a CROSS JOIN biosample_treatment bt USING (biosample_accession)
+    CROSS JOIN treatment t USING (treatment_accession))
 WHERE name <> '' ORDER BY file_name, name;
 
 -- FCS result files of the expsamples
 SELECT DISTINCT a.file_name, f.name FROM temp.asked a
-JOIN expsample_file ef ON ef.expsample_accession = a.file_name JOIN file f USING (file_info_id)
+CROSS JOIN expsample_file ef ON ef.expsample_accession = a.file_name CROSS JOIN file f USING (file_info_id)
 WHERE f.role = 'sample' ORDER BY a.file_name, f.name;
 
 -- the results of the studies asked for, in the order of upload
 SELECT p.study_accession, coalesce(nullif(p.expsample_accession, ''), p.biosample_accession) AS file_name,
     p.result_id, p.name_reported, p.name_preferred, p.definition_reported, p.definition_preferred, p.parent_reported,
     p.parent_preferred, p.value_reported, p.value_preferred, p.unit_reported, p.unit_preferred, p.percent, p.comments
-FROM population_result p
-JOIN temp.asked_study USING (study_accession)
+FROM temp.asked_study q CROSS JOIN population_result p ON p.study_accession = q.study_accession
 ORDER BY p.study_accession, p.result_id;

@@ -1,4 +1,5 @@
 -- One row per file of temp.linked x expsample x biosample x arm; the arm is one of the biosample's study.
+-- CROSS JOIN keeps SQLite from beginning with another table than the first, which may be a thousand times larger.
 SELECT f.file_info_id, f.study_accession AS file_study, f.technique AS file_technique,
     e.expsample_accession AS sample_id, x.experiment_accession, x.study_accession AS experiment_study,
     x.technique AS experiment_technique,
@@ -10,9 +11,9 @@ SELECT f.file_info_id, f.study_accession AS file_study, f.technique AS file_tech
     b.type AS biosample_type, s.sex, s.race, s.ethnicity, s.species,
     a.arm_accession, a.name AS arm_name, a.is_accession, m.age_years, m.age_is_topcoded
 FROM temp.linked l
-JOIN file f ON f.file_info_id = l.file_info_id
-JOIN expsample_file ef ON ef.file_info_id = f.file_info_id
-JOIN expsample e ON e.expsample_accession = ef.expsample_accession
+CROSS JOIN file f ON f.file_info_id = l.file_info_id
+CROSS JOIN expsample_file ef ON ef.file_info_id = f.file_info_id
+CROSS JOIN expsample e ON e.expsample_accession = ef.expsample_accession
 LEFT JOIN experiment x ON x.experiment_accession = e.experiment_accession
 LEFT JOIN expsample_biosample eb ON eb.expsample_accession = e.expsample_accession
 LEFT JOIN biosample b ON b.biosample_accession = eb.biosample_accession
@@ -25,16 +26,17 @@ ORDER BY f.file_info_id;
 
 -- treatments of the expsamples and of the biosamples of each file
 SELECT file_info_id, name FROM (
-    SELECT l.file_info_id, t.name FROM temp.linked l JOIN expsample_file ef USING (file_info_id)
-    JOIN expsample_treatment et USING (expsample_accession) JOIN treatment t USING (treatment_accession)
+    SELECT l.file_info_id, t.name FROM temp.linked l CROSS JOIN expsample_file ef USING (file_info_id)
+    CROSS JOIN expsample_treatment et USING (expsample_accession) CROSS JOIN treatment t USING (treatment_accession)
     UNION
-    SELECT l.file_info_id, t.name FROM temp.linked l JOIN expsample_file ef USING (file_info_id)
-    JOIN expsample_biosample eb USING (expsample_accession) JOIN biosample_treatment bt USING (biosample_accession)
-    JOIN treatment t USING (treatment_accession))
+    SELECT l.file_info_id, t.name FROM temp.linked l CROSS JOIN expsample_file ef USING (file_info_id)
+    CROSS JOIN expsample_biosample eb USING (expsample_accession)
+    CROSS JOIN biosample_treatment bt USING (biosample_accession)
+    CROSS JOIN treatment t USING (treatment_accession))
 WHERE name <> '' ORDER BY file_info_id, name;
 
 -- compensation and control files of the expsamples of each file
-SELECT DISTINCT l.file_info_id, g.name FROM temp.linked l JOIN expsample_file ef USING (file_info_id)
-JOIN expsample_file eg ON eg.expsample_accession = ef.expsample_accession
-JOIN file g ON g.file_info_id = eg.file_info_id
+SELECT DISTINCT l.file_info_id, g.name FROM temp.linked l CROSS JOIN expsample_file ef USING (file_info_id)
+CROSS JOIN expsample_file eg ON eg.expsample_accession = ef.expsample_accession
+CROSS JOIN file g ON g.file_info_id = eg.file_info_id
 WHERE g.role = 'control' ORDER BY l.file_info_id, g.name;
