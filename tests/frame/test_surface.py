@@ -9,7 +9,8 @@ import pytest
 from immport_cyto import cluster, events, fcs, immport, meta, panel, population, report
 
 PACKAGES = [
-    "", "fcs", "immport", "panel", "events", "cluster", "cluster.flock", "population", "meta", "report", "simulate",
+    "", "fcs", "immport", "immport.templates", "panel", "events", "cluster", "cluster.flock", "population", "meta",
+    "report", "simulate",
     "study", "tables",
 ]  # fmt: skip
 

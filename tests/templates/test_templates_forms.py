@@ -116,6 +116,11 @@ def test_no_bytes_make_reading_fail(content, name):
 
 # the head -------------------------------------------------------------------------------------------------------------
 
+
+def as_commas(text):
+    return "\n".join(",".join(f'"{c}"' if "," in c else c for c in line.split("\t")) for line in text.split("\n"))
+
+
 HEADS = [
     ("as it should be", HEAD + COLUMNS + ROW, []),
     ("another name", HEAD.replace("protocols", "protcols") + COLUMNS + ROW, [(1, "", "error", "template-name")]),
@@ -124,6 +129,8 @@ HEADS = [
     ("newer", HEAD.replace("3.33", "3.40") + COLUMNS + ROW, [(1, "", "warning", "schema-version")]),
     ("older", HEAD.replace("3.33", "3.20") + COLUMNS + ROW, []),
     ("no notice", HEAD.split("\n")[0] + "\n" + COLUMNS + ROW, [(2, "", "error", "header-line")]),
+    ("a blank line for a notice", as_commas(HEAD.split("\n")[0] + "\n\n" + COLUMNS + ROW),
+     [(2, "", "error", "header-line")]),
     ("notice and more", HEAD[:-1] + "\tThe protocol ...\n" + COLUMNS + ROW, []),
     ("no column names", HEAD, [(3, "", "error", "header-line")]),
     ("no first name", HEAD + COLUMNS.replace("Column Name\t", "") + ROW, [(3, "", "error", "header-line")]),
@@ -183,10 +190,6 @@ def test_several_schema_versions_side_by_side(tmp_path):
 
 
 # other forms and hostile input ----------------------------------------------------------------------------------------
-
-
-def as_commas(text):
-    return "\n".join(",".join(f'"{c}"' if "," in c else c for c in line.split("\t")) for line in text.split("\n"))
 
 
 def test_commas_instead_of_tabs(tmp_path):

@@ -163,7 +163,7 @@ def _read_head(sheet: Sheet, base: str, lines: list[Line]) -> None:
     found = next((match for cell in first[1:] if (match := _SCHEMA.search(cell))), None)
     _set_schema(sheet, name, found[1] or "" if found else "", row=1)
     sheet.level = next((word for cell in first[1:] for word in ("HIPC", "Standard") if word in cell), "")
-    notice = head[1][1][0].strip() if len(head) > 1 else ""
+    notice = head[1][1][0].strip() if len(head) > 1 and head[1][1] else ""
     if notice != NOTICE:
         sheet.add("header-line", f"line 2 must begin with {NOTICE!r}", row=2, suggestion=NOTICE)
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _OF_SUBJECTS = ("subject", "human_subject", "arm_2_subject", "biosample")
 _TABLE_SUFFIXES = (".tsv", ".txt", ".csv")
 _CHUNK = 8 << 20
-_TEXT_SUFFIXES = (*_TABLE_SUFFIXES, ".json", ".html", ".svg", ".yaml", ".yml", ".md")
+_TEXT_SUFFIXES = (*_TABLE_SUFFIXES, ".json", ".html", ".svg", ".xml", ".wsp", ".yaml", ".yml", ".md", ".log")
 
 
 @dataclass
