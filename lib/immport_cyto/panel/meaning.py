@@ -127,6 +127,8 @@ def _without_antigen(
     unread = [s for s in segments if s.category in {"text", "number"}]
     if words:
         role = next(name for name in _WORD_ORDER if name in words)
+        if role == "viability" and "dna" in words and words[role].name in _DETECTOR_DYES:
+            role = "dna"  # DNA (PI)
         texts = [s.key for s in unread if s.category == "text" and s.key not in _CHAIN_LETTERS]
         if any(t.startswith("cd") for t in texts) or (texts and role in {"isotype", "barcode", "dna"}):
             return _unknown(text, reporter, "unread text")
@@ -148,7 +150,7 @@ def _reporter(segments: list[Segment], hardware: Hardware) -> str:
         return hardware.reporter
     found = [s.entry for s in segments if isinstance(s.entry, Reporter)]
     dyes = [entry for entry in found if entry.kind != "hapten"]
-    certain = [entry for entry in dyes if not entry.needs_company]
+    certain = [entry for entry in dyes if not entry.needs_company or any(c.isdigit() for c in entry.name)]
     if certain:
         return certain[0].name
     return hardware.reporter or (dyes or found)[0].name if found else hardware.reporter

@@ -38,6 +38,7 @@ _ALL_IN_BRACKETS = re.compile(r"^\[([^\[\]]+)\]$")
 _CLONE_IN_DASHES = re.compile(r"-([A-Za-z0-9.]{2,12})(?=-|$)")
 _GLUED = re.compile(r"(?<![A-Za-z])CD(\d{4,16})(?!\d)", re.IGNORECASE)
 _AFTER_LINEAGE = re.compile(r"^(lin\w*|dump)[\W_]+(\d{1,3}(?:\W+\d{1,3})+)\W*$", re.IGNORECASE)
+_BEFORE_WORD = re.compile(r"^(\d{1,3}(?:[/,+-]\d{1,3})+)[/,+ _-]+([A-Za-z].*)$")
 _NUMBERS_ONLY = re.compile(r"^\d{1,3}(?:\s?[/,+-]\s?\d{1,3}){2,}$")
 # antigens of dump channels; a run of digits such as 141619 is only read as several of these
 LINEAGE = ("3", "4", "8", "14", "15", "16", "19", "20", "33", "34", "56", "61", "66", "123", "235")
@@ -112,6 +113,9 @@ def spell_out(text: str) -> str:
     if _NUMBERS_ONLY.match(text):
         numbers = re.findall(r"\d+", text)
         return "/".join(f"CD{n}" for n in numbers) if set(numbers) <= set(LINEAGE) else text
+    before = _BEFORE_WORD.match(text)
+    if before and set(re.findall(r"\d+", before.group(1))) <= set(LINEAGE):
+        return "/".join(f"CD{n}" for n in re.findall(r"\d+", before.group(1))) + f" {before.group(2)}"
     after = _AFTER_LINEAGE.match(text)
     if after and set(re.findall(r"\d+", after.group(2))) <= set(LINEAGE):
         return f"{after.group(1)} " + "/".join(f"CD{n}" for n in re.findall(r"\d+", after.group(2)))

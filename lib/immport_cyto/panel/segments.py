@@ -24,7 +24,7 @@ MODIFIERS = {
     "ics": "intracellular", "intra": "intracellular", "intracell": "intracellular", "intracellular": "intracellular",
     "cy": "intracellular", "cyt": "intracellular", "cyto": "intracellular", "nuclear": "intracellular",
     "surf": "surface", "surface": "surface", "s": "surface", "ec": "surface", "membrane": "surface", "total": "total",
-    "phospho": "phospho", "p": "phospho", "soluble": "soluble", "v": "", "conj": "", "purified": "",
+    "phospho": "phospho", "phos": "phospho", "p": "phospho", "soluble": "soluble", "v": "", "conj": "", "purified": "",
     "custom": "", "clone": "", "ab": "", "mab": "", "antibody": "", "carrier": "", "stain": "", "dye": "", "marker": "",
     "pos": "", "neg": "", "positive": "", "negative": "", "hi": "", "lo": "", "high": "", "low": "", "ebio": "",
     "and": "and", "plus": "and", "or": "or", "not": "or", "minus": "or", "without": "or", "vs": "or",
