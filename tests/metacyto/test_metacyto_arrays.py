@@ -184,6 +184,8 @@ def test_signs_need_a_quantile_on_one_side():
 
 def test_labels_that_differ_in_one_sign_give_a_third():
     assert metacyto.close(["A+|B+", "A+|B-", "C-", "A+|B+"]) == ["A+|B+", "A+|B-", "C-", "A+"]
+    # in the order of the pairs
+    assert metacyto.close(["A+|B+", "C+", "C-", "A+|B-", "C+|D-"])[-2:] == ["A+", ""]
     # and again from the new one
     assert metacyto.close(["A+|B+", "A+|B-", "A-"]) == ["A+|B+", "A+|B-", "A-", "A+", ""]
 

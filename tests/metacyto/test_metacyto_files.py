@@ -59,6 +59,14 @@ def test_what_metacyto_does_not_compensate(tmp_path, keywords, warning):
     assert [warning in text for text in result.warnings] == ([True] if warning else [])
 
 
+def test_names_that_hold_an_excluded_name_stay_linear(tmp_path):
+    channels = [("FSC-Area", ""), ("TIMESTAMP", ""), ("Cell_lengthDi", ""), ("FSC-B", ""), ("PE-A", "CD3")]
+    values = raw(tmp_path / "a.fcs", channels=channels)
+    metacyto.preprocess(tmp_path / "a.fcs", tmp_path / "o.fcs", file_name="a.fcs", technique="flow")
+    linear = (fcs.open(tmp_path / "o.fcs").events() == values.astype(np.float32)).all(axis=0)
+    assert linear.tolist() == [True, True, True, False, False]
+
+
 def test_a_marker_is_renamed_as_a_whole(tmp_path):
     _, written, result = preprocessed(tmp_path, rename={"CD8B": "CD8", "cd4": "CD4T"})
     assert metacyto.stack({"a.fcs": written.path}).markers == ("FSC-A", "SSC-A", "CD3", "CD8", "CD45RA", "TIME")
@@ -211,7 +219,7 @@ def test_search_counts_and_medians(files):
     assert of_b["FSC-A"] == 100
     assert of_b["CD4"] == pytest.approx(np.median(x[inside, 2].astype(float)))
     assert set(counts["population"]) == {"B", "T"}
-    assert list(cuts) == ["CD19", "HLA-DR", "CD3"]
+    assert list(cuts) == ["CD3", "CD19", "HLA-DR"]  # in the order of the panel
     assert notes == [
         "an empty label stands for all events and is not searched", "1 not possible on this panel: X (no CD99)"
     ]  # fmt: skip
@@ -221,11 +229,31 @@ def test_events_at_the_cutoff_are_in_no_gate(files):
     values = np.array([[1, 1, 2.25, 3]] * 2, np.float32).T
     events = metacyto.Stack(("a.fcs",), (4,), ("CD3", "CD4"), values)
     counts, _, _, notes = metacyto.search(
-        events, [("p", "CD3+"), ("m", "CD3-"), ("both", "CD3+|CD4+"), ("none", "CD3+|CD4-")], cutoffs=CUTS
+        events, [("m", "CD3-"), ("both", "CD3-|CD4-"), ("one", "CD3+"), ("none", "CD3+|CD4-")], cutoffs=CUTS
     )
-    assert counts.set_index("population")["n_events"].to_dict() == {"p": 1, "m": 2, "both": 1}
-    assert "both: its gates select 1 events each, so that MetaCyto finds 0 where there are 1" in notes
-    assert "none: no event in any file of the panel; MetaCyto leaves it out" in notes
+    assert counts.set_index("population")["n_events"].to_dict() == {"m": 2, "both": 2}
+    assert "both: its gates select 2 events each, so that MetaCyto finds 0 where there are 2" in notes
+    assert "one: 1 events in all files of the panel; MetaCyto leaves it out" in notes
+    assert "none: 0 events in all files of the panel; MetaCyto leaves it out" in notes
+
+
+def test_cutoffs_that_are_not_given_are_found(files):
+    events = metacyto.stack(files)
+    wanted = [("B", "CD19+|CD3-"), ("X", "CD99+|CD56+")]
+    _, _, found, _ = metacyto.search(events, wanted, seed=1)
+    assert list(found) == ["CD3", "CD19", "CD56"]  # CD56 too, though no population of the panel needs it
+    _, _, some, _ = metacyto.search(events, wanted, cutoffs={"CD3": 9.0}, seed=1)
+    assert some == {**found, "CD3": 9.0}
+    members = [np.arange(100), np.arange(100, 3000)]
+    _, free = metacyto.label(events, members, seed=1)
+    _, partly = metacyto.label(events, members, cutoffs={"CD8": 1.5}, seed=1)
+    assert partly == pytest.approx({**free, "CD8": 1.5})
+
+
+def test_a_population_that_the_pre_gate_empties_stays(files):
+    counts, medians, _, _ = metacyto.search(metacyto.stack(files), [("CD4", "CD4+")], cutoffs=CUTS, pre_gate="CD4-")
+    assert counts["n_events"].tolist() == [0, 0, 0]
+    assert medians["median"].isna().all()
 
 
 def test_pre_gate(files):

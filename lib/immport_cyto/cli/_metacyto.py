@@ -224,7 +224,7 @@ def pool(effects: "pd.DataFrame") -> "pd.DataFrame":
 @click.option("--cutoffs-out", type=_FILE, help="Write the cut-offs that were used.")
 @click.option(
     "--cutoffs", "cutoffs_path", type=_FILE,
-    help="Cut-offs to label with (cutoffs.tsv).  [default: found on 2,000 random events]",
+    help="Cut-offs to label with (cutoffs.tsv); those of other markers are found on 2,000 random events.",
 )  # fmt: skip
 @click.option(
     "--clustering", type=click.Choice(["flowsom", "flowhc"]), default="flowsom", show_default=True,

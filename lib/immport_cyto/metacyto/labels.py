@@ -77,7 +77,7 @@ def label_clusters(
     quantile
         A cluster is ``-`` where this quantile is below the cut-off, else ``+`` where the opposite quantile is above it.
     min_fraction
-        A marker counts only if the cut-off lies between this quantile of all events and the opposite one.
+        A marker counts only if the cut-off lies between this quantile of all events and the opposite one, or on them.
     """
     used = [
         (column, marker)
@@ -100,7 +100,7 @@ def label_clusters(
 
 def _splits(values: Array, cut: float, least: float) -> bool:
     low, high = np.quantile(values, [least, 1 - least])
-    return bool(low < cut < high)
+    return bool(low <= cut <= high)
 
 
 def close(labels: Iterable[str]) -> list[str]:
@@ -117,15 +117,17 @@ def close(labels: Iterable[str]) -> list[str]:
 
 
 def _merged(labels: Sequence[str]) -> list[str]:
-    by_markers: dict[tuple[str, ...], list[list[str]]] = {}
-    for label in labels:
+    """What follows from each pair, in the order of the pairs."""
+    by_markers: dict[tuple[str, ...], list[tuple[int, list[str]]]] = {}
+    for place, label in enumerate(labels):
         gates = label.split("|") if label else []
-        by_markers.setdefault(tuple(gate[:-1] for gate in gates), []).append(gates)
-    found: dict[str, None] = {}
-    for markers, group in by_markers.items():
-        for i, one in enumerate(group):
-            for other in group[i + 1 :]:
-                different = [j for j in range(len(markers)) if one[j] != other[j]]
+        by_markers.setdefault(tuple(gate[:-1] for gate in gates), []).append((place, gates))
+    found: list[tuple[int, int, str]] = []
+    for group in by_markers.values():
+        for i, (first, one) in enumerate(group):
+            for second, other in group[i + 1 :]:
+                different = [j for j, gate in enumerate(one) if gate != other[j]]
                 if len(different) == 1:
-                    found["|".join(gate for j, gate in enumerate(one) if j != different[0])] = None
-    return list(found)
+                    rest = "|".join(gate for j, gate in enumerate(one) if j != different[0])
+                    found.append((first, second, rest))
+    return list(dict.fromkeys(rest for _, _, rest in sorted(found)))

@@ -76,7 +76,7 @@ def preprocess(
     rename
         Other names of markers, old to new (MetaCyto's ``nameUpdator``, but whole names only).
     untransformed
-        $PnN of the channels that stay linear.
+        Channels with one of these in $PnN, in any case of the letters, stay linear.
     max_events
         A random subset of at most so many events, in file order; None for all.
     seed
@@ -117,12 +117,12 @@ def preprocess(
     digest = sha256(source)
     chosen = _subset(opened.n_events, max_events, seed, digest)
     values = _linear_values(opened)[chosen]
-    old = opened.version == "FCS2.0"
+    old = opened.version == "FCS2.0" and technique == "flow"
     matrix = None if old else _matrix(opened, technique, file_name, warnings)
     if matrix is not None:
         compensation.apply(values, matrix)
-    kept = {name.upper() for name in untransformed}
-    columns = [i for i, channel in enumerate(opened.channels) if channel.pnn.upper() not in kept]
+    kept = [name.upper() for name in untransformed]
+    columns = [i for i, c in enumerate(opened.channels) if not any(name in c.pnn.upper() for name in kept)]
     if old:
         warnings.append("FCS 2.0: MetaCyto takes the decadic logarithm of the values and does not compensate")
         with np.errstate(divide="ignore", invalid="ignore"):

@@ -21,6 +21,7 @@ CLUSTERINGS = ("flowsom", "flowhc")
 SAMPLE_SIZE = 2000
 
 _LISTED = 10  # populations in a note
+_FEWEST = 2  # events of a population in a panel
 
 Mask = NDArray[np.bool_]
 
@@ -219,7 +220,7 @@ def label(
     Parameters
     ----------
     cutoffs
-        On the transformed scale. Default: found here, on a random sample of the scaled values.
+        On the transformed scale. Those of other markers are found here, on a random sample of the scaled values.
 
     Returns
     -------
@@ -236,14 +237,15 @@ def label(
     scale[scale == 0] = 1
     scaled = hierarchy.scaled(values)
     cuts: dict[str, float] = {}
+    given = {} if cutoffs is None else dict(cutoffs)
     for column, marker in enumerate(markers):
-        if cutoffs is None:
+        if not set(markers) <= set(given):  # one that is missing, and MetaCyto draws for all
             try:
                 cuts[marker] = cutoff(scaled[:, column], random).value
             except AnalysisError:
                 continue
-        elif marker in cutoffs:
-            cuts[marker] = cutoffs[marker] / scale[column]
+        if marker in given:
+            cuts[marker] = given[marker] / scale[column]
     found = labels.label_clusters(scaled, markers, clusters, cuts, quantile=quantile, min_fraction=min_fraction)
     return found, {marker: cuts[marker] * scale[markers.index(marker)] for marker in cuts}
 
@@ -265,7 +267,7 @@ def search(
     definitions
         Pairs (name, label), such as ``("CD8 T cells", "CD3+|CD8+")``.
     cutoffs
-        On the transformed scale. Default: found here for each marker that a definition asks for, in the order of the
+        On the transformed scale. Those of other markers that a definition asks for are found here, in the order of the
         panel.
     pre_gate
         Only events with these signs are searched, such as ``DEAD-``; fractions stay those of all events.
@@ -273,8 +275,8 @@ def search(
     Returns
     -------
     counts, medians : DataFrame
-        COUNTS and MEDIANS with method "metacyto"; medians of every channel. A population that is empty in all files
-        of the panel is left out, as by MetaCyto, with a note.
+        COUNTS and MEDIANS with method "metacyto"; medians of every channel. A population of fewer than two events in
+        all files of the panel, before the pre-gate, is left out, as by MetaCyto, with a note.
     cutoffs : dict
         Marker to the cut-off that was used.
     notes : list of str
@@ -291,19 +293,22 @@ def search(
 
     random = seed if isinstance(seed, RSample) else RSample(seed)
     notes: list[str] = []
-    wanted = _possible(events, definitions, notes)
+    wanted, asked = _possible(events, definitions, notes)
     cuts: dict[str, float] = {}
-    inside = np.ones(len(events.values), dtype=bool)
+    inside = whole = np.ones(len(events.values), dtype=bool)
     if pre_gate:
         gates = labels.parse(pre_gate)
         absent = [marker for marker, _ in gates if marker not in events.markers]
         if absent:
             msg = f"pre-gate {pre_gate!r}: the panel has no channel {absent[0]}; it has {', '.join(events.markers)}"
             raise PanelError(msg)
-        cuts |= _cuts(events, [marker for marker, _ in gates], cutoffs, inside, random, sample_size, notes)
-        inside = _mask(events, gates, cuts, inside)
-    asked = [marker for _, _, gates in wanted for marker, _ in gates]
-    cuts |= _cuts(events, asked, cutoffs, inside, random, sample_size, notes)
+        cuts |= _cuts(events, dict.fromkeys(marker for marker, _ in gates), cutoffs, whole, random, sample_size, notes)
+        missing = next((marker for marker, _ in gates if marker not in cuts), None)
+        if missing is not None:
+            msg = f"pre-gate {pre_gate!r}: {missing} has no cut-off; give one with cutoffs, or another pre-gate"
+            raise PanelError(msg)
+        inside = _mask(events, gates, cuts, whole)
+    cuts |= _cuts(events, [m for m in events.markers if m in asked], cutoffs, inside, random, sample_size, notes)
     counts: list[dict[str, Any]] = []
     medians: list[dict[str, Any]] = []
     for name, text, gates in wanted:
@@ -311,11 +316,12 @@ def search(
         if without:
             notes.append(f"{name}: marker {without[0]} has no cut-off")
             continue
-        mask = _mask(events, gates, cuts, inside)
-        if not mask.any():
-            notes.append(f"{name}: no event in any file of the panel; MetaCyto leaves it out")
+        mask = _mask(events, gates, cuts, whole)
+        if (found := int(mask.sum())) < _FEWEST:
+            notes.append(f"{name}: {found} events in all files of the panel; MetaCyto leaves it out")
             continue
-        notes += _same_size(events, name, gates, cuts, inside, mask)
+        notes += _same_size(events, name, gates, cuts, found)
+        mask &= inside
         for file_name, part in events.slices().items():
             chosen = mask[part]
             common = {"file_name": file_name, "method": METHOD, "population": name}
@@ -339,13 +345,16 @@ def search(
 
 def _possible(
     events: Stack, definitions: Iterable[tuple[str, str]], notes: list[str]
-) -> list[tuple[str, str, labels.Gates]]:
+) -> tuple[list[tuple[str, str, labels.Gates]], set[str]]:
+    """Populations that the panel can answer, and all markers that are asked for, also by those that it cannot."""
     wanted, impossible = [], []
+    asked: set[str] = set()
     for name, text in definitions:
         if not text.strip():
             notes.append("an empty label stands for all events and is not searched")
             continue
         gates = labels.parse(text)
+        asked |= {marker for marker, _ in gates}
         absent = list(dict.fromkeys(marker for marker, _ in gates if marker not in events.markers))
         if absent:
             impossible.append(f"{name} (no {', '.join(absent)})")
@@ -354,22 +363,26 @@ def _possible(
     if impossible:
         more = f"; and {len(impossible) - _LISTED} more" if len(impossible) > _LISTED else ""
         notes.append(f"{len(impossible)} not possible on this panel: {'; '.join(impossible[:_LISTED])}{more}")
-    return wanted
+    return wanted, asked
 
 
 def _cuts(
     events: Stack, asked: Collection[str], given: Mapping[str, float] | None, inside: Mask, random: RSample,
     sample_size: int, notes: list[str],
 ) -> dict[str, float]:  # fmt: skip
-    if given is not None:
-        return {marker: given[marker] for marker in dict.fromkeys(asked) if marker in given}
+    """Cut-offs of the markers in order: the given ones, else found; with one missing, MetaCyto draws for all."""
+    known = {} if given is None else dict(given)
+    if set(asked) <= set(known):
+        return {marker: known[marker] for marker in asked}
     cuts = {}
-    for marker in events.markers:
-        if marker in asked:
-            try:
-                cuts[marker] = cutoff(events.column(marker)[inside], random, sample_size).value
-            except AnalysisError as error:
+    for marker in asked:
+        try:
+            cuts[marker] = cutoff(events.column(marker)[inside], random, sample_size).value
+        except AnalysisError as error:
+            if marker not in known:
                 notes.append(f"{marker}: {error}")
+        if marker in known:
+            cuts[marker] = known[marker]
     return cuts
 
 
@@ -381,11 +394,9 @@ def _mask(events: Stack, gates: labels.Gates, cuts: Mapping[str, float], inside:
     return mask
 
 
-def _same_size(
-    events: Stack, name: str, gates: labels.Gates, cuts: Mapping[str, float], inside: Mask, mask: Mask
-) -> list[str]:
-    sizes = {int(_mask(events, (gate,), cuts, inside).sum()) for gate in gates}
+def _same_size(events: Stack, name: str, gates: labels.Gates, cuts: Mapping[str, float], found: int) -> list[str]:
+    whole = np.ones(len(events.values), dtype=bool)
+    sizes = {int(_mask(events, (gate,), cuts, whole).sum()) for gate in gates}
     if len(gates) > 1 and len(sizes) == 1:
-        n = int(mask.sum())
-        return [f"{name}: its gates select {sizes.pop()} events each, so that MetaCyto finds 0 where there are {n}"]
+        return [f"{name}: its gates select {sizes.pop()} events each, so that MetaCyto finds 0 where there are {found}"]
     return []
