@@ -1,3 +1,4 @@
+import errno
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -178,6 +179,20 @@ def test_a_large_file_gives_the_same_bytes(write: Write, tmp_path: Path, monkeyp
         assert large.row == small.row
         assert (tmp_path / "large.fcs").read_bytes() == (tmp_path / "small.fcs").read_bytes()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["large.fcs", "small.fcs", "source.fcs"]
+
+
+def test_a_large_file_without_room_on_the_disk(write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = sim.flow(2, 3000)
+    run = {"file_name": NAME, "panel": made.panel(NAME)}
+    events.preprocess(write(made), tmp_path / "small.fcs", **run)
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(_preprocess, "_LARGE_BYTES", 0)
+    monkeypatch.setattr(_preprocess.os, "posix_fallocate", full)
+    events.preprocess(tmp_path / "source.fcs", tmp_path / "large.fcs", **run)
+    assert (tmp_path / "large.fcs").read_bytes() == (tmp_path / "small.fcs").read_bytes()
 
 
 def test_densities_before_and_after(write: Write, tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ RATE_FACTOR = 2.0
 
 _Z, _Z_NEAR = 5.5, 3.0
 _SHIFT_DRIFT, _SMOOTH = 0.03, 5
-_ONSET, _ONSET_GAIN = 0.03, 1.0
+_ONSET, _ONSET_GAIN, _ONSET_CLEAR = 0.03, 1.0, 1.5
 _FINE, _FINE_LEAST = 4, 25
 _RATE_Z, _RATE_Z_NEAR, _RATE_NEAR = 6.0, 2.5, 1.4
 _RATE_SHARE = 0.25
@@ -283,7 +283,8 @@ def _onsets(bad: np.ndarray, size: np.ndarray, se: np.ndarray, limit: float) -> 
         for inward in (1, -1):
             side = drift[begin:end][::inward]
             full = np.flatnonzero(side > limit)
-            if not len(full):
+            # a channel that stays near the limit reaches it anywhere, by chance
+            if not len(full) or side.max() < _ONSET_CLEAR * limit:
                 continue
             edge = begin if inward > 0 else end - 1
             reached = edge + inward * int(full[0])
