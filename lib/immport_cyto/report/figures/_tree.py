@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -45,9 +46,13 @@ class Nodes:
     def positions(self, layout: str) -> Float64:
         """Nodes x 2; neighbours in the ``"tree"`` or on the ``"grid"`` are about 1 apart."""
         if layout == "tree":
-            return tree_layout(len(self.metaclusters), self.edges)
+            return self._tree
         rows, columns = np.divmod(np.arange(self.grid[0] * self.grid[1]), self.grid[1])
         return np.column_stack([columns, rows]).astype(np.float64)
+
+    @cached_property
+    def _tree(self) -> Float64:
+        return tree_layout(len(self.metaclusters), self.edges)
 
     def radii(self, largest: float = 0.46) -> Float64:
         """Radius of each node, of six sizes: its area grows with the events; a node without events has 0."""
@@ -154,12 +159,13 @@ def _radial(n: int, edges: NDArray[np.integer], root: int) -> Float64:
 
 
 def _majorise(points: Float64, apart: Float64) -> Float64:
+    from scipy.spatial.distance import cdist
+
     weight = np.divide(1.0, apart**2, out=np.zeros_like(apart), where=apart > 0)
     laplacian = np.diag(weight.sum(axis=1)) - weight
     inverse = np.linalg.pinv(laplacian, hermitian=True)
     for _ in range(_STEPS):
-        difference = points[:, None] - points
-        distance = np.sqrt((difference**2).sum(axis=2))
+        distance = cdist(points, points)
         ratio = -np.divide(weight * apart, distance, out=np.zeros_like(apart), where=distance > 1e-9)
         np.fill_diagonal(ratio, 0.0)
         np.fill_diagonal(ratio, -ratio.sum(axis=1))
@@ -172,14 +178,15 @@ def _majorise(points: Float64, apart: Float64) -> Float64:
 
 def _make_room(points: Float64) -> Float64:
     """Push nodes apart that are nearer than `_ROOM`."""
+    from scipy.spatial.distance import cdist
+
     moved = points.copy()
     for _ in range(_STEPS):
-        difference = moved[:, None] - moved
-        distance = np.sqrt((difference**2).sum(axis=2))
+        distance = cdist(moved, moved)
         np.fill_diagonal(distance, np.inf)
         lacking = np.maximum(_ROOM - distance, 0.0)
         if float(lacking.max()) < 0.01:
             break
         push = np.divide(lacking, distance, out=np.zeros_like(distance), where=distance > 1e-9)
-        moved += 0.35 * (push[:, :, None] * difference).sum(axis=1)
+        moved += 0.35 * (push.sum(axis=1)[:, None] * moved - push @ moved)
     return moved
