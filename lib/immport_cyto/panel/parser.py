@@ -13,6 +13,7 @@ from immport_cyto.panel.vocabulary import Reporter, load
 
 _BRACKETED = re.compile(r"^<([^<>]+)>\s*:?\s*(.*)$")
 _CD_NUMBER = re.compile(r"^CD ?\d+$", re.IGNORECASE)
+_DOUBLED = re.compile(r"^(.{2,40})[_. ]\1$")  # flowCore's name and description as one: Time_Time
 _IN_BRACKETS = re.compile(r"\s*\([^()]*\)")
 _NEAR_INFRARED = frozenset({"nir", "nearir", "nearinfrared"})
 
@@ -43,7 +44,7 @@ def parse_channel(pnn: str, pns: str = "", *, context: Context | None = None) ->
 
 @lru_cache(maxsize=65536)
 def _parse(raw_pnn: str, raw_pns: str, context: Context | None) -> ChannelReading:
-    pnn, pns = clean(raw_pnn), clean(raw_pns)
+    pnn, pns = (_DOUBLED.sub(r"\1", clean(text)) for text in (raw_pnn, raw_pns))
     for text in (pns, pnn):
         bracketed = _BRACKETED.match(text)
         if bracketed:
