@@ -273,6 +273,7 @@ HOSTILE = {
     "negative counts": {"node_counts": np.full(36, -1, np.int64)},
     "distance of no size": {"distance_mads": np.full(36, -1.0)},
     "distances missing": {"distance_medians": np.full(36, np.nan)},
+    "curves NaN": {"consensus_area": np.full(2, np.nan), "explained_variance": np.full(2, np.nan)},
     "area without curve": {"consensus_area": np.ones(3)},
     "scale zero": {"scale": np.zeros(4)},
     "a terabyte announced": {"codes": huge_header()},

@@ -134,6 +134,8 @@ def _check(model: FlowSOM) -> None:
         and (model.scaling_.scale >= 1e-6).all()
         and (np.abs(model.scaling_.offset) <= 1e9).all()
         and (model.node_counts_ >= 0).all()
+        and np.isfinite(model.explained_variance_).all()
+        and np.isfinite(model.consensus_area_).all()
         and _distances(model.distance_medians_, model.node_counts_)
         and _distances(model.distance_mads_, model.node_counts_)
         and np.array_equal(present, np.arange(1, len(present) + 1))
