@@ -34,12 +34,12 @@ if TYPE_CHECKING:
     from immport_cyto.metacyto.batch import auto_cluster, unite
     from immport_cyto.metacyto.flowsom import flow_som
     from immport_cyto.metacyto.hierarchy import flow_hc, scaled
-    from immport_cyto.metacyto.labels import close, label_clusters
+    from immport_cyto.metacyto.labels import close, label_clusters, whole_labels
     from immport_cyto.metacyto.original import read_cluster_stats, read_sample_info
     from immport_cyto.metacyto.overviews import fcs_info, label_summary, long_table, panel_summary, sample_summary
     from immport_cyto.metacyto.preprocessing import MAX_EVENTS, preprocess
     from immport_cyto.metacyto.randomness import RSample
-    from immport_cyto.metacyto.searching import CLUSTERINGS, cluster, cutoffs, described, label, search, whole_labels
+    from immport_cyto.metacyto.searching import CLUSTERINGS, cluster, cutoffs, described, label, search
     from immport_cyto.metacyto.silhouette import find_cutoff, mean_silhouettes
     from immport_cyto.metacyto.stacking import NOT_CLUSTERED, Stack, stack
     from immport_cyto.metacyto.statistics import effects, pool, regression, variables
@@ -77,7 +77,7 @@ _HOME = {
     "stack": "stacking",
     "unite": "batch",
     "variables": "statistics",
-    "whole_labels": "searching",
+    "whole_labels": "labels",
 }
 
 __all__ = [

@@ -2,11 +2,15 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from immport_cyto.exceptions import DefinitionError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Array = NDArray[np.float64]
 Gates = tuple[tuple[str, str], ...]
@@ -51,6 +55,33 @@ def _parts(label: str) -> list[str]:
 def write(gates: Iterable[tuple[str, str]]) -> str:
     """Gates in MetaCyto's spelling, in the order given."""
     return "|".join(f"{marker}{sign}" for marker, sign in gates)
+
+
+def whole_labels(definitions: "pd.DataFrame") -> list[tuple[str, str]]:
+    """Name and label of each population of DEFINITIONS, the gates of its parents taken in: MetaCyto has no parents.
+
+    Raises
+    ------
+    DefinitionError
+        A definition has other signs than + and -, or is its own parent.
+    """
+    by_name = {row["population"]: row for _, row in definitions.iterrows()}
+
+    def gates(text: str, parent: str, above: tuple[str, ...]) -> Gates:
+        own = parse(text)
+        if not parent:
+            return own
+        if parent in above:
+            msg = f"population {parent!r} is its own parent; correct the column parent"
+            raise DefinitionError(msg)
+        row = by_name.get(parent)
+        higher = gates(row["definition"], row["parent"], (*above, parent)) if row is not None else parse(parent)
+        return tuple(dict.fromkeys([*higher, *own]))
+
+    return [
+        (name, write(gates(row["definition"], row["parent"], (name,))) if row["parent"] else row["definition"])
+        for name, row in by_name.items()
+    ]
 
 
 def label_clusters(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from immport_cyto.exceptions import AnalysisError, DefinitionError, OptionError, PanelError
+from immport_cyto.exceptions import AnalysisError, OptionError, PanelError
 from immport_cyto.metacyto import flowsom, hierarchy, labels
 from immport_cyto.metacyto.randomness import RSample
 from immport_cyto.metacyto.silhouette import Split, find_cutoff
@@ -118,33 +118,6 @@ def _doubt(values: NDArray[np.float64], used: int, compare: bool) -> str:
         if population.cutoff(values).value is None:
             doubts.append("MetaCyto always cuts; the default method finds one group of events and no cut-off")
     return "; ".join(doubts)
-
-
-def whole_labels(definitions: "pd.DataFrame") -> list[tuple[str, str]]:
-    """Name and label of each population of DEFINITIONS, the gates of its parents taken in: MetaCyto has no parents.
-
-    Raises
-    ------
-    DefinitionError
-        A definition has other signs than + and -, or is its own parent.
-    """
-    by_name = {row["population"]: row for _, row in definitions.iterrows()}
-
-    def gates(text: str, parent: str, above: tuple[str, ...]) -> labels.Gates:
-        own = labels.parse(text)
-        if not parent:
-            return own
-        if parent in above:
-            msg = f"population {parent!r} is its own parent; correct the column parent"
-            raise DefinitionError(msg)
-        row = by_name.get(parent)
-        higher = gates(row["definition"], row["parent"], (*above, parent)) if row is not None else labels.parse(parent)
-        return tuple(dict.fromkeys([*higher, *own]))
-
-    return [
-        (name, labels.write(gates(row["definition"], row["parent"], (name,))) if row["parent"] else row["definition"])
-        for name, row in by_name.items()
-    ]
 
 
 @dataclass(frozen=True)
