@@ -170,6 +170,8 @@ def test_the_command_lists_and_writes_empty_templates(tmp_path):
     ("arguments", "code", "message"),
     [
         (["template", "--empty", "x"], 2, "give --out and what to write"),
+        (["template", "--empty", "protocols", "--out", "p.txt"], 2, "give a folder or a zip"),
+        (["template", "--samples", "none.tsv", "--set", "x", "--out", "o"], 1, "none.tsv: cannot be read as a table"),
         (["template", "--empty", "nonsense", "--out", "o"], 1, "'nonsense' is no template of ImmPort; see --list"),
         (["template", "--populations", "p.tsv", "--out", "o"], 2, "--populations needs --workspace-file"),
         (["template", "--samples", "none.tsv", "--out", "o"], 1, "none.tsv: cannot be read as a table"),

@@ -75,6 +75,9 @@ def template(
     if out is None or not (empty_names or populations or samples or panel or reagents):
         msg = "give --out and what to write: --empty NAME, --populations, --samples, --panel or --reagents"
         raise click.UsageError(msg)
+    if out.suffix.lower() in (".txt", ".json", ".tsv", ".csv"):
+        msg = f"--out {out}: give a folder or a zip (*.zip); the files in it get the names that ImmPort asks for"
+        raise click.UsageError(msg)
     if populations and not workspace_file and (not what or "derived" in what):
         msg = "--populations needs --workspace-file: ImmPort asks for the file that describes the analysis"
         raise click.UsageError(msg)
