@@ -190,6 +190,17 @@ def test_hostile_names_are_harmless_in_the_tables(tmp_path: Path):
     assert back["fcs_colname"][0] == "=cmd|'/C calc'!A0"
 
 
+def test_names_of_fcs_3_2_count_where_there_is_no_stain(tmp_path: Path):
+    path = tmp_path / "a.fcs"
+    keywords = {"$CYT": "test", "$P1ANALYTE": "HLADR", "$P1TAG": "PE-Cy7", "$P2ANALYTE": "CD8", "$P3TAG": "APC"}
+    channels = [("B5-A", ""), ("R1-A", "CD4"), ("R2-A", "")]
+    fcs.write(path, np.ones((2, 3), dtype=np.float32), channels, keywords, "3.2")
+    panel = harmonize({"a.fcs": path}).panel
+    assert list(panel["antigen"]) == ["HLA-DR", "CD4", ""]
+    assert list(panel["reporter"]) == ["PE-Cy7", "", ""]
+    assert list(panel["description"].str.strip()) == ["", "CD4", ""]
+
+
 def test_no_files():
     result = harmonize({})
     assert result.panel.empty

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from immport_cyto.exceptions import FCSError, InputError, OptionError
 from immport_cyto.panel import corrections as corrections_
@@ -24,6 +24,15 @@ PROJECT, IMMPORT = NAMINGS = ("project", "immport")
 TECHNIQUES = {"flow": "Flow cytometry", "cytof": "CyTOF"}
 _CYTOF_INSTRUMENTS = ("CYTOF", "HELIOS", "DVSSCIENCES", "FLUIDIGM")
 _METALS_OF_CYTOF = 3  # from this many isotopes on a file is mass cytometry, whatever $CYT says
+
+
+class _Named(NamedTuple):
+    """One channel; `label` is the text that says what it measures."""
+
+    number: int
+    pnn: str
+    pns: str
+    label: str
 
 
 @dataclass(frozen=True)
@@ -166,32 +175,38 @@ def panel_id(technique: str, markers: tuple[str, ...]) -> str:
     return f"{technique}-{len(unique)}m-{digest}"
 
 
-def _channels(path: Path) -> tuple[list[tuple[int, str, str]], str]:
+def _channels(path: Path) -> tuple[list[_Named], str]:
     from immport_cyto import fcs
 
     opened = fcs.open(path)
     if not opened.channels:
         msg = f"{path}: no channel ($PAR is 0); leave the file out"
         raise FCSError(msg)
-    return [(c.number, c.pnn, c.pns) for c in opened.channels], opened.keywords.get("$CYT", "")
+    return [_named(c.number, c.pnn, c.pns, opened.keywords) for c in opened.channels], opened.keywords.get("$CYT", "")
+
+
+def _named(number: int, pnn: str, pns: str, keywords: Mapping[str, str]) -> _Named:
+    """A channel and the text to read: $PnS, else $PnANALYTE and $PnTAG of FCS 3.2."""
+    analyte, tag = (keywords.get(f"$P{number}{name}", "").strip() for name in ("ANALYTE", "TAG"))
+    return _Named(number, pnn, pns, pns if pns.strip() or not analyte else f"{analyte} {tag}".strip())
 
 
 def _read_file(
     file_name: str,
-    channels: list[tuple[int, str, str]],
+    channels: list[_Named],
     instrument: str,
     species: str,
     source: _Source,
     inventory: Inventory,
 ) -> tuple[list[dict[str, Any]], str]:
     """Rows of one file, without the panel id, and its technique."""
-    context = Context(labels=tuple(sorted({pns or pnn for _, pnn, pns in channels})))
-    readings = [parse_channel(pnn, pns, context=context) for _, pnn, pns in channels]
+    context = Context(labels=tuple(sorted({channel.label or channel.pnn for channel in channels})))
+    readings = [parse_channel(channel.pnn, channel.label, context=context) for channel in channels]
     unnamed = not any(reading.role == "marker" for reading in readings)
     stains = source.reagents.get(file_name, ()) if unnamed else ()
     rows: list[dict[str, Any]] = []
-    for (number, pnn, pns), parsed in zip(channels, readings, strict=True):
-        read = source.analytes.read(pns.strip() or pnn, parsed) if source.analytes else parsed
+    for (number, pnn, pns, label), parsed in zip(channels, readings, strict=True):
+        read = source.analytes.read(label.strip() or pnn, parsed) if source.analytes else parsed
         read = reagents_.read(pnn, read, stains)
         reading, marker_class = corrections_.apply(source.corrections, file_name, pnn, read)
         inventory.add_reading(file_name, pnn, pns, reading)
