@@ -168,6 +168,8 @@ def test_distance_and_choice_of_the_number_are_parameters_of_the_model(folder, t
 
 def test_a_scheduler_that_is_not_there_is_one_sentence(folder, tmp_path, monkeypatch):
     monkeypatch.setattr("immport_cyto.cluster.execution.CONNECT_SECONDS", 1)
-    with pytest.raises((OptionError, MissingExtraError), match=r"no Dask scheduler answers there|immport-cyto\[dask\]"):
+    with pytest.raises(
+        (OptionError, MissingExtraError), match=r"no Dask scheduler answers there|immport-cyto\[distributed\]"
+    ):
         train(folder, tmp_path / "out", "--scheduler", "tcp://127.0.0.1:9")
     assert not (tmp_path / "out" / "models").exists()

@@ -136,6 +136,6 @@ def test_without_scheduler_or_workers_or_package_there_is_one_sentence(files, mo
 def test_the_extra_is_named_where_it_is_not_installed(files, monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(
-        MissingExtraError, match=r"distributed is not installed: run  pip install 'immport-cyto\[dask\]'"
+        MissingExtraError, match=r"distributed is not installed: run  pip install 'immport-cyto\[distributed\]'"
     ):
         cluster.flowsom_files(files, **OPTIONS, scheduler="tcp://127.0.0.1:8786")

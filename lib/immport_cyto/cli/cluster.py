@@ -109,7 +109,7 @@ class _Metaclusters(click.ParamType):
 @click.option(
     "--scheduler", metavar="tcp://HOST:PORT",
     help="Train on the workers of this Dask scheduler, which see the files under the same paths; the model is the same "
-    "to the bit. Needs the extra dask.",
+    "to the bit. Needs the extra distributed.",
 )  # fmt: skip
 @figures_option
 @seed_option

@@ -95,7 +95,7 @@ def _connect(address: str) -> Any:
     try:
         import distributed
     except ImportError as error:
-        package, extra = "distributed", "dask"
+        package = extra = "distributed"
         raise MissingExtraError(package, extra) from error
     try:
         client = distributed.Client(address, timeout=CONNECT_SECONDS)

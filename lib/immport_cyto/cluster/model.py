@@ -51,7 +51,7 @@ class FlowSOM:
     scheduler
         Address of a Dask scheduler (``tcp://host:8786``) on whose workers the passes over all events run; the result
         is the same to the bit. Files are read by the workers, under the same paths; what travels are sums, and the
-        events drawn for the online steps. Needs the extra ``dask``.
+        events drawn for the online steps. Needs the extra ``distributed``.
 
     Attributes
     ----------
