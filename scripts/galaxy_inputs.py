@@ -43,6 +43,7 @@ def controls(out: Path) -> None:
         name = "unstained" if stained is None else DETECTORS[stained].removesuffix("-A")
         keywords = {"$CYT": "LSRII", "$SPILLOVER": ""}
         fcs.write(out / f"{name}.fcs", values.astype(np.float32), channels, keywords, version="3.1")
+    (out / "controls.tsv").write_text("file_name\tfcs_colname\nFITC.fcs\tFITC-A\nPE.fcs\tPE-A\n")
 
 
 def main() -> None:

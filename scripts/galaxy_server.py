@@ -114,7 +114,7 @@ def configure(state: Path, key: str) -> Path:
     (state / "job_conf.yml").write_text(
         json.dumps(
             {
-                "runners": {"local": {"load": "galaxy.jobs.runners.local:LocalJobRunner", "workers": 2}},
+                "runners": {"local": {"load": "galaxy.jobs.runners.local:LocalJobRunner", "workers": 3}},
                 "execution": {"default": "local", "environments": {"local": {"runner": "local"}}},
             }
         )

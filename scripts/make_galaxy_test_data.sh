@@ -29,6 +29,13 @@ done
 immport-cyto cluster flowsom "$out/events" --samples "$out/samples.tsv" --metaclusters 12 --grid 7x7 --quiet \
     --models-dir "$out/models" --out-dir "$out/clustered" \
     --clusters "$out/clusters.tsv" --medians "$out/cluster_medians.tsv" 2> "$work/log"
+# two more files on a model, for groups of two
+for file in D1_004_backbone.99010004.fcs D1_006_backbone.99010006.fcs; do
+    immport-cyto events preprocess "$data/SDY9901/ResultFiles/Flow_cytometry_result/$file" --panel "$out/panel.tsv" \
+        --out "$work/more/$file" --qc "$work/qc.tsv" --quiet
+done
+immport-cyto cluster map "$work/more" --model "$out/models/SDY9901-flow-12m-57016e.npz" --out-dir "$out/mapped" --quiet \
+    2> "$work/log"
 immport-cyto population label --clusters "$out/clusters.tsv" --medians "$out/cluster_medians.tsv" \
     --cutoffs "$out/cutoffs.tsv" --definitions "$data/definitions.tsv" --out "$out/clusters_named.tsv" 2> "$work/log"
 immport-cyto population search "$out/events" --samples "$out/samples.tsv" --definitions "$data/definitions.tsv" \
@@ -57,6 +64,9 @@ printf 'study_accession\tyear\ttechnique\n' > "$out/published/studies.tsv"
 printf 'SDY990%s\t%s\t%s\n' 1 2012 flow 2 2014 flow 3 2015 cytof 4 2018 flow 5 2019 flow 6 2021 cytof \
     >> "$out/published/studies.tsv"
 
+printf 'metacluster\tpopulation\n1\tmyeloid\n2\tmyeloid\n3\tB cells\n' > "$out/merges.tsv"
+immport-cyto immport template --populations "$out/populations.tsv" --samples "$out/samples.tsv" \
+    --panel "$out/panel.tsv" --workspace-file report.html --out "$out/upload.zip" > "$work/log"
 python "$root/scripts/galaxy_inputs.py" "$data/SDY9901/ResultFiles/Flow_cytometry_result/D1_004_backbone.99010004.fcs" \
     "$out"
 

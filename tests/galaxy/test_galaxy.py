@@ -15,6 +15,8 @@ pytestmark = pytest.mark.galaxy
 ROOT = Path(__file__).parents[2]
 TOOLS = sorted(path for path in (ROOT / "tools").glob("*.xml") if path.name != "macros.xml")
 WORKFLOWS = sorted(path.parent for path in (ROOT / "workflows").glob("*/*.gxwf.yml"))
+# a test waits for Galaxy most of its time
+SIDE_BY_SIDE = 3
 # the check of bio.tools asks the internet
 LINT = ("lint", "--skip", "BioToolsValid", str(ROOT / "tools"))
 
@@ -59,11 +61,14 @@ def details(result: dict) -> str:
 
 @pytest.fixture(scope="session")
 def tool_results(galaxy, tmp_path_factory) -> dict[str, list[dict]]:
-    """Results of all tool tests, by the tool's name; two runs side by side, each on every other tool."""
+    """Results of all tool tests, by the tool's name; three runs side by side, each on every third tool."""
     found: dict[str, list[dict]] = {path.stem: [] for path in TOOLS}
-    folders = [tmp_path_factory.mktemp(f"planemo{number}") for number in range(2)]
-    with ThreadPoolExecutor(2) as pool:
-        runs = [pool.submit(planemo_test, galaxy, TOOLS[number::2], folder) for number, folder in enumerate(folders)]
+    folders = [tmp_path_factory.mktemp(f"planemo{number}") for number in range(SIDE_BY_SIDE)]
+    with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+        runs = [
+            pool.submit(planemo_test, galaxy, TOOLS[number::SIDE_BY_SIDE], folder)
+            for number, folder in enumerate(folders)
+        ]
     for result in [one for run in runs for one in run.result()]:
         found[re.sub(r"^immport_cyto_|-\d+$", "", result["id"])].append(result)
     return found

@@ -18,18 +18,22 @@ TOKENS = {token.get("name"): token.text or "" for token in MACROS.findall("token
 WITHOUT_TOOL = {
     "study run": "its stages are tools, the workflow joins them",
     "study demo": "the tool simulate and the workflow",
+    "immport download": "needs the account of a person; Galaxy uploads the files",
+    "immport query": "needs the account of a person; its answers are uploaded as packages are",
 }
 # landed in the command line, not yet in Galaxy: docs/status.md
 TO_COME = {
-    "immport domains", "immport download", "immport privacy", "immport query", "immport template", "immport validate",
-    "events gate", "events spillover", "events transforms", "cluster metacyto", "population import", "meta asymmetry",
-    "meta cumulative", "meta power", "meta regression", "meta subgroup",
+    "panel rename", "cluster metacyto", "population annotate", "population import", "meta place", "meta reference",
 }  # fmt: skip
 OPTIONS_TO_COME = {
-    "cluster map": {"--drift", "--mad", "--outlier-channel", "--outliers"},
     "cluster flowsom": {"--distance"},
+    "cluster map": {"--drift", "--mad", "--outlier-channel", "--outliers"},
     "events preprocess": {"--method", "--rename"},
+    "immport search": {"--panel"},
     "meta effects": {"--change-from", "--family", "--marker", "--medians", "--method", "--regression"},
+    "meta pool": {"--fdr"},
+    "panel explain": {"--naming", "--population"},
+    "panel harmonize": {"--immport-names", "--metadata", "--naming"},
     "population cutoffs": {"--method", "--sample-size", "--seed"},
     "population search": {"--method", "--pre-gate", "--sample-size", "--seed"},
 }
@@ -44,6 +48,8 @@ NOT_OFFERED_BY = {
         "--scheduler",
     },  # the tool Map onto FlowSOM labels; the server decides where jobs run
     "cluster flock": {"--out-dir"},
+    "cluster compare": {"--with"},  # files under the same names cannot be in one collection
+    "immport template": {"--attach", "--columns", "--list"},
     "cluster map": {"--clusters", "--medians", "--figures-dir"},  # the tool FlowSOM writes them
     "population summary": {"--clustered"},  # --files is the same
 }

@@ -1,11 +1,14 @@
 """A few calls of Galaxy's API: what a user does by hand before the browser test looks."""
 
 import time
+import urllib.error
 from collections.abc import Callable
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 DONE = {"ok", "error", "empty", "discarded", "failed_metadata"}
+JOB_DONE = {"ok", "error", "deleted", "failed"}
 
 
 class Session:
@@ -13,23 +16,49 @@ class Session:
 
     def __init__(self, server: Any, name: str) -> None:
         self.server = server
+        self._lists: dict[str, str] = {}
         self.history = self._call("POST", "/api/histories", {"name": name})["id"]
 
     def _call(self, method: str, path: str, body: object = None) -> Any:
         return self.server.call(method, f"{path}?key={self.server.user_key}", body)
 
-    def upload(self, path: Path) -> str:
-        """Put a table of this machine into the history; gives the id of the dataset."""
-        target = {"destination": {"type": "hdas"}, "elements": [_element(path, "tabular")]}
+    def upload(self, path: Path, ext: str = "tabular", name: str = "") -> str:
+        """Put a file of this machine into the history; gives the id of the dataset."""
+        target = {"destination": {"type": "hdas"}, "elements": [_element(path, ext, name)]}
         return self.finished(self._fetch(target)["outputs"][0]["id"])
 
-    def upload_list(self, name: str, paths: list[Path]) -> None:
-        """Put FCS files of this machine into the history as a list."""
+    def build_list(self, dataset: str, names: list[str]) -> str:
+        """A list of one dataset again and again, under any names; gives its id."""
+        elements = [{"src": "hda", "id": dataset, "name": name} for name in names]
+        body = {"history_id": self.history, "collection_type": "list", "name": "list", "element_identifiers": elements}
+        return str(self._call("POST", "/api/dataset_collections", body)["id"])
+
+    def upload_list(self, name: str, paths: list[Path]) -> str:
+        """Put FCS files of this machine into the history as a list; gives its id."""
         elements = [_element(path, "fcs") for path in paths]
         target = {"destination": {"type": "hdca"}, "collection_type": "list", "name": name, "elements": elements}
-        made = self._fetch(target)
-        path = f"/api/histories/{self.history}/contents/dataset_collections/{made['output_collections'][0]['id']}"
-        self._wait(lambda: self._call("GET", path)["populated_state"] == "ok", name)
+        made = self._fetch(target)["output_collections"][0]["id"]
+        self._wait(lambda: self._list(made)["populated_state"] == "ok", name)
+        for element in self.elements(made):
+            self.finished(element["object"]["id"])
+        return str(made)
+
+    def collection_of(self, path: Path) -> str:
+        """A list of one FCS file, uploaded once."""
+        if path.name not in self._lists:
+            self._lists[path.name] = self.upload_list(path.name, [path])
+        return self._lists[path.name]
+
+    def _list(self, collection: str) -> Any:
+        return self._call("GET", f"/api/histories/{self.history}/contents/dataset_collections/{collection}")
+
+    def elements(self, collection: str) -> list[Any]:
+        """Elements of a list."""
+        return list(self._list(collection)["elements"])
+
+    def content(self, dataset: str) -> str:
+        """Text of a dataset."""
+        return str(self.server.text("GET", f"/api/datasets/{dataset}/display?key={self.server.user_key}"))
 
     def _fetch(self, target: dict[str, Any]) -> Any:
         return self._call("POST", "/api/tools/fetch", {"history_id": self.history, "targets": [target]})
@@ -38,6 +67,45 @@ class Session:
         """Run a tool; gives the id of its first output."""
         made = self._call("POST", "/api/tools", {"history_id": self.history, "tool_id": tool, "inputs": inputs})
         return self.finished(made["outputs"][0]["id"])
+
+    def _start(self, tool: str, inputs: dict[str, Any]) -> Any:
+        body = {"history_id": self.history, "tool_id": tool, "inputs": inputs}
+        made = self._call("POST", "/api/tools", body)
+        job = made["jobs"][0]["id"]
+        self._wait(lambda: self._job(job)["state"] in JOB_DONE, tool)
+        return made, self._job(job)
+
+    def _job(self, job: str) -> Any:
+        return self.server.call("GET", f"/api/jobs/{job}?full=true&key={self.server.user_key}")
+
+    def run_all(self, tool: str, inputs: dict[str, Any]) -> dict[str, str]:
+        """Run a tool; gives the ids of its outputs by their names."""
+        made, job = self._start(tool, inputs)
+        assert job["state"] == "ok", job["stderr"]
+        found = {output["output_name"]: str(output["id"]) for output in made["outputs"]}
+        for dataset in found.values():
+            self.finished(dataset)
+        for output in made["output_collections"]:
+            self._wait(lambda one=output["id"]: self._list(one)["populated_state"] == "ok", output["output_name"])
+            found[output["output_name"]] = str(output["id"])
+        return found
+
+    def fails(self, tool: str, inputs: dict[str, Any]) -> str:
+        """Run a tool that must end with an error; gives its message."""
+        _, job = self._start(tool, inputs)
+        assert job["state"] == "error"
+        return str(job["stderr"])
+
+    def refused(self, tool: str, inputs: dict[str, Any]) -> str:
+        """Ask for a job that Galaxy must not start; gives what it says."""
+        try:
+            self._start(tool, inputs)
+        except urllib.error.HTTPError as error:
+            if error.code != HTTPStatus.BAD_REQUEST:
+                raise
+            return error.read().decode()
+        msg = "the job was started"
+        raise AssertionError(msg)
 
     def finished(self, dataset: str) -> str:
         """Wait until a dataset is ready; anything but success is an error."""
@@ -51,7 +119,7 @@ class Session:
         self._wait(ready, dataset)
         return dataset
 
-    def _wait(self, ready: Callable[[], bool], what: str, seconds: float = 180) -> None:
+    def _wait(self, ready: Callable[[], bool], what: str, seconds: float = 600) -> None:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             if ready():
@@ -61,5 +129,5 @@ class Session:
         raise TimeoutError(msg)
 
 
-def _element(path: Path, ext: str) -> dict[str, str]:
-    return {"src": "path", "path": str(path), "ext": ext, "name": path.name}
+def _element(path: Path, ext: str, name: str = "") -> dict[str, str]:
+    return {"src": "path", "path": str(path), "ext": ext, "name": name or path.name}

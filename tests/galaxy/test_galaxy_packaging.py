@@ -1,0 +1,69 @@
+"""The recipes under packaging/ ask for what pyproject.toml asks for, and the pages for Galaxy name tools that exist."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import jinja2
+import pytest
+import yaml
+
+from immport_cyto import __version__
+
+ROOT = Path(__file__).parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+OF_GALAXY = {"Get Data", "Workflows", "Build Dataset List", "Age and T cells", "Cross-study meta-analysis"}
+RENAMED = {"matplotlib": "matplotlib-base"}
+
+
+@pytest.fixture(scope="module")
+def recipe():
+    text = (ROOT / "packaging/bioconda/meta.yaml").read_text()
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined)  # noqa: S701  a recipe, no page
+    return yaml.safe_load(
+        environment.from_string(text).render(PYTHON="python", pin_subpackage=lambda name, max_pin: f"{name} {max_pin}")
+    )
+
+
+def parts(requirement: str) -> tuple[str, str]:
+    name, bound = re.fullmatch(r"([a-z0-9-]+)(.*)", requirement.replace(" ", "")).groups()
+    return RENAMED.get(name, name), bound
+
+
+def test_the_recipe_asks_for_the_same_packages(recipe):
+    extras = PROJECT["optional-dependencies"]
+    wanted = {*PROJECT["dependencies"], *extras["parquet"], *extras["anndata"], f"python{PROJECT['requires-python']}"}
+    assert set(map(parts, recipe["requirements"]["run"])) == set(map(parts, wanted))
+
+
+def test_version_licence_and_entry_point(recipe):
+    assert recipe["package"] == {"name": PROJECT["name"], "version": __version__}
+    assert recipe["about"]["license"] == PROJECT["license"]
+    ((name, target),) = PROJECT["scripts"].items()
+    assert recipe["build"]["entry_points"] == [f"{name} = {target}"]
+    assert recipe["build"]["noarch"] == "python"
+
+
+def test_the_container_has_the_same_version_and_copies_files_that_exist():
+    text = (ROOT / "packaging/container/Containerfile").read_text()
+    assert f"immport-cyto:{__version__}" in text
+    for line in re.findall(r"^COPY (?!--)(.*) \S+$", text, re.MULTILINE):
+        for name in line.split():
+            assert (ROOT / name).exists()
+
+
+@pytest.mark.parametrize(
+    "page", ["docs/galaxy.md", "docs/from-immport-galaxy.md", "docs/administrators.md", "docs/tutorials/cross-study.md"]
+)
+def test_what_a_page_names_exists(page):
+    """Names of tools, labels of forms, inputs and outputs of workflows stand in italics."""
+    files = [
+        *(ROOT / "tools").glob("*.xml"),
+        *(ROOT / "workflows").glob("*/*.gxwf.yml"),
+        *(ROOT / "workflows").glob("*/README.md"),
+    ]
+    known = "\n".join(path.read_text() for path in files)
+    text = " ".join((ROOT / page).read_text().split())
+    asked = set(re.findall(r"(?<![*\w])\*([A-Z][^*→]+?)\*(?!\*)", text))
+    assert asked
+    assert {name for name in asked - OF_GALAXY if name not in known} == set()
