@@ -144,6 +144,7 @@ def find_metal(text: str, expected: Isotope | None = None) -> Metal | None:
             continue
         if form == "3" and element == "Cd" and not group["d3"] and isotope != expected:
             continue
-        rest = text[: match.start()] + " " + text[match.end() :]
-        return Metal(isotope, " ".join(rest.split()).strip(" _-"))
+        rest = " ".join((text[: match.start()] + " " + text[match.end() :]).split()).strip(" _-")
+        again = find_metal(rest, expected) if rest else None  # 176Lu_(Lu176Di)
+        return again if again is not None and again.isotope == isotope else Metal(isotope, rest)
     return None

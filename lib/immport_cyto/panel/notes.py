@@ -12,7 +12,8 @@ _DILUTION = re.compile(
     r"(?<![\w.])1\s?[:/]\s?\d{2,5}(?![\w.])|(?<![\w.])\d+(?:\.\d+)?\s?(?:ul|µl|ug|ug/ml|ng/ml|ng|nM)\b", re.IGNORECASE
 )
 _REMARK = re.compile(
-    r"(?<![A-Za-z0-9])(?:v\d|lot[ #:]?\w*|tube ?\d+|panel ?\d+|new|old|2nd)(?![A-Za-z0-9])", re.IGNORECASE
+    r"(?<![A-Za-z0-9])(?:v\d|lot[ #:]?\w*|tube ?\d+|and[ _]beads?\d?|panel ?\d+|new|old|2nd)(?![A-Za-z0-9])",
+    re.IGNORECASE,
 )
 # kinds of cells, makers, a number in front: left out only where a known antigen is left over
 _KINDS = (
