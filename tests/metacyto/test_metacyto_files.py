@@ -11,6 +11,7 @@ from support import fcs_maker, population_files
 
 CHANNELS = [("FSC-A", ""), ("SSC-A", ""), ("FITC-A", "CD3"), ("PE-A", "CD8b"), ("PE-Cy7-A", "CD45RA"), ("Time", "")]
 SPILL = "2,FITC-A,PE-A,1,0.2,0.1,1"
+NEWER = "FCS3.1 is treated as FCS3.0; MetaCyto asks for version 3 exactly"
 
 
 def raw(path, *, n=50, seed=1, keywords=None, channels=CHANNELS, version="3.1"):
@@ -40,7 +41,7 @@ def test_compensation_and_arcsinh(tmp_path):
     assert "SPILL" not in written.keywords  # no other program compensates a second time
     assert written.keywords["ICYTO_METHOD"] == "metacyto"
     assert written.keywords["ICYTO_P3TRANSFORM"] == "arcsinh:cofactor=150"
-    assert result.warnings == []
+    assert result.warnings == [NEWER]
 
 
 @pytest.mark.parametrize(
@@ -56,7 +57,7 @@ def test_what_metacyto_does_not_compensate(tmp_path, keywords, warning):
     values, written, result = preprocessed(tmp_path, keywords=keywords)
     assert written.events(["FITC-A"])[:, 0] == pytest.approx(np.arcsinh(values[:, 2] / 150), rel=1e-6)
     assert result.row["compensation"] == "none"
-    assert [warning in text for text in result.warnings] == ([True] if warning else [])
+    assert [warning in text for text in result.warnings if text != NEWER] == ([True] if warning else [])
 
 
 def test_names_that_hold_an_excluded_name_stay_linear(tmp_path):
@@ -70,7 +71,9 @@ def test_names_that_hold_an_excluded_name_stay_linear(tmp_path):
 def test_a_marker_is_renamed_as_a_whole(tmp_path):
     _, written, result = preprocessed(tmp_path, rename={"CD8B": "CD8", "cd4": "CD4T"})
     assert metacyto.stack({"a.fcs": written.path}).markers == ("FSC-A", "SSC-A", "CD3", "CD8", "CD45RA", "TIME")
-    assert result.warnings == ["CD4 is renamed as a whole; MetaCyto's nameUpdator would also make CD4T5RA of CD45RA"]
+    assert result.warnings[1:] == [
+        "CD4 is renamed as a whole; MetaCyto's nameUpdator would also make CD4T5RA of CD45RA"
+    ]
     with pytest.raises(OptionError, match="two channels are CD3"):
         preprocessed(tmp_path, "b.fcs", rename={"CD8B": "CD3"})
 

@@ -118,6 +118,8 @@ def preprocess(
     chosen = _subset(opened.n_events, max_events, seed, digest)
     values = _linear_values(opened)[chosen]
     old = opened.version == "FCS2.0" and technique == "flow"
+    if technique == "flow" and opened.version not in ("FCS2.0", "FCS3.0"):
+        warnings.append(f"{opened.version} is treated as FCS3.0; MetaCyto asks for version 3 exactly")
     matrix = None if old else _matrix(opened, technique, file_name, warnings)
     if matrix is not None:
         compensation.apply(values, matrix)
