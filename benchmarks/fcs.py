@@ -6,9 +6,9 @@
 
 Each job runs in its own process on one thread; what is timed is the call alone, without imports, the best of the
 repeats. The file is in the page cache. "read" means an array of all values that may be written into:
-`fcs.open(...).events()` is a view of the file and costs nothing until values are used, so it is copied here. Memory is
-that of the process beyond what it had before the call: anonymous pages, which are its own, and not those of the mapped
-file, which the system can drop at any time. A peer that is not installed is skipped with a message.
+`fcs.open(...).events()` is a view of the file and costs nothing until values are used, so `copy=True` is given. Memory
+is that of the process beyond what it had before the call: anonymous pages, which are its own, and not those of the
+mapped file, which the system can drop at any time. A peer that is not installed is skipped with a message.
 """
 
 import argparse
@@ -46,7 +46,7 @@ def read_jobs(path: Path) -> Jobs:
     def read() -> Callable[[], object]:
         from immport_cyto import fcs
 
-        return lambda: np.array(fcs.open(path).events())
+        return lambda: fcs.open(path).events(copy=True)
 
     def view() -> Callable[[], object]:
         from immport_cyto import fcs

@@ -319,3 +319,22 @@ def test_offsets_beyond_eight_digits(tmp_path):
     f = fcs.open(path)
     assert f.raw().tolist() == [[1, 2], [3, 4]]
     assert f.findings == []
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_copy_may_be_written_into_and_leaves_the_file_alone(tmp_path, packed):
+    values = np.arange(60, dtype=np.float32).reshape(20, 3)
+    fcs.write(tmp_path / "x.fcs", values, [("A", ""), ("B", ""), ("C", "")])
+    path = tmp_path / "x.fcs"
+    if packed:
+        path = tmp_path / "x.fcs.gz"
+        path.write_bytes(gzip.compress((tmp_path / "x.fcs").read_bytes()))
+    before = path.read_bytes()
+    f = fcs.open(path)
+    for start, stop in ((0, None), (5, 9), (-4, None), (20, None), (7, 7)):
+        copied = f.events(start=start, stop=stop, copy=True)
+        np.testing.assert_array_equal(copied, values[start:stop])
+        copied[:] = -1
+    np.testing.assert_array_equal(f.events(), values)
+    np.testing.assert_array_equal(f.events(["C", "A"], copy=True), values[:, [2, 0]])
+    assert path.read_bytes() == before
