@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from immport_cyto import study
+from immport_cyto import fcs, panel, study
 from immport_cyto.exceptions import LinkError
 from immport_cyto.study import inputs
 from immport_cyto.study.state import RunState
@@ -101,3 +101,23 @@ def test_parameters_hold_no_folder_and_the_inputs_are_all_that_is_read(data):
     assert {path.relative_to(data).as_posix() for path in config.inputs()} == {
         "SDY9901/SDY9901-DR99_Tab.zip", "tab/study.txt", "corrections.tsv", "definitions.tsv", "spill.csv",
     }  # fmt: skip
+
+
+def test_reagents_of_the_package_name_channels_without_a_stain(data):
+    """A file that lost its $PnS is read by what its package says that it was stained with."""
+    path = min((data / "SDY9901" / "ResultFiles").rglob("*.fcs"))
+    f = fcs.open(path)
+    read = [panel.parse_channel(c.pnn, c.pns) for c in f.channels]
+    bare = [(c.pnn, "" if reading.role == "marker" else c.pns) for c, reading in zip(f.channels, read, strict=True)]
+    keywords = {name: value for name, value in f.keywords.items() if not name.startswith("$P")}
+    values = f.raw().copy()
+    fcs.write(path, values, bare, keywords)
+    run = state(data, [{"metadata": metadata("SDY9901"), "fcs": "SDY9901/ResultFiles"}])
+    files, samples = inputs.link(run, allow_orphans=False)
+    studies = dict(zip(samples["file_name"], samples["study_accession"], strict=True))
+    found = inputs.harmonise(run, {path.name: files[path.name]}, studies).panel.set_index("channel_number")
+    stained = {number: reading.antigen for number, reading in enumerate(read, start=1) if reading.role == "marker"}
+    named = {number: found.loc[number, "antigen"] for number in stained}
+    right = [number for number in stained if named[number] == stained[number]]
+    assert len(right) > len(stained) / 2
+    assert all(named[number] in ("", stained[number]) for number in stained)  # by its dye, or not at all

@@ -14,6 +14,7 @@ from immport_cyto.panel.vocabulary import TYPE, Antigen, load
 
 SPECIES = {"9606": "human", "10090": "mouse"}
 _TABLE = "lk_analyte.txt"
+_LARGEST = 64 << 20  # ImmPort's own has less than 1 MiB
 # the columns are named differently in the releases; the first that is there counts
 _COLUMNS = {
     "accession": ("ANALYTE_ACCESSION",),
@@ -110,6 +111,10 @@ def _texts(path: Path) -> list[str]:
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             names = sorted(name for name in archive.namelist() if name.rsplit("/", 1)[-1] == _TABLE)
+            for name in names:
+                if archive.getinfo(name).file_size > _LARGEST:
+                    msg = f"{path.name}: {name} is above {_LARGEST >> 20} MiB; use the package as ImmPort gives it"
+                    raise TableError(msg)
             return [archive.read(name).decode("utf-8", errors="replace") for name in names]
     if path.name == _TABLE:
         return [path.read_text(encoding="utf-8", errors="replace")]

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from immport_cyto import tables
-from immport_cyto.exceptions import AnalysisError, InputError, LinkError, PanelError
+from immport_cyto.exceptions import AnalysisError, InputError, LinkError, PanelError, TableError
 from immport_cyto.files import check_name
 from immport_cyto.study.config import StudyConfig
 from immport_cyto.study.state import RunState
@@ -71,6 +71,7 @@ def _find_fcs(config: StudyConfig) -> tuple[dict[str, Path], dict[str, set[int]]
 def link(state: RunState, *, allow_orphans: bool) -> tuple[dict[str, Path], "pd.DataFrame"]:
     """Find the FCS files and link each to its sample; give the files by name and the samples table."""
     from immport_cyto import immport
+    from immport_cyto.immport import staining
 
     files, owners = _find_fcs(state.config)
     state.paths.update(files)
@@ -81,6 +82,7 @@ def link(state: RunState, *, allow_orphans: bool) -> tuple[dict[str, Path], "pd.
             reports = store.load(list(study.metadata))
             parts.append(store.link(own))
             orphans.append(store.orphans)
+            state.reagents.append(staining.file_reagents(store.connection))
             for text in [*(finding for report in reports for finding in report.findings), *store.findings]:
                 state.warn(text)
     samples = tables.concat(parts, tables.SAMPLES)
@@ -111,12 +113,25 @@ def link(state: RunState, *, allow_orphans: bool) -> tuple[dict[str, Path], "pd.
 
 
 def harmonise(state: RunState, files: Mapping[str, Path], studies: Mapping[str, str]) -> Any:
-    """Name the channels of all files; report what was guessed, stop where nothing could be pooled."""
+    """Name the channels of all files; report what was guessed, stop where nothing could be pooled.
+
+    The analytes and reagents of the packages help, where a package has them.
+    """
+    import pandas as pd
+
     from immport_cyto import panel
 
     corrections = panel.read_corrections(state.config.corrections) if state.config.corrections else None
     state.say("harmonising panels")
-    found = panel.harmonize(dict(files), corrections=corrections, studies=dict(studies))
+    packages = [path for study in state.config.studies for path in study.metadata]
+    try:
+        analytes = panel.read_analytes(packages)
+    except TableError:  # Subject_2 tables, and packages before release DR20, have no analytes
+        analytes = None
+    reagents = pd.concat(state.reagents, ignore_index=True).drop_duplicates() if state.reagents else None
+    found = panel.harmonize(
+        dict(files), corrections=corrections, studies=dict(studies), analytes=analytes, reagents=reagents
+    )
     for text in found.findings:
         state.warn(text)
     for row in found.failures.itertuples():

@@ -36,6 +36,7 @@ class RunState:
     failures: list[dict[str, str]] = field(default_factory=list)
     checksums: dict[str, str] = field(default_factory=dict)
     paths: dict[str, Path] = field(default_factory=dict)
+    reagents: list["pd.DataFrame"] = field(default_factory=list)
 
     def warn(self, text: str) -> None:
         """Note an oddity or a guess, once."""
