@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from immport_cyto import report
-from support.report_tables import HOSTILE, make
+from support.report_tables import HOSTILE, make, more
 
 
 @pytest.fixture(scope="module")
@@ -90,3 +90,105 @@ def test_a_report_of_little_still_opens(tmp_path):
     text = (tmp_path / "r.html").read_text(encoding="utf-8")
     assert "Studies and links" in text
     assert "Pooled effects" not in text
+
+
+def section(page: str, identifier: str) -> str:
+    """The HTML of one section."""
+    found = re.search(rf'<section id="{identifier}".*?</section>', page, re.DOTALL)
+    assert found is not None
+    return html.unescape(found[0])
+
+
+@pytest.fixture(scope="module")
+def full(tmp_path_factory) -> str:
+    path = tmp_path_factory.mktemp("full") / "report.html"
+    report.build(path, title="all", **more())
+    return path.read_text(encoding="utf-8")
+
+
+def test_every_table_has_its_section_and_download(full):
+    tables = more()
+    found = downloads(full)
+    wanted = {"moderators", "subgroups", "cumulative", "asymmetry", "power", "batches", "reference", "places", "drift",
+              "outliers", "annotations"}  # fmt: skip
+    for name in wanted:
+        rows = list(csv.DictReader(io.StringIO(found[f"{name}.tsv"]), delimiter="\t", quoting=csv.QUOTE_NONE))
+        assert len(rows) == len(tables[name])
+    order = re.findall(r'<section id="([^"]+)"', full)
+    assert [name for name in order if name in wanted] == [
+        "moderators", "subgroups", "cumulative", "asymmetry", "power", "drift", "annotations", "batches", "reference",
+    ]  # fmt: skip
+    assert HOSTILE not in full
+    assert full.count("<script>") == 1
+
+
+def test_meta_regression_names_what_it_found_and_draws_the_strongest_first(full):
+    tables = more()
+    slopes = tables["moderators"].query("coefficient == 'year'").sort_values("p_value")
+    best = slopes.iloc[0]
+    text = section(full, "moderators")
+    for name in slopes.loc[slopes["q_value"] < 0.05, "population"]:
+        assert name in text.split("q < 0.05 in ")[1].split(" (of 12")[0]
+    first = re.findall(r'alt="([^"]+)"', text)[0]
+    assert first == (
+        f"Effect of age_years on {best['population']} in each of 7 studies against year: {best['estimate']:.3g} per "
+        f"unit, p = {best['p_value']:.2g}."
+    )
+
+
+def test_egger_has_funnels_and_power_the_range_of_effects(full):
+    tables = more()
+    text = section(full, "asymmetry")
+    assert text.count("Funnel plot: effect of age_years") == 12
+    best = tables["asymmetry"].sort_values("p_value").iloc[0]
+    assert f"on {best['population']} in 7 studies against its standard error; Egger's test p = " in text
+    power = tables["power"]["detectable"]
+    assert f"power of 80% is from {power.min():.3g} (" in section(full, "power")
+    assert f" to {power.max():.3g} (" in section(full, "power")
+
+
+def test_cumulative_and_subgroups_give_their_values(full):
+    tables = more()
+    last = tables["cumulative"].query("step == 7").sort_values("p_value").iloc[0]
+    text = section(full, "cumulative")
+    assert f"on {last['population']} as studies are added; after all 7: {last['estimate']:.3g} (" in text
+    tests = tables["subgroups"].drop_duplicates("population").sort_values("p_between")
+    found = f"p < 0.05 in {(tests['p_between'] < 0.05).sum()} of 12 tests"
+    assert found in section(full, "subgroups")
+    assert f"the smallest p is {tests['p_between'].iloc[0]:.2g}" in section(full, "subgroups")
+
+
+def test_batches_are_shown_before_and_after(full):
+    row = more()["batches"].iloc[1]
+    text = section(full, "batches")
+    assert (
+        f"SDY2, populations by definition: 2 batches held {row['r2_before']:.0%} of the variance of 3 populations, "
+        f"{row['r2_after']:.0%} after adjustment." in text
+    )
+    assert text.count("Mean of each batch in each population") == 3
+    assert "The fractions are adjusted for batches" in section(full, "populations")
+
+
+def test_batches_without_adjusted_populations_have_no_figure(tmp_path):
+    tables = more()
+    report.build(tmp_path / "r.html", title="x", batches=tables["batches"], populations=make()["populations"])
+    text = section((tmp_path / "r.html").read_text(encoding="utf-8"), "batches")
+    assert "<img" not in text
+    assert "2 batches held" in text
+
+
+def test_places_outside_the_range_are_counted(full):
+    text = section(full, "reference")
+    assert "2 of 3 fractions lie outside the 95 % range; by chance 5 % do. 1 could not be placed" in text
+    assert "Percentiles of B cell for ages 20 to 80; the median is 34.5% to 40.5%." in text
+
+
+def test_drift_and_names(full):
+    assert "most outliers has <script>" in section(full, "drift")
+    assert "with 4 % of its events" in section(full, "drift")
+    assert "1 of 2 phenotypes have a class of the Cell Ontology." in section(full, "annotations")
+
+
+def test_a_volcano_stands_beside_many_populations_only(full, page):
+    assert "Pooled effect of age_years against its p value, 12 populations" in section(full, "pooled")
+    assert "against its p value" not in section(page, "pooled")

@@ -162,3 +162,89 @@ def make(seed: int = 1) -> dict[str, pd.DataFrame]:
 
     contracts = {table.name.removesuffix(".tsv"): table for table in tables.ALL}
     return {name: tables.conform(pd.DataFrame(rows), contracts[name]) for name, rows in frames.items()}
+
+
+def more() -> dict[str, pd.DataFrame]:
+    """`make` with the tables of what else may be asked of effects and samples, most computed from it."""
+    from immport_cyto import meta, tables
+
+    found = make()
+    rng = np.random.default_rng(2)
+    found["samples"]["batch"] = ["b1" if i % 2 else HOSTILE for i in range(len(found["samples"]))]
+    adjusted = meta.adjust(found["populations"], found["samples"])
+    names = [f"SDY{number}" for number in range(1, 8)]
+    years = [2012, 2015, 2019, 2013, 2014, 2020, 2021]
+    studies = pd.DataFrame({"study_accession": names, "year": years, "assay": ["blood", HOSTILE] * 3 + ["blood"]})
+    rows = []
+    for k, population in enumerate((*POPULATIONS, *(f"population {number}" for number in range(4, 13)))):
+        for study, year in zip(names, years, strict=True):
+            se = float(rng.uniform(0.003, 0.009))
+            estimate = -0.02 * k % 0.05 - 0.01 + 0.003 * k * (year - 2016) / 10 + float(rng.normal(0, se))
+            rows.append(
+                {
+                    "method": "search", "population": population, "study_accession": study, "term": "age_years",
+                    "n": 20, "n_subjects": 20, "estimate": estimate, "se": se, "ci_low": estimate - 2.1 * se,
+                    "ci_high": estimate + 2.1 * se, "p_value": 0.01, "df": 18.0, "scale": "logit", "model": "ols",
+                }
+            )  # fmt: skip
+    effects = tables.conform(pd.DataFrame(rows), tables.EFFECTS)
+    curves = [
+        {
+            "method": "search", "population": population, "sex": sex, "age_group": "years", "age_years": age,
+            "percentile": percentile, "fraction": 0.3 + percentile / 400 - age / 1000, "low": 0.1, "high": 0.6,
+            "n_subjects": 24, "n_studies": 3,
+        }
+        for population in POPULATIONS
+        for sex in ("Female", "Male")
+        for age in (20.0, 50.0, 80.0)
+        for percentile in (2.5, 10.0, 25.0, 50.0, 75.0, 90.0, 97.5)
+    ]  # fmt: skip
+    places = [
+        {
+            "file_name": f"{STUDIES[0]}_{i}.fcs", "method": "search", "population": "B cell", "sex": "Male",
+            "age_years": 30.0 + i, "fraction": 0.3, "percentile": percentile, "low": 0.0, "high": 100.0,
+            "note": "" if percentile is not None else HOSTILE,
+        }
+        for i, percentile in enumerate((1.0, 50.0, 99.0, None))
+    ]  # fmt: skip
+    drift = [
+        {
+            "study_accession": "SDY1", "panel_id": "flow-3m-000000", "file_name": name, "in_training": bool(i),
+            "n_events": 800, "n_outliers": 8 * (4 - i), "outlier_percentage": 4.0 - i,
+            "outlier_percentage_training": 1.0, "quantization_error": 1.0, "quantization_error_training": 0.9,
+            "js_nodes": 0.1 + 0.1 * i, "js_nodes_by_chance": 0.1, "js_metaclusters": 0.1,
+            "most_changed_metacluster": 1, "change": 2.0, "unused_markers": "",
+        }
+        for i, name in enumerate((HOSTILE, "SDY1_1.fcs", "SDY1_2.fcs"))
+    ]  # fmt: skip
+    outliers = [
+        {
+            "study_accession": "SDY1", "panel_id": "flow-3m-000000", "file_name": "SDY1_1.fcs", "node": node,
+            "metacluster": 1, "n_events": 100, "n_outliers": node, "percentage": float(node), "median_training": 1.0,
+            "mad_training": 0.2, "threshold": 1.8, "largest_distance": float(rng.uniform(2, 3)),
+        }
+        for node in (1, 2)
+    ]  # fmt: skip
+    annotations = [
+        {"phenotype": "CD19+", "rank": 1, "cl_id": "CL:0000236", "cl_label": "B cell", "score": 0.9},
+        {"phenotype": "CD19+", "rank": 2, "cl_id": "CL:0000542", "cl_label": "lymphocyte", "score": 0.5},
+        {"phenotype": HOSTILE, "rank": 1, "cl_id": "", "cl_label": "", "score": None, "note": "no class fits"},
+    ]
+    return {
+        **found,
+        "populations": adjusted.populations,
+        "batches": adjusted.explained,
+        "effects": effects,
+        "meta": meta.pool_effects(effects),
+        "studies": studies,
+        "moderators": meta.moderators(effects, studies, "num(year)"),
+        "subgroups": meta.subgroups(effects, studies, "assay"),
+        "cumulative": meta.cumulative(effects, studies, "year"),
+        "asymmetry": meta.asymmetry(effects),
+        "power": meta.power(effects),
+        "reference": tables.conform(pd.DataFrame(curves), tables.REFERENCE),
+        "places": tables.conform(pd.DataFrame(places), tables.PLACES),
+        "drift": tables.conform(pd.DataFrame(drift), tables.DRIFT),
+        "outliers": tables.conform(pd.DataFrame(outliers), tables.OUTLIERS),
+        "annotations": tables.conform(pd.DataFrame(annotations), tables.ANNOTATIONS),
+    }

@@ -8,8 +8,9 @@ from immport_cyto.cli._common import json_option
 
 _PATH = click.Path(path_type=Path, dir_okay=False)
 _TABLES = (
-    "samples", "panel", "panels", "qc", "cutoffs", "clusters", "cluster_medians", "populations", "effects", "meta",
-    "failures",
+    "samples", "panel", "panels", "qc", "cutoffs", "clusters", "cluster_medians", "drift", "outliers", "annotations",
+    "populations", "batches", "reference", "places", "effects", "meta", "studies", "moderators", "subgroups",
+    "cumulative", "asymmetry", "power", "failures",
 )  # fmt: skip
 
 
@@ -19,7 +20,9 @@ def group() -> None:
 
 
 @click.pass_context
-def _build(context: click.Context, /, title: str, out: Path, json_path: Path | None, **given: tuple[Path, ...]) -> None:
+def _build(
+    context: click.Context, /, title: str, batch: str, out: Path, json_path: Path | None, **given: tuple[Path, ...]
+) -> None:
     from immport_cyto import provenance, report, tables
 
     if not any(given.values()):
@@ -33,9 +36,12 @@ def _build(context: click.Context, /, title: str, out: Path, json_path: Path | N
     }
     inputs = [path for paths in given.values() for path in paths]
     entry = provenance.record(
-        "report build", inputs=inputs, parameters={"title": title}, counts={n: len(f) for n, f in frames.items()}
+        "report build",
+        inputs=inputs,
+        parameters={"title": title, **({"batch": batch} if given["batches"] else {})},
+        counts={n: len(f) for n, f in frames.items()},
     )
-    report.build(out, title=title, provenance=entry, warnings=(), **frames)
+    report.build(out, title=title, provenance=entry, warnings=(), batch=batch, **frames)
     if json_path:
         provenance.write(json_path, entry)
     click.echo(f"report: {out}")
@@ -51,6 +57,12 @@ _options = [
             help=f"Table {name}.tsv; may be repeated.",
         )
         for name in _TABLES
+    ),
+    click.Option(
+        ["--batch"],
+        default="batch",
+        show_default=True,
+        help="Column of samples.tsv that names the batches of --batches.",
     ),
     click.Option(["--out"], type=_PATH, required=True, help="The HTML file to write."),
 ]

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from immport_cyto import __version__, tables
 from immport_cyto.files import write_text
-from immport_cyto.report.sections import Section, sections
+from immport_cyto.report.section import Section
+from immport_cyto.report.sections import sections
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,7 +92,9 @@ def sheet(frame: "pd.DataFrame", name: str, caption: str, *, hide: Sequence[str]
 
 
 def _kind(column: str) -> str:
-    """Identifiers are not broken over lines."""
+    """Identifiers are not broken over lines; sentences get room."""
+    if column in ("note", "warnings", "message"):
+        return "sentence"
     return "id" if column == "file_name" or column.endswith(("_id", "_accession")) else "text"
 
 
@@ -120,10 +123,23 @@ def build(
     populations: "pd.DataFrame | None" = None,
     effects: "pd.DataFrame | None" = None,
     meta: "pd.DataFrame | None" = None,
+    annotations: "pd.DataFrame | None" = None,
+    drift: "pd.DataFrame | None" = None,
+    outliers: "pd.DataFrame | None" = None,
+    batches: "pd.DataFrame | None" = None,
+    reference: "pd.DataFrame | None" = None,
+    places: "pd.DataFrame | None" = None,
+    studies: "pd.DataFrame | None" = None,
+    moderators: "pd.DataFrame | None" = None,
+    subgroups: "pd.DataFrame | None" = None,
+    cumulative: "pd.DataFrame | None" = None,
+    asymmetry: "pd.DataFrame | None" = None,
+    power: "pd.DataFrame | None" = None,
     failures: "pd.DataFrame | None" = None,
     truth: "pd.DataFrame | None" = None,
     provenance: Mapping[str, Any] | None = None,
     warnings: Sequence[str] = (),
+    batch: str = "batch",
 ) -> None:
     """Write the report, whole or not at all.
 
@@ -141,14 +157,19 @@ def build(
         A record of :mod:`immport_cyto.provenance`.
     warnings
         Sentences to show.
+    batch
+        Column of `samples` that names the batches of `batches`; populations that `immport_cyto.meta.adjust` made
+        are shown before and after.
     """
     given = {
         "samples": samples, "panel": panel, "panels": panels, "qc": qc, "cutoffs": cutoffs, "clusters": clusters,
-        "cluster_medians": cluster_medians, "populations": populations, "effects": effects, "meta": meta,
-        "failures": failures, "truth": truth,
+        "cluster_medians": cluster_medians, "annotations": annotations, "drift": drift, "outliers": outliers,
+        "populations": populations, "batches": batches, "reference": reference, "places": places, "effects": effects,
+        "meta": meta, "studies": studies, "moderators": moderators, "subgroups": subgroups, "cumulative": cumulative,
+        "asymmetry": asymmetry, "power": power, "failures": failures, "truth": truth,
     }  # fmt: skip
     frames = {name: frame for name, frame in given.items() if frame is not None and len(frame)}
-    write_page(out, title, sections(frames, list(warnings), dict(provenance or {})))
+    write_page(out, title, sections(frames, list(warnings), dict(provenance or {}), batch))
 
 
 def write_page(out: Path | str, title: str, content: Sequence[Section]) -> None:

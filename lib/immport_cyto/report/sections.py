@@ -2,48 +2,35 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from immport_cyto.report import over_samples, over_studies
+from immport_cyto.report.section import METHODS, Section, by_method
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from immport_cyto.report.page import Picture, Sheet
-
 _FORESTS_OPEN, _FORESTS_MOST, _SCATTERS_MOST = 6, 24, 12
-_METHODS = {
-    "search": "populations by definition",
-    "flowsom": "FlowSOM populations",
-    "flock": "FLOCK populations",
-    "immport": "ImmPort's own results",
-}
+_VOLCANO_FROM = 10  # populations
 
 
-@dataclass
-class Section:
-    """One section of the page."""
-
-    identifier: str
-    heading: str
-    intro: str = ""
-    tiles: list[tuple[str, str]] = field(default_factory=list)
-    pictures: list["Picture"] = field(default_factory=list)
-    folded: list["Picture"] = field(default_factory=list)
-    sheets: list["Sheet"] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    code: str = ""
-
-
-def sections(frames: Mapping[str, "pd.DataFrame"], warnings: list[str], provenance: Mapping[str, Any]) -> list[Section]:
-    """All sections that have something to show, in order."""
+def sections(
+    frames: Mapping[str, "pd.DataFrame"], warnings: list[str], provenance: Mapping[str, Any], batch: str = "batch"
+) -> list[Section]:
+    """All sections that have something to show, in order; `batch` is the column of the samples that names batches."""
     built = [
         _summary(frames, warnings),
         _pooled(frames),
+        *over_studies.sections(frames),
         _studies(frames),
         _panels(frames),
         _quality(frames),
         _clusters(frames),
+        over_samples.drift(frames),
+        over_samples.annotations(frames),
         _populations(frames),
+        over_samples.batches(frames, batch),
+        over_samples.reference(frames),
         _effects(frames),
         _warnings(frames, warnings),
         _provenance(provenance),
@@ -82,11 +69,11 @@ def _headline(frames: Mapping[str, "pd.DataFrame"]) -> list[str]:
     if not len(pooled):
         return ["No population could be pooled over two or more studies."]
     sentences = []
-    for method, term, rows in _by_method(pooled):
+    for method, term, rows in by_method(pooled):
         found = rows[rows["q_value"] < 0.05].sort_values("estimate")
         falls = [str(name) for name in found.loc[found["estimate"] < 0, "population"]]
         rises = [str(name) for name in found.loc[found["estimate"] > 0, "population"]]
-        what = f"{_METHODS.get(method, method)}, {term}: "
+        what = f"{METHODS.get(method, method)}, {term}: "
         parts = []
         if rises:
             parts.append(f"higher: {', '.join(rises)}")
@@ -96,15 +83,6 @@ def _headline(frames: Mapping[str, "pd.DataFrame"]) -> list[str]:
         pooled_over = "1 population" if len(rows) == 1 else f"{len(rows)} populations"
         sentences.append(f"{what}{text} ({pooled_over} pooled).")
     return sentences
-
-
-def _by_method(rows: "pd.DataFrame") -> list[tuple[str, str, "pd.DataFrame"]]:
-    """Rows of each method and term; definitions first, then clusters, terms in the order of the model."""
-    order = {method: number for number, method in enumerate(_METHODS)}
-    methods = sorted(rows["method"].unique(), key=lambda method: (order.get(method, len(order)), method))
-    terms = list(dict.fromkeys(rows["term"]))
-    parts = [(m, t, rows[(rows["method"] == m) & (rows["term"] == t)]) for m in methods for t in terms]
-    return [(str(method), str(term), part) for method, term, part in parts if len(part)]
 
 
 def _pooled(frames: Mapping[str, "pd.DataFrame"]) -> Section | None:
@@ -121,13 +99,13 @@ def _pooled(frames: Mapping[str, "pd.DataFrame"]) -> Section | None:
         "The prediction interval says where the effect of a new study is expected.",
     )
     estimates = meta[(meta["omitted"] == "") & meta["estimate"].notna()]
-    for method, term, rows in _by_method(estimates):
+    for method, term, rows in by_method(estimates):
         several = rows[rows["k"] >= 2]
         if len(several) < len(rows):
             kept, single = (several, len(rows) - len(several)) if len(several) else (rows, 0)
             rows = kept
             if single:
-                name = _METHODS.get(method, method)
+                name = METHODS.get(method, method)
                 what = "1 population" if single == 1 else f"{single} populations"
                 section.notes.append(f"{name}, {term}: {what} of one study only: see the tables.")
         truth = _truth(frames, term) if method == "search" else {}
@@ -137,9 +115,18 @@ def _pooled(frames: Mapping[str, "pd.DataFrame"]) -> Section | None:
                 figures.forest_all(rows, term, truth),
                 f"Pooled effect of {term} on {len(rows)} populations. The smallest p value has {best['population']}: "
                 f"{best['estimate']:.3g}. All values are in the table meta.tsv.",
-                f"Effect of {term} on all {_METHODS.get(method, method)}",
+                f"Effect of {term} on all {METHODS.get(method, method)}",
             )
         )
+        if len(rows) >= _VOLCANO_FROM:
+            found = int((rows["q_value"] < 0.05).sum())
+            section.pictures.append(
+                picture(
+                    figures.volcano(rows, term),
+                    f"Pooled effect of {term} against its p value, {len(rows)} populations; {found} have q < 0.05.",
+                    f"Effect of {term} and its p value, {METHODS.get(method, method)}",
+                )
+            )
     if effects is not None:
         _forests(section, frames, estimates, effects, meta)
     columns = ["definition", "omitted", "q", "q_p", "estimator", "scale"]
@@ -176,7 +163,7 @@ def _forests(
             figure,
             f"Forest plot: {row.term} on {row.population}, pooled {row.estimate:.3g} "
             f"({row.ci_low:.3g} to {row.ci_high:.3g}), {row.k} studies.",
-            f"Forest plot, {row.term}, {_METHODS.get(str(row.method), row.method)}",
+            f"Forest plot, {row.term}, {METHODS.get(str(row.method), row.method)}",
         )
         (section.pictures if number < _FORESTS_OPEN else section.folded).append(shown)
     if len(several) > _FORESTS_MOST:
@@ -323,6 +310,8 @@ def _populations(frames: Mapping[str, "pd.DataFrame"]) -> Section | None:
     section = Section(
         "populations", "Populations", intro="The share of each population in each sample, of its parent population."
     )
+    if "fraction_reported" in populations:
+        section.notes.append("The fractions are adjusted for batches; fraction_reported holds them as they were.")
     effects = frames.get("effects")
     if samples is not None and effects is not None and len(effects):
         terms = list(dict.fromkeys(effects["term"]))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from immport_cyto.report import figures
 from immport_cyto.report.page import picture, sheet, write_page
-from immport_cyto.report.sections import Section
+from immport_cyto.report.section import Section
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,0 +1,51 @@
+"""``report build`` takes every table by an option of its name."""
+
+import re
+
+import pytest
+from click.testing import CliRunner
+
+from immport_cyto import tables
+from immport_cyto.cli.report import group
+from support.report_tables import more
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tables")
+    contracts = {table.name.removesuffix(".tsv"): table for table in tables.ALL}
+    frames = more()
+    frames["samples"] = frames["samples"].rename(columns={"batch": "plate"})
+    for name, frame in frames.items():
+        tables.write(frame, folder / f"{name}.tsv", contracts[name])
+    return folder, sorted(frames)
+
+
+def build(folder, names, *more_options):
+    given = [part for name in names for part in (f"--{name.replace('_', '-')}", str(folder / f"{name}.tsv"))]
+    return CliRunner().invoke(group, ["build", *given, *more_options, "--out", str(folder / "page.html")])
+
+
+def test_all_tables_and_the_column_of_the_batches(written):
+    folder, names = written
+    done = build(folder, names, "--batch", "plate")
+    assert done.exit_code == 0, done.output
+    page = (folder / "page.html").read_text(encoding="utf-8")
+    sections = set(re.findall(r'<section id="([^"]+)"', page))
+    assert {"moderators", "subgroups", "cumulative", "asymmetry", "power", "batches", "reference", "drift"} <= sections
+    assert page.count("Mean of each batch in each population") == 3
+    assert "&#34;batch&#34;: &#34;plate&#34;" in page
+
+
+def test_the_column_of_the_batches_is_no_parameter_without_batches(written):
+    folder, _ = written
+    assert build(folder, ["power"]).exit_code == 0
+    assert "&#34;batch&#34;" not in (folder / "page.html").read_text(encoding="utf-8")
+
+
+def test_a_table_under_another_name_is_refused(written):
+    folder, _ = written
+    done = CliRunner().invoke(group, ["build", "--power", str(folder / "drift.tsv"), "--out", str(folder / "no.html")])
+    assert done.exit_code == 1
+    assert "is missing from power.tsv" in str(done.exception)
+    assert not (folder / "no.html").exists()
