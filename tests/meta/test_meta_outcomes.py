@@ -178,7 +178,7 @@ def test_a_group_without_any_event_has_no_finite_effect() -> None:
     counts = populations(of, logits + np.random.default_rng(8).normal(0, 0.2, 20))
     row = meta.effects(counts, of, "sex", family="beta-binomial").iloc[0]
     assert np.isnan(row["estimate"])
-    assert row["note"] != ""
+    assert row["note"].startswith("no finite estimate: collinear terms, or a group without any event")
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from immport_cyto.meta.models import Fit, undetermined
 Array = NDArray[np.float64]
 
 _RANGE = 30.0
+_EDGE = 16.0  # logit of a share of 1e-7, which no sample has enough events to show
 
 
 def beta_binomial(n: Array, total: Array, X: Array) -> Fit:
@@ -64,8 +65,15 @@ def beta_binomial(n: Array, total: Array, X: Array) -> Fit:
     variance = np.diag(covariance)[:p]
     if not np.all(variance > 0):
         return undetermined(p)
+    if float(np.abs(scaled @ found.x[:p]).max()) > _EDGE:
+        return undetermined(p)  # a group without any event: the likelihood has no maximum
     se = np.sqrt(variance * samples / df)
-    return _checked(found.x[:p] / scale, se / scale, df, float(1 / (1 + np.exp(found.x[p]))))
+    # a coefficient that ran off, as with a group without any event, is not known
+    known = np.isfinite(se) & (se > 0) & (np.abs(found.x[:p]) < _RANGE)
+    return Fit(
+        np.where(known, found.x[:p] / scale, np.nan), np.where(known, se / scale, np.nan),
+        np.where(known, float(df), 0.0), float(1 / (1 + np.exp(found.x[p]))),
+    )  # fmt: skip
 
 
 def _shape(theta: Array, X: Array) -> tuple[Array, Array, Array, float]:
@@ -84,11 +92,3 @@ def _scaled(X: Array) -> tuple[Array, Array]:
     scale = np.abs(X).max(axis=0)
     scale[scale == 0] = 1.0
     return X / scale, scale
-
-
-def _checked(estimate: Array, se: Array, df: int, variance: float) -> Fit:
-    """A coefficient that ran off, as with a group without any event, is not known."""
-    known = np.isfinite(estimate) & np.isfinite(se) & (se > 0) & (np.abs(estimate) < _RANGE)
-    return Fit(
-        np.where(known, estimate, np.nan), np.where(known, se, np.nan), np.where(known, float(df), 0.0), variance
-    )  # fmt: skip

@@ -271,6 +271,8 @@ def _fit(
         n = np.bincount(cell, weights=data.n_events[rows]).astype(np.float64)
         total = np.bincount(cell, weights=data.n_parent[rows]).astype(np.float64)
         fit = undetermined(X.shape[1]) if problem else beta_binomial(n, total, X)
+        if not problem and np.isnan(fit.estimate).all():
+            problem = "no finite estimate: collinear terms, or a group without any event"
         common["model"] += f"; {data.outcome.family}"
     elif subjects == len(mean):
         fit = least_squares(mean, X)
