@@ -145,6 +145,18 @@ def test_beta_binomial_maximises_its_likelihood() -> None:
         assert likelihood(fit.estimate, fit.variance * (1 + 30 * step)) < best
 
 
+@pytest.mark.parametrize("unit", [1e-4, 1.0, 1e4])
+def test_the_unit_of_a_covariate_changes_only_its_coefficient(unit: float) -> None:
+    rng = np.random.default_rng(5)
+    x = rng.normal(size=30)
+    total = np.full(30, 5000.0)
+    n = rng.binomial(5000, 1 / (1 + np.exp(3 - 0.3 * x + 0.2 * rng.normal(size=30)))).astype(float)
+    plain = beta_binomial(n, total, np.column_stack([np.ones(30), x]))
+    other = beta_binomial(n, total, np.column_stack([np.ones(30), x * unit]))
+    assert other.estimate == pytest.approx(plain.estimate / [1, unit], rel=1e-4)
+    assert other.se == pytest.approx(plain.se / [1, unit], rel=1e-4)
+
+
 def test_beta_binomial_effects_agree_with_the_logit_scale_where_counts_are_large() -> None:
     of = samples(40)
     logits = -2 + 0.02 * of["age_years"] + np.random.default_rng(6).normal(0, 0.3, 40)

@@ -88,6 +88,16 @@ def test_what_cannot_be_regressed_is_one_sentence(moderators: object, message: s
         meta.regress(Y, SE, moderators, ["x"])
 
 
+@pytest.mark.parametrize("y", [[0.1] * 7, (0.1 + 0.07 * np.array(YEAR)).tolist()])
+def test_estimates_on_a_line_have_no_p_value_out_of_rounding(y: list[float]) -> None:
+    with pytest.raises(AnalysisError, match="the model fits the estimates exactly, which Hartung-Knapp cannot use"):
+        meta.regress(y, SE, YEAR, ["year"])
+    plain = meta.regress(y, SE, YEAR, ["year"], "REML", "z")
+    careful = meta.regress(y, SE, YEAR, ["year"], "REML", "hartung-knapp-adhoc")
+    assert careful.se.tolist() == plain.se.tolist()
+    assert plain.se[1] > 0.001
+
+
 def test_moderators_reports_each_coefficient_with_its_reference() -> None:
     result = meta.moderators(effect_rows(Y, SE), properties(), "num(year) + tissue")
     assert result["coefficient"].tolist() == ["intercept", "year", "tissue[blood vs PBMC]"]
@@ -175,8 +185,10 @@ def test_asymmetry_finds_small_studies_with_other_effects() -> None:
     few = meta.asymmetry(effect_rows(Y, SE))
     assert few["note"][0] == "with fewer than 10 studies the test finds only gross asymmetry"
     two = meta.asymmetry(effect_rows(Y[:2], SE[:2]))
-    assert two["note"][0] == "2 studies with an estimate are too few; Egger's test needs 3"
+    assert two["note"][0] == "2 studies with an estimate are too few; Egger's test needs 4"
     assert np.isnan(two["slope"][0])
+    same = meta.asymmetry(effect_rows(Y, [0.1, 0.1 + 1e-14, *[0.1] * 5]))
+    assert same["note"][0] == "all standard errors are the same; Egger's test needs studies of different size"
 
 
 @pytest.mark.parametrize("df", [1.0, 4, 30])

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 # below this the test says next to nothing (Sterne et al. 2011, BMJ 343:d4002)
 ENOUGH_STUDIES = 10
+# two coefficients, and two degrees of freedom for how far studies differ
+_FEWEST = 4
+_SAME = 1e-9
 
 
 def asymmetry(effects: "pd.DataFrame", *, method: str = "REML", test: str = "z") -> "pd.DataFrame":
@@ -50,8 +53,11 @@ def asymmetry(effects: "pd.DataFrame", *, method: str = "REML", test: str = "z")
         row = {**family.key, "k": len(used), "scale": family.scale, "estimator": f"{method} + {test}"}
         errors = [study.se for study in used]
         try:
-            if len(used) < 3:
-                msg = f"{len(used)} studies with an estimate are too few; Egger's test needs 3"
+            if len(used) < _FEWEST:
+                msg = f"{len(used)} studies with an estimate are too few; Egger's test needs {_FEWEST}"
+                raise AnalysisError(msg)
+            if max(errors) - min(errors) <= _SAME * max(errors):
+                msg = "all standard errors are the same; Egger's test needs studies of different size"
                 raise AnalysisError(msg)
             fit = regress([study.estimate for study in used], errors, errors, ["standard error"], method, test)
         except AnalysisError as error:

@@ -13,6 +13,8 @@ from immport_cyto.meta import tau2 as between
 METHODS = tuple(between.ESTIMATORS)
 TESTS = ("hartung-knapp", "hartung-knapp-adhoc", "z")
 FDR = ("bh", "by")
+# below this ratio of seen to expected variance the estimates agree but for rounding
+EXACT = 1e-12
 
 _NAN2 = (float("nan"), float("nan"))
 
@@ -166,7 +168,7 @@ def pool_at(y: between.Array, v: between.Array, tau2: float, method: str, test: 
     se, spread, note = z_se, float("inf"), ""
     if test != "z":
         ratio = between.cochran_q(y, v, tau2) / df
-        if ratio < 1e-12:
+        if ratio < EXACT:
             note = "the studies agree exactly, which Hartung-Knapp cannot use: z test"
             test = "z"
         else:

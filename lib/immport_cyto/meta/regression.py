@@ -9,7 +9,7 @@ from scipy.special import chdtrc, fdtrc, ndtr, ndtri, stdtr, stdtrit
 
 from immport_cyto.exceptions import AnalysisError
 from immport_cyto.meta import tau2 as between
-from immport_cyto.meta.pooling import check_estimates, check_method
+from immport_cyto.meta.pooling import EXACT, check_estimates, check_method
 
 Array = NDArray[np.float64]
 
@@ -112,12 +112,12 @@ def regress(
     df = float("inf")
     if test != "z":
         ratio = between.cochran_q(y, v, tau2, X) / (k - p)
+        if test == "hartung-knapp" and ratio < EXACT:
+            msg = "the model fits the estimates exactly, which Hartung-Knapp cannot use; test with z"
+            raise AnalysisError(msg)
         covariance = covariance * (max(ratio, 1.0) if test == "hartung-knapp-adhoc" else ratio)
         df = float(k - p)
     errors = np.sqrt(np.diag(covariance))
-    if not np.all(errors > 0):
-        msg = "the moderators explain the estimates exactly, which leaves nothing to test with; use fewer moderators"
-        raise AnalysisError(msg)
     statistic = beta / errors
     quantile = float(ndtri(0.975) if np.isinf(df) else stdtrit(df, 0.975))
     tail = ndtr(-np.abs(statistic)) if np.isinf(df) else stdtr(df, -np.abs(statistic))
