@@ -29,6 +29,15 @@ GATES = """<?xml version="1.0"?>
 </gating:Gating-ML>
 """
 
+METACYTO = """study_id,fcs_files,cluster_id,label,fcs_names,CD3,CD4,fraction
+study1,a.fcs,cluster1,CD3+|CD4+,a.fcs,4.5,4.1,0.25
+study1,b.fcs,cluster1,CD3+|CD4+,b.fcs,4.4,4.0,0.3
+"""
+SAMPLE_INFO = """fcs_files,study_id,Subject Age,Gender
+a.fcs,study1,30,Female
+b.fcs,study1,60,Male
+"""
+
 
 def controls(out: Path) -> None:
     """One stained control per detector, and an unstained one; known spillover."""
@@ -52,6 +61,9 @@ def main() -> None:
     (out / "controls").mkdir(parents=True, exist_ok=True)
     controls(out / "controls")
     (out / "gates.xml").write_text(GATES)
+    (out / "metacyto").mkdir(exist_ok=True)
+    (out / "metacyto" / "stats.csv").write_text(METACYTO)
+    (out / "metacyto" / "sample_info.csv").write_text(SAMPLE_INFO)
     with fcs.open(source) as file:
         keywords = dict(file.keywords) | {"$DATE": "03-FEB-2021", "$OP": "Jane Doe", "$BTIM": "10:00:00"}
         fcs.write(out / "personal.fcs", file.raw(), file.channels, keywords, version="3.1")

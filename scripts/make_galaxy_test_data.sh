@@ -60,6 +60,10 @@ immport-cyto immport results --metadata "$work"/published/*.zip --out "$work/pop
     --samples "$work/samples.tsv" > "$work/log"
 immport-cyto meta effects --populations "$work/populations.tsv" --samples "$work/samples.tsv" --formula age_years \
     --out "$out/published/effects.tsv" 2> "$work/log"
+immport-cyto meta reference --populations "$work/populations.tsv" --samples "$work/samples.tsv" --min-subjects 20 \
+    --age 20 --age 90 --out "$out/published/reference.tsv" 2> "$work/log"
+cp "$work/populations.tsv" "$out/published/six_populations.tsv"
+cp "$work/samples.tsv" "$out/published/six_samples.tsv"
 printf 'study_accession\tyear\ttechnique\n' > "$out/published/studies.tsv"
 printf 'SDY990%s\t%s\t%s\n' 1 2012 flow 2 2014 flow 3 2015 cytof 4 2018 flow 5 2019 flow 6 2021 cytof \
     >> "$out/published/studies.tsv"

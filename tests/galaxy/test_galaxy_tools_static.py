@@ -22,17 +22,11 @@ WITHOUT_TOOL = {
     "immport query": "needs the account of a person; its answers are uploaded as packages are",
 }
 # landed in the command line, not yet in Galaxy: docs/status.md
-TO_COME = {
-    "panel rename", "cluster metacyto", "population annotate", "population import", "meta place", "meta reference",
-}  # fmt: skip
+TO_COME = {"cluster metacyto"}
 OPTIONS_TO_COME = {
-    "cluster flowsom": {"--distance"},
     "cluster map": {"--drift", "--mad", "--outlier-channel", "--outliers"},
     "events preprocess": {"--method", "--rename"},
-    "immport search": {"--panel"},
     "meta effects": {"--change-from", "--family", "--marker", "--medians", "--method", "--regression"},
-    "meta pool": {"--fdr"},
-    "panel explain": {"--naming", "--population"},
     "panel harmonize": {"--immport-names", "--metadata", "--naming"},
     "population cutoffs": {"--method", "--sample-size", "--seed"},
     "population search": {"--method", "--pre-gate", "--sample-size", "--seed"},

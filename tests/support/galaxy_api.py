@@ -33,9 +33,9 @@ class Session:
         body = {"history_id": self.history, "collection_type": "list", "name": "list", "element_identifiers": elements}
         return str(self._call("POST", "/api/dataset_collections", body)["id"])
 
-    def upload_list(self, name: str, paths: list[Path]) -> str:
-        """Put FCS files of this machine into the history as a list; gives its id."""
-        elements = [_element(path, "fcs") for path in paths]
+    def upload_list(self, name: str, paths: list[Path], ext: str = "fcs") -> str:
+        """Put files of this machine into the history as a list; gives its id."""
+        elements = [_element(path, ext) for path in paths]
         target = {"destination": {"type": "hdca"}, "collection_type": "list", "name": name, "elements": elements}
         made = self._fetch(target)["output_collections"][0]["id"]
         self._wait(lambda: self._list(made)["populated_state"] == "ok", name)
@@ -67,6 +67,23 @@ class Session:
         """Run a tool; gives the id of its first output."""
         made = self._call("POST", "/api/tools", {"history_id": self.history, "tool_id": tool, "inputs": inputs})
         return self.finished(made["outputs"][0]["id"])
+
+    def workflow(self, path: Path, inputs: dict[str, Any]) -> dict[str, str]:
+        """Import a workflow and run it; gives the ids of its outputs that are datasets."""
+        made = self._call("POST", "/api/workflows", {"from_path": str(path)})["id"]
+        body = {"history_id": self.history, "inputs": inputs, "inputs_by": "name", "allow_tool_state_corrections": True}
+        invocation = self._call("POST", f"/api/workflows/{made}/invocations", body)["id"]
+
+        def state() -> Any:
+            return self._call("GET", f"/api/invocations/{invocation}")
+
+        ends = {"scheduled", "completed", "failed", "cancelled"}
+        self._wait(lambda: state()["state"] in ends, path.name)
+        assert state()["state"] in {"scheduled", "completed"}, state().get("messages")
+        found = {label: str(output["id"]) for label, output in state()["outputs"].items()}
+        for dataset in found.values():
+            self.finished(dataset)
+        return found
 
     def _start(self, tool: str, inputs: dict[str, Any]) -> Any:
         body = {"history_id": self.history, "tool_id": tool, "inputs": inputs}
