@@ -10,7 +10,7 @@ from scipy.stats import norm
 
 from immport_cyto import meta, tables
 from immport_cyto.cli.meta import group
-from immport_cyto.exceptions import AnalysisError, LinkError, OptionError
+from immport_cyto.exceptions import AnalysisError, LinkError, OptionError, TableError
 from support.meta_tables import populations, samples
 
 
@@ -127,7 +127,7 @@ def test_what_has_no_reference_is_said() -> None:
         "1 sample without a subject left out",
         "4 samples without age or sex left out",
         "flat (search): the fraction is the same in all subjects",
-        "rare (search): 25 subjects of 24 ages are too few for a reference",
+        "rare (search): 13 female and 12 male subjects below the top-coded ages are too few: a reference needs 40",
     ]
 
 
@@ -142,12 +142,12 @@ def test_places_without_a_percentile_have_a_reason() -> None:
     places = meta.place(pd.concat([new, other]), new_of, ranges).set_index(["file_name", "population"])
     names = new_of["file_name"]
     assert places.loc[(names[0], "B cells"), "note"].startswith("the age is outside the reference (")
-    assert places.loc[(names[1], "B cells"), "note"].startswith("the reference has no subjects of this sex")
+    assert places.loc[(names[1], "B cells"), "note"].startswith("the reference has no subjects of sex 'Unknown'")
     assert places.loc[(names[2], "B cells"), "note"] == "the sample has no fraction"
     assert places.loc[(names[3], "T cells"), "note"] == "the population is not in the reference"
     assert places["percentile"].isna().sum() >= 4
-    one, _ = meta.reference(counts, of.assign(study_accession="SDY1"))
-    assert "the reference is of one study" in " ".join(meta.place(new, new_of, one.assign(study_sd=np.nan))["note"])
+    one, _ = meta.reference(counts.assign(study_accession="SDY1"), of.assign(study_accession="SDY1"))
+    assert "the reference is of one study" in " ".join(meta.place(new, new_of, one)["note"])
 
 
 def test_the_order_of_rows_does_not_matter_and_the_seed_is_kept() -> None:
@@ -162,7 +162,7 @@ def test_the_order_of_rows_does_not_matter_and_the_seed_is_kept() -> None:
 
 def test_bad_input_is_one_sentence() -> None:
     of, counts = healthy(100)
-    with pytest.raises(AnalysisError, match="no population has 500 subjects with age and sex"):
+    with pytest.raises(AnalysisError, match=r"no population has a reference \(B cells .* 52 female and 48 male"):
         meta.reference(counts, of, min_subjects=500)
     with pytest.raises(OptionError, match="is not a number from 0 to 120"):
         meta.reference(counts, of, ages=[-1])
@@ -170,6 +170,64 @@ def test_bad_input_is_one_sentence() -> None:
         meta.reference(counts, of.iloc[1:])
     with pytest.raises(LinkError, match="of populations.tsv has no row in samples.tsv"):
         meta.place(counts, of.iloc[1:], meta.reference(counts, of, ages=[40])[0])
+
+
+def test_ages_outside_and_a_sex_of_few_are_said() -> None:
+    of, counts = healthy(200)
+    ranges, notes = meta.reference(counts, of, ages=[5, 50, 85])
+    assert set(ranges["age_years"]) == {50}
+    assert [note.split(" (")[1] for note in notes] == [f"search): age 5, 85 is outside the ages of {sex} subjects"
+                                                       for sex in ("female", "male")]  # fmt: skip
+    with pytest.raises(AnalysisError, match="no population has a reference .*age 5 is outside the ages of male"):
+        meta.reference(counts, of, ages=[5])
+    men = of[of["sex"] == "Male"]["file_name"][10:]
+    fewer = counts[~counts["file_name"].isin(men)]
+    women, notes = meta.reference(fewer, of, ages=[50])
+    assert set(women["sex"]) == {"Female"}
+    assert notes == ["B cells (search): 10 male subjects below the top-coded ages are too few and left out"]
+    with pytest.raises(AnalysisError, match="100 female and 10 male subjects .* needs 105"):
+        meta.reference(fewer, of, min_subjects=105)  # without the men there are 100
+
+
+def test_a_reference_for_one_age_does_not_serve_others() -> None:
+    of, counts = healthy(200)
+    places = meta.place(counts, of, meta.reference(counts, of, ages=[50])[0])
+    assert places.loc[of["age_years"].to_numpy() != 50, "percentile"].isna().all()
+    assert "the age is outside the reference (50 to 50 years)" in set(places["note"])
+
+
+def test_no_events_is_placed_as_no_events_were_in_the_reference() -> None:
+    of, counts = healthy(200)
+    rare = np.random.default_rng(1).poisson(1, 200)
+    counts = counts.assign(n_events=rare, n_parent=1000, fraction=rare / 1000)
+    places = meta.place(counts, of, meta.reference(counts, of)[0], same_study=True)
+    assert places.loc[rare == 0, "percentile"].mean() > 10  # a third of all have none: not below all percentiles
+
+
+def test_zeros_without_counts_are_moved_by_their_own_population() -> None:
+    of, counts = healthy(200)
+    zero = counts.assign(n_events=pd.NA, n_parent=pd.NA)
+    zero.loc[zero.index[:5], "fraction"] = 0.0
+    alone, _ = meta.reference(zero, of, ages=[50])
+    rare = populations(of, np.linspace(-12, -11, 200), name="rare")
+    both, _ = meta.reference(pd.concat([zero, rare], ignore_index=True), of, ages=[50])
+    assert both[both["population"] == "B cells"]["fraction"].tolist() == alone["fraction"].tolist()
+
+
+def test_a_reference_with_gaps_and_keys_that_appear_twice_are_refused() -> None:
+    of, counts = healthy(100)
+    ranges, _ = meta.reference(counts, of, ages=[40, 50])
+    for damaged in (ranges.drop(index=3), pd.concat([ranges, ranges.iloc[:1]]), ranges.assign(fraction=np.nan)):
+        with pytest.raises(TableError, match="population 'B cells' does not have each percentile once at each age"):
+            meta.place(counts, of, damaged)
+    with pytest.raises(TableError, match="reference.tsv: there are no rows; make a reference first"):
+        meta.place(counts, of, ranges.iloc[:0])
+    with pytest.raises(TableError, match="a fraction is from 0 to 1, not in percent"):
+        meta.place(counts.assign(fraction=20.0), of, ranges)
+    twice = pd.concat([of, of.iloc[:1]])
+    for call in (lambda: meta.reference(counts, twice), lambda: meta.place(counts, twice, ranges)):
+        with pytest.raises(TableError, match="has two rows; keep one row per file"):
+            call()
 
 
 def test_the_commands(tmp_path: Path) -> None:

@@ -38,9 +38,10 @@ if TYPE_CHECKING:
     from immport_cyto.meta.outcome import SCALES
     from immport_cyto.meta.over_studies import pool_effects
     from immport_cyto.meta.per_study import check_formula, effects
+    from immport_cyto.meta.placing import place
     from immport_cyto.meta.planning import power
     from immport_cyto.meta.pooling import METHODS, TESTS, Pooled, pool
-    from immport_cyto.meta.ranges import place, reference
+    from immport_cyto.meta.ranges import reference
     from immport_cyto.meta.regression import MetaRegression, regress
 
 _HOME = {
@@ -48,7 +49,7 @@ _HOME = {
     "Adjusted": "batches",
     "check_formula": "per_study",
     "reference": "ranges",
-    "place": "ranges",
+    "place": "placing",
     "median_outcomes": "amounts",
     "effects": "per_study",
     "pool": "pooling",

@@ -77,7 +77,7 @@ class Joined:
         """Join the two tables; a file without a sample, or a key that appears twice, is an error."""
         import pandas as pd
 
-        _check_keys(populations, samples)
+        check_keys(populations, samples)
         frame = populations.sort_values(["method", "population", "study_accession", "file_name"], ignore_index=True)
         at = pd.Index(samples["file_name"]).get_indexer(frame["file_name"])
         per_file = cov.encode(samples, model, baseline)
@@ -155,7 +155,16 @@ def _as_number(text: str) -> float:
         return float("nan")
 
 
-def _check_keys(populations: "pd.DataFrame", samples: "pd.DataFrame") -> None:
+def check_keys(populations: "pd.DataFrame", samples: "pd.DataFrame") -> None:
+    """One row per file in `samples`, one per method, population and file in `populations`, of the same study.
+
+    Raises
+    ------
+    TableError
+        A key appears twice.
+    LinkError
+        A file has no row in `samples`, or is of another study there.
+    """
     twice = samples["file_name"].duplicated()
     if bool(twice.any()):
         msg = f"samples.tsv: file {samples.loc[twice, 'file_name'].iloc[0]!r} has two rows; keep one row per file"

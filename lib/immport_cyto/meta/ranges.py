@@ -1,4 +1,4 @@
-"""Reference ranges over studies: what fraction of cells is usual at an age, and where a sample falls.
+"""Reference ranges over studies: what fraction of cells is usual at an age.
 
 One row per subject, on the logit scale, so that no percentile is below 0 or above 1. The mean is a restricted cubic
 spline of age (four knots) with a shift and a slope for each sex and a random shift per study; the spread is a
@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, logit
+from scipy.special import expit
 
 from immport_cyto import tables
-from immport_cyto.exceptions import AnalysisError, LinkError, OptionError
+from immport_cyto.exceptions import AnalysisError, OptionError
+from immport_cyto.meta.joining import check_keys
 from immport_cyto.meta.models import random_intercept
 from immport_cyto.meta.outcome import check_shares, outcome
 
@@ -26,10 +27,12 @@ Index = NDArray[np.intp]
 
 PERCENTILES = (2.5, 5.0, 10.0, 25.0, 50.0, 75.0, 90.0, 95.0, 97.5)
 TOP_CODED = "top-coded"
-_YEARS = "years"
+YEARS = "years"
 _DRAWS = 200
 # a percentile of 2.5 needs some subjects beyond it
 MIN_SUBJECTS = 40
+# fewer different ages do not carry a spline
+_AGES = 8
 _KNOTS = (5, 35, 65, 95)
 
 
@@ -69,9 +72,9 @@ def reference(
     OptionError
         An age is not a number from 0 to 120.
     LinkError
-        A file of `populations` has no row in `samples`.
+        A file of `populations` has no row in `samples`, or is of another study there.
     TableError
-        A column is missing or of the wrong kind, or a fraction cannot be.
+        A column is missing or of the wrong kind, a key appears twice, or a fraction cannot be.
 
     Notes
     -----
@@ -83,6 +86,7 @@ def reference(
     populations = tables.conform(populations, tables.POPULATIONS, source="populations.tsv")
     samples = tables.conform(samples, tables.SAMPLES, source="samples.tsv")
     check_shares(populations)
+    check_keys(populations, samples)
     if ages is not None and not all(np.isfinite(age) and 0 <= age <= 120 for age in ages):
         msg = "an age of the reference is not a number from 0 to 120; give ages in years"
         raise OptionError(msg)
@@ -91,10 +95,8 @@ def reference(
     for (method, population), part in joined.groupby(["method", "population"], sort=True):
         rng = np.random.default_rng([seed, *str((method, population)).encode()])
         name = f"{population} ({method})"
-        found = _of_population(part, ages, min_subjects, rng)
-        if isinstance(found, str):
-            notes.append(f"{name}: {found}")
-            continue
+        found, said = _of_population(part, ages, min_subjects, rng)
+        notes += [f"{name}: {text}" for text in said]
         common = {
             "method": method, "population": population,
             "definition": "; ".join(sorted(set(part["definition"]) - {""})),
@@ -104,23 +106,24 @@ def reference(
             notes.append(f"{name}: definition or parent differs between samples")
         rows += [{**common, **row} for row in found]
     if not rows:
-        msg = f"no population has {min_subjects} subjects with age and sex; give more samples, or lower the number"
+        why = f" ({notes[-1]})" if notes else ""
+        msg = f"no population has a reference{why}; give more samples with age and sex, or ask for less"
         raise AnalysisError(msg)
     return tables.conform(pd.DataFrame(rows), tables.REFERENCE), notes
 
 
 def _subjects(populations: "pd.DataFrame", samples: "pd.DataFrame") -> tuple["pd.DataFrame", list[str]]:
     """One row per method, population and subject: the mean logit of its samples, its age, sex and study."""
-    missing = sorted(set(populations["file_name"]) - set(samples["file_name"]))
-    if missing:
-        msg = f"file {missing[0]!r} of populations.tsv has no row in samples.tsv; give the samples of the same run"
-        raise LinkError(msg)
     kept = ["file_name", "subject_accession", "age_years", "age_is_topcoded", "sex"]
     frame = populations.merge(samples[kept], on="file_name").sort_values(
         ["method", "population", "study_accession", "file_name"], ignore_index=True
     )
-    counts = [frame[c].to_numpy(dtype=np.float64, na_value=np.nan) for c in ("n_events", "n_parent", "fraction")]
-    frame["y"] = outcome(counts[0], counts[1], counts[2], "logit")
+    n, total, fraction = (
+        frame[c].to_numpy(dtype=np.float64, na_value=np.nan) for c in ("n_events", "n_parent", "fraction")
+    )
+    frame["y"] = np.nan
+    for at in frame.groupby(["method", "population", "study_accession"]).indices.values():
+        frame.loc[at, "y"] = outcome(n[at], total[at], fraction[at], "logit")
     notes = []
     for what, wrong in (
         ("without a subject", lambda f: f["subject_accession"] == ""),
@@ -145,15 +148,22 @@ def _subjects(populations: "pd.DataFrame", samples: "pd.DataFrame") -> tuple["pd
 
 def _of_population(
     part: "pd.DataFrame", ages: Sequence[float] | None, min_subjects: int, rng: np.random.Generator
-) -> list[dict[str, Any]] | str:
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Rows of one population, and what is left out of it and why."""
     curve = part[~part["topcoded"]]
-    sexes = [sex for sex in ("Female", "Male") if (curve["sex"] == sex).sum() >= min_subjects / 2]
-    if not sexes or len(curve) < min_subjects or curve["age"].nunique() < 8:
-        return f"{len(curve)} subjects of {curve['age'].nunique()} ages are too few for a reference"
+    subjects = {sex: int((curve["sex"] == sex).sum()) for sex in ("Female", "Male")}
+    sexes = [sex for sex, n in subjects.items() if n >= min_subjects / 2]
     curve = curve[curve["sex"].isin(sexes)]
+    if len(curve) < min_subjects or curve["age"].nunique() < _AGES:
+        counted = f"{subjects['Female']} female and {subjects['Male']} male subjects"
+        return [], [f"{counted} below the top-coded ages are too few: a reference needs {min_subjects}"]
+    notes = [
+        f"{n} {sex.lower()} {'subject' if n == 1 else 'subjects'} below the top-coded ages are too few and left out"
+        for sex, n in subjects.items() if n and sex not in sexes
+    ]  # fmt: skip
     data = _Data.of(curve, sexes)
     if float(np.ptp(data.y)) == 0:
-        return "the fraction is the same in all subjects"
+        return [], [*notes, "the fraction is the same in all subjects"]
     fit = data.fit(np.arange(len(data.y)), None)
     drawn = [data.fit(data.resample(rng), fit.ratio) for _ in range(_DRAWS)]
     rows: list[dict[str, Any]] = []
@@ -163,9 +173,13 @@ def _of_population(
         seen = data.age[data.sex == code]
         ends = [float(np.ceil(seen.min())), float(np.floor(seen.max()))]
         grid = sorted({*ends, *(5.0 * i for i in range(25))}) if ages is None else sorted(set(ages))
+        outside = [f"{age:g}" for age in grid if not seen.min() <= age <= seen.max()] if ages is not None else []
+        if outside:
+            span = f"{seen.min():g} to {seen.max():g} years"
+            notes.append(f"age {', '.join(outside)} is outside the ages of {sex.lower()} subjects ({span})")
         for age in (age for age in grid if seen.min() <= age <= seen.max()):
             curves = np.array([f.percentiles(age, code) for f in drawn])
-            rows += _rows(sex, _YEARS, age, fit.percentiles(age, code), curves, known | {"n_subjects": len(seen)})
+            rows += _rows(sex, YEARS, age, fit.percentiles(age, code), curves, known | {"n_subjects": len(seen)})
     old = part[part["topcoded"]]
     for sex in sexes:
         y = np.sort(old.loc[old["sex"] == sex, "y"].to_numpy(dtype=np.float64))
@@ -173,7 +187,7 @@ def _of_population(
             again = np.array([np.percentile(rng.choice(y, len(y)), PERCENTILES) for _ in range(_DRAWS)])
             age = float(old["age"].min())
             rows += _rows(sex, TOP_CODED, age, np.percentile(y, PERCENTILES), again, known | {"n_subjects": len(y)})
-    return rows
+    return rows, notes
 
 
 def _rows(sex: str, group: str, age: float, y: Array, drawn: Array, known: dict[str, Any]) -> list[dict[str, Any]]:
@@ -284,121 +298,3 @@ def _spline(age: Array, knots: Array) -> list[Array]:
         (cube(t) - cube(before) * (last - t) / (last - before) + cube(last) * (before - t) / (last - before)) / scale
         for t in knots[: k - 2].tolist()
     ]
-
-
-def place(
-    populations: "pd.DataFrame", samples: "pd.DataFrame", reference: "pd.DataFrame", *, same_study: bool = False
-) -> "pd.DataFrame":
-    """Percentiles of samples in reference ranges.
-
-    Parameters
-    ----------
-    populations, samples
-        A POPULATIONS and a SAMPLES table.
-    reference
-        A REFERENCE table.
-    same_study
-        The samples are of a study whose shift is known to be none; without it the interval counts with the shifts that
-        were seen between the studies of the reference.
-
-    Returns
-    -------
-    pandas.DataFrame
-        A PLACES table in order of file, method and population. A sample outside the ages of the reference has a reason
-        instead of a percentile. Beyond the outermost percentiles the place is given as 0 or 100.
-
-    Raises
-    ------
-    LinkError
-        A file of `populations` has no row in `samples`.
-    TableError
-        A column is missing or of the wrong kind.
-    """
-    import pandas as pd
-
-    populations = tables.conform(populations, tables.POPULATIONS, source="populations.tsv")
-    samples = tables.conform(samples, tables.SAMPLES, source="samples.tsv")
-    reference = tables.conform(reference, tables.REFERENCE, source="reference.tsv")
-    missing = sorted(set(populations["file_name"]) - set(samples["file_name"]))
-    if missing:
-        msg = f"file {missing[0]!r} of populations.tsv has no row in samples.tsv; give the samples of the same run"
-        raise LinkError(msg)
-    curves = {
-        (str(key[0]), str(key[1]), str(key[2]), str(key[3])): _Curves.of(part)
-        for key, part in reference.groupby(["method", "population", "sex", "age_group"], sort=True)
-    }
-    known = {key[:2] for key in curves}
-    joined = populations.merge(samples[["file_name", "age_years", "age_is_topcoded", "sex"]], on="file_name")
-    joined["old"] = joined["age_is_topcoded"].fillna(False).astype(bool)
-    for column in ("age_years", "fraction"):
-        joined[column] = joined[column].astype("float64")
-    rows = []
-    for row in joined.sort_values(["file_name", "method", "population"]).itertuples():
-        found = {
-            "file_name": row.file_name, "method": row.method, "population": row.population, "sex": row.sex,
-            "age_years": row.age_years, "fraction": row.fraction,
-        }  # fmt: skip
-        if (row.method, row.population) not in known:
-            found["note"] = "the population is not in the reference"
-        elif not np.isfinite(row.fraction):
-            found["note"] = "the sample has no fraction"
-        else:
-            curve = curves.get((row.method, row.population, row.sex, TOP_CODED if row.old else _YEARS))
-            found |= _place(curve, row, same_study=same_study)
-        rows.append(found)
-    return tables.conform(pd.DataFrame(rows, columns=tables.PLACES.column_names), tables.PLACES)
-
-
-@dataclass(frozen=True)
-class _Curves:
-    ages: Array
-    percentiles: Array
-    middle: Array
-    low: Array
-    high: Array
-    study_sd: float
-
-    @classmethod
-    def of(cls, part: "pd.DataFrame") -> "_Curves":
-        part = part.sort_values(["age_years", "percentile"])
-        ages = np.unique(part["age_years"].to_numpy(dtype=np.float64))
-        shape = (len(ages), -1)
-        middle, low, high = (
-            logit(np.clip(part[c].to_numpy(dtype=np.float64).reshape(shape), 1e-9, 1 - 1e-9))
-            for c in ("fraction", "low", "high")
-        )
-        percentiles = part["percentile"].to_numpy(dtype=np.float64).reshape(shape)[0]
-        return cls(ages, percentiles, middle, low, high, float(part["study_sd"].iloc[0]))
-
-    def at(self, age: float, which: Array) -> Array:
-        """Logits at the percentiles for an age within the grid."""
-        return np.array([np.interp(age, self.ages, column) for column in which.T])
-
-
-def _place(curve: _Curves | None, row: Any, *, same_study: bool) -> dict[str, Any]:
-    if curve is None:
-        return {"note": "the reference has no subjects of this sex, or of an age of 90 and more"}
-    age = float(curve.ages[0]) if len(curve.ages) == 1 else float(row.age_years)
-    if not np.isfinite(age):
-        return {"note": "the sample has no age"}
-    if not curve.ages[0] <= age <= curve.ages[-1]:
-        return {"note": f"the age is outside the reference ({curve.ages[0]:g} to {curve.ages[-1]:g} years)"}
-    value = float(logit(np.clip(row.fraction, 1e-9, 1 - 1e-9)))
-    unknown = not same_study and not np.isfinite(curve.study_sd)
-    shift = 0.0 if same_study or unknown else 1.959963984540054 * curve.study_sd
-    middle = curve.at(age, curve.middle)
-    ends = [
-        _percentile(value - shift, curve.at(age, curve.high), curve.percentiles),
-        _percentile(value + shift, curve.at(age, curve.low), curve.percentiles),
-    ]
-    median = float(np.interp(50, curve.percentiles, middle))
-    return {
-        "percentile": _percentile(value, middle, curve.percentiles), "low": min(ends), "high": max(ends),
-        "median": float(expit(median)),
-        "note": "the reference is of one study: a shift of another is not known" if unknown else "",
-    }  # fmt: skip
-
-
-def _percentile(value: float, curve: Array, percentiles: Array) -> float:
-    rising = np.maximum.accumulate(curve)
-    return float(np.interp(value, rising, percentiles, left=0.0, right=100.0))
