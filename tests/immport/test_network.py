@@ -163,6 +163,8 @@ def test_no_server_at_all(server: Immport, pauses: list[float]) -> None:
             "IMMPORT_URL: 'http://immport.example' is no",
         ),
         ({"IMMPORT_TOKEN": "t", "IMMPORT_URL": "ftp://127.0.0.1"}, "is not an https address; nothing is sent to it"),
+        ({"IMMPORT_TOKEN": "t", "IMMPORT_URL": "https://[::1"}, "IMMPORT_URL: an address that cannot be read"),
+        ({"IMMPORT_TOKEN": "t", "IMMPORT_URL": "https://a:port"}, "IMMPORT_URL: an address that cannot be read"),
     ],
 )
 def test_nothing_is_sent_without_credentials_or_in_the_clear(environment: dict[str, str], message: str) -> None:
@@ -170,7 +172,81 @@ def test_nothing_is_sent_without_credentials_or_in_the_clear(environment: dict[s
         connect(environment)
 
 
+@pytest.mark.parametrize("token", ["s3cret token", "s3cret\nX-Other: 1", "s3cr\u00e9t", "s3cr\u4e00t"])
+def test_a_token_that_no_header_can_hold_is_refused_without_being_named(token: str) -> None:
+    with pytest.raises(OptionError, match="IMMPORT_TOKEN holds characters that no token has") as caught:
+        connect({"IMMPORT_TOKEN": token})
+    assert "s3cr" not in str(caught.value)
+
+
+def test_a_line_end_behind_the_token_does_no_harm(server: Immport) -> None:
+    server.tokens["mine"] = 9
+    server.rows["filePath"] = rows_of(1)
+    client = connect({"IMMPORT_URL": server.url, "IMMPORT_TOKEN": " mine\n"})
+    assert list(immport.downloading.pages(client, "filePath", "SDY1")) == rows_of(1)
+
+
+def test_an_answer_whose_token_no_header_can_hold_is_refused_without_naming_it(
+    server: Immport, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("support.immport_server.TOKEN", "token\r\nX: ")
+    with pytest.raises(NetworkError, match="/auth/token: the answer holds no token"):
+        client.json("/data/query/result/filePath")
+
+
+@pytest.mark.parametrize("study", ["", "420", "SDY", "SDY1/../../x", "SDY1&fileType=all"])
+def test_what_is_no_accession_is_not_sent(server: Immport, client: Client, tmp_path: Path, study: str) -> None:
+    with pytest.raises(OptionError, match="is no study accession; give one such as SDY420"):
+        immport.save_query(client, "filePath", study, tmp_path / "x")
+    with pytest.raises(OptionError, match="is no study accession"):
+        immport.fetch_manifest(client, study)
+    assert (server.asked, list(tmp_path.iterdir())) == ([], [])
+
+
+@pytest.mark.parametrize("location", ["https://[::1", "http://immport.example/x", "file:///etc/passwd", "https://a:b/"])
+def test_a_redirect_to_nowhere_is_one_sentence(server: Immport, client: Client, location: str) -> None:
+    client.json("/data/query/api/study/manifest/SDY1")  # the token is there
+    server.faults = [(302, {"Location": location})]
+    with pytest.raises(NetworkError, match="cannot be read|is not an https address|refuses the request"):
+        client.json("/data/query/api/study/manifest/SDY1")
+
+
+def test_an_endless_answer_is_not_read(
+    server: Immport, client: Client, pauses: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.rows["filePath"] = rows_of(100)
+    monkeypatch.setattr("immport_cyto.immport.network._LARGEST_PAGE", 1000)
+    with pytest.raises(NetworkError, match="more than 1000 bytes, which no page has"):
+        list(immport.downloading.pages(client, "filePath", "SDY1"))
+    assert pauses == []
+
+
 # downloads
+
+
+def test_addresses_with_blanks_and_letters_are_sent_encoded(server: Immport, client: Client, tmp_path: Path) -> None:
+    server.add("/SDY1/a.fcs", CONTENT)
+    server.signed = "&name=T\u00fcbe 1.fcs&X-Amz-Credential=a%2Fb"
+    assert fetch(client, tmp_path)[0]["status"] == "downloaded"
+    assert server.asked[-1].endswith("?X-Amz-Signature=signed&name=T%C3%BCbe%201.fcs&X-Amz-Credential=a%2Fb")
+
+
+def test_an_address_that_cannot_be_read_shows_no_signature(server: Immport, client: Client, tmp_path: Path) -> None:
+    server.add("/SDY1/a.fcs", CONTENT)
+    server.storage = "https://[::1"
+    with pytest.raises(NetworkError, match="an address that cannot be read") as caught:
+        fetch(client, tmp_path)
+    assert "signed" not in str(caught.value)
+
+
+def test_two_studies_with_one_path_are_refused_before_anything_is_loaded() -> None:
+    one, two = (immport.Entry("ResultFiles/a.fcs", f"uuid-{i}", "", 1, f"SDY{i}") for i in (1, 2))
+    assert immport.join_entries([[one], [one]]) == [one]
+    with pytest.raises(InputError, match=r"^ResultFiles/a.fcs: files of SDY1 and SDY2 have this path; download each"):
+        immport.join_entries([[one], [two]])
+    part = immport.Entry("ResultFiles/a.fcs.part", "uuid-3", "", 1, "SDY1")
+    with pytest.raises(InputError, match=r"a.fcs.part: has the name under which ResultFiles/a.fcs is loaded"):
+        immport.join_entries([[one, part]])
 
 
 def fetch(client: Client, folder: Path, **options: Any) -> list[dict[str, Any]]:
@@ -357,6 +433,18 @@ def test_without_credentials_the_commands_say_so(run: Any, monkeypatch: pytest.M
         assert code == 1
         assert error.startswith("immport-cyto: error: no credentials of ImmPort in the environment, so nothing is sent")
     assert run("download", "--out-dir", tmp_path)[0] == 2
+
+
+def test_a_saved_manifest_is_listed_without_an_account(
+    server: Immport, run: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("IMMPORT_PASSWORD")
+    server.add("/SDY1/a.fcs", CONTENT)
+    (tmp_path / "m.json").write_text(json.dumps(server.manifest))
+    arguments = ("download", "--manifest", tmp_path / "m.json", "--out-dir", tmp_path / "out")
+    assert run(*arguments, "--list-only")[:2] == (0, f"1 files, {len(CONTENT)} bytes: 1 listed\n")
+    assert run(*arguments)[0] == 1
+    assert server.asked == []
 
 
 def test_a_study_that_is_not_there(run: Any, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+TOKEN = "token-"
 ACCOUNT = {"username": ["scientist"], "password": ["s3cret&word"]}
 
 
@@ -34,6 +35,7 @@ class Immport:
     cut: list[int] = field(default_factory=list)  # storage: bytes after which an answer breaks off
     ranges: bool = True
     stream: bool = False
+    signed: str = ""  # more of the signed address
     asked: list[str] = field(default_factory=list)
     storage_headers: list[dict[str, str]] = field(default_factory=list)
     tokens: dict[str, int] = field(default_factory=dict)
@@ -81,7 +83,7 @@ class _Api(_Handler):
         elif given != ACCOUNT:
             self._json({"error": "bad credentials"}, 401)
         else:
-            token = f"token-{len(state.tokens)}"
+            token = f"{TOKEN}{len(state.tokens)}"
             state.tokens[token] = state.requests_per_token
             self._json({state.token_name: token, "status": 200})
 
@@ -119,7 +121,7 @@ class _Api(_Handler):
             self._file(state.files[parts.path.rpartition("/")[2]])
         else:
             uuid = parts.path.rpartition("/")[2]
-            self._json({"url": f"{state.storage}/bucket/{uuid}?X-Amz-Signature=signed"})
+            self._json({"url": f"{state.storage}/bucket/{uuid}?X-Amz-Signature=signed{state.signed}"})
 
     def _file(self, content: bytes) -> None:
         state = self.state
@@ -138,6 +140,7 @@ class _Api(_Handler):
 
 class _Storage(_Api):
     def do_GET(self) -> None:
+        self.state.asked.append(self.path)
         self.state.storage_headers.append(dict(self.headers))
         if self.state.storage_faults:
             self._send(self.state.storage_faults.pop(0), b"<Error/>", "application/xml")

@@ -78,17 +78,20 @@ def download(
     from immport_cyto import immport, provenance, tables
     from immport_cyto.progress import progress
 
-    client = immport.connect()
-    entries = immport.read_manifest(manifest) if manifest else []
-    for study in dict.fromkeys(text.upper() for text in studies):
-        entries += immport.fetch_manifest(client, study, file_type)
-    entries = immport.select_entries(entries, patterns)
+    manifests = [immport.read_manifest(manifest)] if manifest else []
+    client = None if manifest and list_only else immport.connect()
+    if client:
+        manifests += [
+            immport.fetch_manifest(client, study, file_type)
+            for study in dict.fromkeys(text.upper() for text in studies)
+        ]
+    entries = immport.join_entries(immport.select_entries(entries, patterns) for entries in manifests)
     if not entries:
         msg = "the manifest has no such files; check --type and --match"
         raise InputError(msg)
     n_bytes = sum(entry.size or 0 for entry in entries)
     rows: list[dict[str, Any]] = []
-    if not list_only:
+    if client and not list_only:
         with progress("download", len(entries), quiet=quiet) as shown:
             for entry in entries:
                 try:

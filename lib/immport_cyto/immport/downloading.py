@@ -11,16 +11,17 @@ import csv
 import hashlib
 import http.client
 import json
+import re
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from immport_cyto.exceptions import InputError, NetworkError
+from immport_cyto.exceptions import InputError, NetworkError, OptionError
 from immport_cyto.files import atomic_path
-from immport_cyto.immport.network import BROKEN, QUERY, Client, check_url
+from immport_cyto.immport.network import BROKEN, QUERY, Client
 from immport_cyto.tables import Column, Table
 
 ENDPOINTS = ("filePath", "fcsAnalyzed")
@@ -36,7 +37,7 @@ DOWNLOADS = Table(
     (
         Column("path", "text", "below the output folder"),
         Column("study_accession", "text", "SDYn", False),
-        Column("status", "text", "downloaded, resumed, kept (was there already) or failed"),
+        Column("status", "text", "downloaded, resumed, kept (was there already), failed; or listed (--list-only)"),
         Column("size_bytes", "int", "size in the manifest", False),
         Column("md5", "text", "checksum in the manifest", False),
         Column("message", "text", "why it failed, or what was not checked", False),
@@ -92,6 +93,7 @@ def save_query(client: Client, endpoint: str, study: str, out: Path, *, page_siz
 
 def pages(client: Client, endpoint: str, study: str, *, page_size: int = PAGE_SIZE) -> Iterator[dict[str, Any]]:
     """Rows of a query, each once."""
+    study = _accession(study)
     seen: set[bytes] = set()
     idle = 0
     for number in range(_MOST_PAGES):
@@ -123,8 +125,17 @@ def _rows(answer: Any, what: str) -> list[dict[str, Any]]:
     return answer
 
 
+def _accession(study: str) -> str:
+    """Accession of a study, checked before anything is sent."""
+    if not re.fullmatch(r"SDY[0-9]{1,9}", study.strip().upper()):
+        msg = f"{study!r} is no study accession; give one such as SDY420"
+        raise OptionError(msg)
+    return study.strip().upper()
+
+
 def fetch_manifest(client: Client, study: str, file_type: str = "result_file") -> list[Entry]:
     """Files of a study, in order of their paths."""
+    study = _accession(study)
     query = urllib.parse.urlencode({"fileType": file_type, "format": "json"})
     path = f"{QUERY}/api/study/manifest/{urllib.parse.quote(study, safe='')}?{query}"
     return read_entries(_rows(client.json(path), f"manifest of {study}"), study)
@@ -168,9 +179,32 @@ def read_entries(rows: list[dict[str, Any]], source: str) -> list[Entry]:
             int(size) if size.isdigit() else None, str(plain.get("studyaccession") or ""),
         )  # fmt: skip
         if found.setdefault(entry.path, entry) != entry:
-            msg = f"{source}: two files of the manifest have the path {entry.path}; download them one study at a time"
+            msg = f"{source}: two files of the manifest have the path {entry.path}; get the manifest from ImmPort again"
             raise InputError(msg)
     return [found[path] for path in sorted(found)]
+
+
+def join_entries(manifests: Iterable[list[Entry]]) -> list[Entry]:
+    """Entries of several manifests that go into one folder, each once.
+
+    Raises
+    ------
+    InputError
+        Two of them would be, or be loaded through, the same file.
+    """
+    found: dict[str, Entry] = {}
+    for entry in (entry for entries in manifests for entry in entries):
+        if (other := found.setdefault(entry.path, entry)) != entry:
+            msg = (
+                f"{entry.path}: files of {other.study or 'one manifest'} and {entry.study or 'another'} have this "
+                "path; download each study into a folder of its own"
+            )
+            raise InputError(msg)
+    for path, entry in found.items():
+        if path.removesuffix(".part") != path and path.removesuffix(".part") in found:
+            msg = f"{entry.path}: has the name under which {entry.path[:-5]} is loaded; choose one of them by --match"
+            raise InputError(msg)
+    return list(found.values())
 
 
 def _safe(name: str, source: str) -> str:
@@ -209,7 +243,8 @@ def download(client: Client, entry: Entry, folder: Path, *, access: str = "s3") 
         "path": entry.path, "study_accession": entry.study, "size_bytes": entry.size, "md5": entry.md5, "message": "",
     }  # fmt: skip
     if not entry.md5:
-        row["message"] = "the manifest gives no MD5; only the size is checked"
+        checked = "only the size is checked" if entry.size is not None else "nor a size; nothing is checked"
+        row["message"] = f"the manifest gives no MD5{';' if entry.size is not None else ''} {checked}"
     if target.is_file() and not _wrong(target, entry):
         return row | {"status": "kept"}
     try:
@@ -293,9 +328,7 @@ def _address(client: Client, response: http.client.HTTPResponse, entry: Entry) -
     if not isinstance(found, str) or not found:
         msg = f"{entry.path}: ImmPort gives no address to load it from; the API may have changed"
         raise NetworkError(msg)
-    url = urllib.parse.urljoin(client.url, found)
-    check_url(url)
-    return url
+    return found
 
 
 def _save(response: http.client.HTTPResponse, entry: Entry, part: Path, have: int) -> bool:

@@ -11,6 +11,7 @@ of 429 and 5xx, broken connections and bodies that end too early are tried again
 import http.client
 import json
 import os
+import re
 import ssl
 import time
 import urllib.error
@@ -27,10 +28,12 @@ from immport_cyto.exceptions import NetworkError, OptionError
 DEFAULT_URL = "https://www.immport.org"
 QUERY = "/data/query"
 _TOKEN_PATH = "/auth/token"  # noqa: S105 - a path
+_TOKEN = re.compile(r"[!-~]+")
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 _AGAIN = {408, 429, 500, 502, 503, 504}
 _LONGEST_PAUSE = 120.0
 _LARGEST_ANSWER = 1 << 20
+_LARGEST_PAGE = 1 << 30
 BROKEN = (http.client.HTTPException, ConnectionError, TimeoutError, ssl.SSLError)
 """What a connection can raise while a body is read."""
 
@@ -75,7 +78,11 @@ class Client:
         NetworkError
             No answer after all tries, or one that says no.
         """
-        response = self._answer(urllib.parse.urljoin(self.url, url), dict(headers or {}))
+        try:
+            whole = urllib.parse.urljoin(self.url, _encoded(url))
+        except ValueError:
+            whole = ""
+        response = self._answer(whole, dict(headers or {}))
         try:
             yield response
         finally:
@@ -87,9 +94,15 @@ class Client:
         for attempt in range(self.attempts):
             try:
                 with self.get(url, {"Accept": "application/json"}) as response:
-                    return json.loads(response.read())
-            except (*BROKEN, ValueError) as error:
-                reason = "is no JSON" if isinstance(error, ValueError) else "broke off"
+                    body = response.read(_LARGEST_PAGE + 1)
+                if len(body) > _LARGEST_PAGE:
+                    msg = f"{shown}: an answer of more than {_LARGEST_PAGE} bytes, which no page has; not read"
+                    raise NetworkError(msg)
+                if response.length:  # read(n) ends early without a word
+                    raise http.client.IncompleteRead(body, response.length)
+                return json.loads(body)
+            except (*BROKEN, ValueError, RecursionError) as error:
+                reason = "broke off" if isinstance(error, BROKEN) else "is no JSON"
                 self.wait(attempt)
         msg = f"{shown}: the answer of ImmPort {reason} {self.attempts} times; try again later"
         raise NetworkError(msg)
@@ -115,6 +128,9 @@ class Client:
                 reason, pause = f"answered {error.code}", error.headers.get("Retry-After", "")
             except (urllib.error.URLError, *BROKEN, OSError) as error:
                 reason, pause = f"cannot be reached ({_reason(error)})", ""
+            except ValueError:
+                msg = f"{_shown(url)}: the server sends on to an address that cannot be read; tell ImmPort"
+                raise NetworkError(msg) from None
             attempt += 1
             if attempt >= self.attempts:
                 msg = f"{_shown(url)}: the server {reason} {attempt} times; try again later"
@@ -164,7 +180,7 @@ class Client:
             answer = json.loads(response.read(_LARGEST_ANSWER))
         names = ("access_token", "token")  # of the present and of the older host
         token = next((answer[name] for name in names if answer.get(name)), "") if isinstance(answer, dict) else ""
-        if not token:
+        if not _TOKEN.fullmatch(str(token)):
             msg = f"{self._token_url}: the answer holds no token; check IMMPORT_USERNAME and IMMPORT_PASSWORD"
             raise NetworkError(msg)
         return str(token)
@@ -181,12 +197,15 @@ def connect(environment: Mapping[str, str] | None = None) -> Client:
     environment = os.environ if environment is None else environment
     url = environment.get("IMMPORT_URL", "") or DEFAULT_URL
     username, password = environment.get("IMMPORT_USERNAME", ""), environment.get("IMMPORT_PASSWORD", "")
-    token = environment.get("IMMPORT_TOKEN", "")
+    token = environment.get("IMMPORT_TOKEN", "").strip()
     if not token and not (username and password):
         msg = (
             "no credentials of ImmPort in the environment, so nothing is sent; "
             "set IMMPORT_USERNAME and IMMPORT_PASSWORD, or IMMPORT_TOKEN"
         )
+        raise OptionError(msg)
+    if token and not _TOKEN.fullmatch(token):  # such a header would be refused with the token in the message
+        msg = "IMMPORT_TOKEN holds characters that no token has; set it to the token alone"
         raise OptionError(msg)
     try:
         check_url(url)
@@ -199,7 +218,14 @@ def connect(environment: Mapping[str, str] | None = None) -> Client:
 
 def check_url(url: str) -> None:
     """Refuse what is neither https nor on this machine."""
-    parts = urllib.parse.urlsplit(url)
+    try:
+        parts = urllib.parse.urlsplit(url)
+        named = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        named = False
+    if not named:
+        msg = "an address that cannot be read; nothing is sent to it"
+        raise NetworkError(msg)
     if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
         msg = f"{_shown(url)!r} is not an https address; nothing is sent to it"
         raise NetworkError(msg)
@@ -228,6 +254,11 @@ def _open(request: urllib.request.Request, timeout: float) -> http.client.HTTPRe
     return response
 
 
+def _encoded(url: str) -> str:
+    """A URL with what may not stand in one, such as blanks in the name of a file, as per cent codes."""
+    return urllib.parse.quote(url, safe="%!#$&'()*+,/:;=?@[]~")
+
+
 def _shown(url: str) -> str:
     """A URL without its query, which may hold a signature."""
     return urllib.parse.urlunsplit(urllib.parse.urlsplit(url)._replace(query="", fragment="", netloc=_host(url)))
@@ -238,6 +269,8 @@ def _host(url: str) -> str:
 
 
 def _reason(error: BaseException) -> str:
+    if isinstance(error, http.client.InvalidURL):  # its text is the URL, maybe with a signature
+        return "the address is not valid"
     reason = getattr(error, "reason", error)
     return getattr(reason, "strerror", None) or str(reason) or type(reason).__name__
 
