@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from immport_cyto import meta, tables
 from immport_cyto.cli.meta import group
-from immport_cyto.exceptions import AnalysisError, FormulaError, LinkError, OptionError
+from immport_cyto.exceptions import AnalysisError, FormulaError, LinkError, OptionError, TableError
 from immport_cyto.meta.batches import combat
 from support.meta_tables import populations, samples
 
@@ -147,14 +147,56 @@ def test_what_cannot_be_adjusted_is_one_sentence() -> None:
     of, counts, _ = shifted()
     with pytest.raises(OptionError, match="'plate' is not a column of samples.tsv"):
         meta.adjust(counts, of, batch="plate")
-    with pytest.raises(OptionError, match="has no two batches in any study; there is nothing to adjust"):
+    with pytest.raises(
+        OptionError, match="has no two batches in any study that can be compared .search SDY1: one batch"
+    ):
         meta.adjust(counts, of.assign(batch="batch-01"))
     with pytest.raises(FormulaError, match="unknown term 'height'"):
         meta.adjust(counts, of, keep="height")
     with pytest.raises(LinkError, match="of populations.tsv has no row in samples.tsv"):
         meta.adjust(counts, of.iloc[1:])
-    with pytest.raises(AnalysisError, match="the batches cannot be told from the terms to keep"):
+    with pytest.raises(AnalysisError, match="search SDY1: the batches cannot be told from the terms to keep"):
         meta.adjust(counts, of.assign(group=of["batch"]), keep="group")
+
+
+def test_what_is_not_adjusted_is_named_and_keeps_its_counts() -> None:
+    (of, counts, _), (single, more, _) = shifted(), shifted(study="SDY2")
+    flat = populations(of, np.full(36, -2.0), name="flat")
+    single["batch"] = "batch-01"
+    result = meta.adjust(pd.concat([counts, flat, more]), pd.concat([of, single]))
+    assert result.notes == [
+        "search SDY1: not adjusted, as it is constant, in one batch, or in too few samples: flat",
+        "search SDY2: one batch, not adjusted",
+    ]
+    frame = result.populations
+    same = (frame["population"] == "flat") | (frame["study_accession"] == "SDY2")
+    assert frame.loc[same, "n_events"].notna().all()
+    assert (frame.loc[same, "fraction"] == frame.loc[same, "fraction_reported"]).all()
+    assert frame.loc[~same, "n_events"].isna().all()
+    assert result.explained["n_populations"].tolist() == [10]
+    with pytest.raises(OptionError, match="that can be compared .search SDY1: not adjusted, as it is constant"):
+        meta.adjust(flat, of)
+
+
+def test_a_batch_without_any_complete_sample_does_not_spoil_the_others() -> None:
+    of, counts, _ = shifted()
+    gone = of["batch"] == "batch-02"
+    of.loc[gone, "age_years"] = np.nan
+    result = meta.adjust(counts, of, keep="age_years")
+    assert result.explained["n_batches"].tolist() == [2]
+    alone = meta.adjust(counts[counts["file_name"].isin(of["file_name"][~gone])], of[~gone], keep="age_years")
+    part = result.populations[result.populations["file_name"].isin(of["file_name"][~gone])]
+    assert part["fraction"].tolist() == alone.populations["fraction"].tolist()
+
+
+def test_batches_may_be_numbers_with_gaps_and_files_have_one_row() -> None:
+    of, counts, _ = shifted()
+    of["plate"] = pd.array([i % 3 if i else None for i in range(36)], dtype="Int64")
+    result = meta.adjust(counts, of, batch="plate")
+    assert result.explained["n_batches"].tolist() == [3]
+    assert result.notes == ["search SDY1: 1 sample without a batch, not adjusted"]
+    with pytest.raises(TableError, match="has two rows; keep one row per file"):
+        meta.adjust(counts, pd.concat([of, of.iloc[:1]]))
 
 
 def test_the_command_writes_tables_and_figure(tmp_path: Path) -> None:

@@ -84,3 +84,14 @@ def test_an_unknown_population_is_refused_before_anything_is_written(inputs: tup
         CliRunner().invoke(group, [*arguments, "--population", "T cells"], catch_exceptions=False)
     assert not (tmp_path / "o.tsv").exists()
     assert not (tmp_path / "f.svg").exists()
+
+
+def test_a_figure_of_a_wrong_kind_is_refused_before_anything_is_written(
+    inputs: tuple[Path, Path], tmp_path: Path
+) -> None:
+    effects, out = str(inputs[0]), tmp_path / "o.tsv"
+    with pytest.raises(OptionError, match=r"f.gif: figures are written as .svg or .png or .pdf; change the ending"):
+        CliRunner().invoke(
+            group, ["pool", effects, "--out", str(out), "--forest", str(tmp_path / "f.gif")], catch_exceptions=False
+        )
+    assert not out.exists()

@@ -7,10 +7,29 @@ from typing import Any, TypeVar
 
 import click
 
-from immport_cyto.exceptions import InputError, LinkError
+from immport_cyto.exceptions import InputError, LinkError, OptionError
 from immport_cyto.files import available_cores, check_name
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+class FigurePath(click.Path):
+    """A figure to write; a wrong ending is refused before anything is computed or written."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path, dir_okay=False)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path, if it ends as a figure does."""
+        path = Path(os.fsdecode(super().convert(value, param, ctx)))
+        if path.suffix.lower() not in FIGURE_ENDINGS:
+            msg = f"{path}: figures are written as {' or '.join(FIGURE_ENDINGS)}; change the ending"
+            raise OptionError(msg)
+        return path
+
+
+FIGURE_ENDINGS = (".svg", ".png", ".pdf")
+FIGURE = FigurePath()
 
 json_option = click.option(
     "--json", "json_path", type=click.Path(path_type=Path, dir_okay=False),

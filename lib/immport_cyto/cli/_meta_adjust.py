@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from immport_cyto.cli._common import json_option
+from immport_cyto.cli._common import FIGURE, json_option
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -21,7 +21,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
               help="Terms whose effects must stay, such as 'age_years + sex'.  [default: none]")  # fmt: skip
 @click.option("--out", type=_FILE, required=True, help="Adjusted fractions to write (populations.tsv).")
 @click.option("--explained", type=_FILE, help="Write the variance between batches before and after (batches.tsv).")
-@click.option("--figure", type=_FILE, help="Write the means of the batches before and after (.svg, .png, .pdf).")
+@click.option("--figure", type=FIGURE, help="Write the means of the batches before and after (.svg, .png, .pdf).")
 @click.option("--study", default="", help="Study of the figure.  [default: the first that was adjusted]")
 @json_option
 def adjust(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from immport_cyto.cli._common import json_option, seed_option
+from immport_cyto.cli._common import FIGURE, json_option, seed_option
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -30,12 +30,13 @@ _samples = click.option(
 @click.option("--only", multiple=True, metavar="COLUMN=VALUE",
               help="Only samples with this value, such as arm_name=Healthy; may be repeated.")  # fmt: skip
 @click.option("--age", "ages", type=float, multiple=True,
-              help="Age in years to give percentiles for; may be repeated.  [default: every five years, and the ends]")  # fmt: skip
+              help="Age in years to give percentiles for; may be repeated.  [default: every five years, and the "
+              "ends]")  # fmt: skip
 @click.option("--min-subjects", type=click.IntRange(min=20), default=40, show_default=True,
               help="Subjects that a population needs.")  # fmt: skip
 @seed_option
 @click.option("--out", type=_FILE, required=True, help="Percentiles to write (reference.tsv).")
-@click.option("--figure", type=_FILE, help="Write the curves of one population (.svg, .png, .pdf).")
+@click.option("--figure", type=FIGURE, help="Write the curves of one population (.svg, .png, .pdf).")
 @click.option("--population", help="Population of the figure.  [default: the first in the table]")
 @json_option
 def reference(
@@ -97,7 +98,7 @@ def reference(
 @click.option("--same-study", is_flag=True,
               help="The samples are of a study without a shift: do not count with shifts between studies.")  # fmt: skip
 @click.option("--out", type=_FILE, required=True, help="Percentiles of the samples to write (places.tsv).")
-@click.option("--figure", type=_FILE, help="Write the curves of one population with the samples (.svg, .png, .pdf).")
+@click.option("--figure", type=FIGURE, help="Write the curves of one population with the samples (.svg, .png, .pdf).")
 @click.option("--population", help="Population of the figure.  [default: the first in the reference]")
 @json_option
 def place(

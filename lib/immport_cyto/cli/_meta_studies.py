@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from immport_cyto.cli._common import json_option
+from immport_cyto.cli._common import FIGURE, json_option
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -109,7 +109,7 @@ def finish(
 @method_option
 @tested_by("hartung-knapp")
 @out_option("moderators.tsv")
-@click.option("--figure", type=_FILE, help="Write the effect of each study against the first property (.svg, .png).")
+@click.option("--figure", type=FIGURE, help="Write the effect of each study against the first property (.svg, .png).")
 @figure_population
 @figure_term
 @json_option
@@ -171,7 +171,7 @@ def subgroup(
 @method_option
 @tested_by("hartung-knapp")
 @out_option("cumulative.tsv")
-@click.option("--figure", type=_FILE, help="Write the pooled effect after each study (.svg, .png, .pdf).")
+@click.option("--figure", type=FIGURE, help="Write the pooled effect after each study (.svg, .png, .pdf).")
 @figure_population
 @figure_term
 @json_option
@@ -205,7 +205,7 @@ def cumulative(
 @method_option
 @tested_by("z")
 @out_option("asymmetry.tsv")
-@click.option("--funnel", type=_FILE, help="Write the funnel plot of one population (.svg, .png, .pdf).")
+@click.option("--funnel", type=FIGURE, help="Write the funnel plot of one population (.svg, .png, .pdf).")
 @figure_population
 @figure_term
 @json_option

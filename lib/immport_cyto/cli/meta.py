@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from immport_cyto.cli import _meta_adjust, _meta_reference, _meta_studies, _metacyto
-from immport_cyto.cli._common import json_option
+from immport_cyto.cli._common import FIGURE, json_option
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -185,7 +185,7 @@ def _medians(paths: tuple[Path, ...], samples: "pd.DataFrame", markers: tuple[st
     show_default=True,
     help="q values over populations: Benjamini-Hochberg, or Benjamini-Yekutieli for tests of any dependence.",
 )
-@click.option("--forest", type=_FILE, help="Write a forest plot of all populations (.svg, .png, .pdf).")
+@click.option("--forest", type=FIGURE, help="Write a forest plot of all populations (.svg, .png, .pdf).")
 @click.option("--term", help="Term of the forest plot.  [default: the first in the table]")
 @json_option
 def pool(

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from immport_cyto import tables
-from immport_cyto.exceptions import AnalysisError, LinkError, OptionError
+from immport_cyto.exceptions import AnalysisError, OptionError
 from immport_cyto.meta import covariates as cov
 from immport_cyto.meta.formula import Formula, parse
+from immport_cyto.meta.joining import check_keys
 from immport_cyto.meta.outcome import check_shares, outcome
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class Adjusted:
     Attributes
     ----------
     populations
-        A POPULATIONS table with adjusted fractions: counts are empty, `fraction_reported` holds what was measured.
+        A POPULATIONS table with adjusted fractions; these have no counts. `fraction_reported` holds what was measured.
     explained
         One row per method and study: samples, populations, batches, and the mean share of the variance of a population
         that the batches explain before and after, beyond the terms that were kept.
@@ -83,10 +84,7 @@ def adjust(populations: "pd.DataFrame", samples: "pd.DataFrame", *, batch: str =
     populations = tables.conform(populations, tables.POPULATIONS, source="populations.tsv")
     samples = tables.conform(samples, tables.SAMPLES, source="samples.tsv")
     check_shares(populations)
-    missing = sorted(set(populations["file_name"]) - set(samples["file_name"]))
-    if missing:
-        msg = f"file {missing[0]!r} of populations.tsv has no row in samples.tsv; give the samples of the same run"
-        raise LinkError(msg)
+    check_keys(populations, samples)
     if batch not in samples.columns:
         msg = f"{batch!r} is not a column of samples.tsv; name the column that holds the batches"
         raise OptionError(msg)
@@ -102,17 +100,23 @@ def adjust(populations: "pd.DataFrame", samples: "pd.DataFrame", *, batch: str =
         if found is None:
             continue
         fractions, before, after, batches = found
-        ordered.loc[part.index, "fraction"] = fractions
-        ordered.loc[part.index, ["n_events", "n_parent"]] = pd.NA
+        done = part.index[np.isfinite(fractions)]
+        ordered.loc[done, "fraction"] = fractions[np.isfinite(fractions)]
+        ordered.loc[done, ["n_events", "n_parent"]] = pd.NA
         rows.append(
             {
                 "method": part["method"].iloc[0], _STUDY: "" if batch == _STUDY else part[_STUDY].iloc[0],
-                "n_samples": part["file_name"].nunique(), "n_populations": part["population"].nunique(),
+                "n_samples": ordered.loc[done, "file_name"].nunique(),
+                "n_populations": ordered.loc[done, "population"].nunique(),
                 "n_batches": batches, "r2_before": before, "r2_after": after,
             }
         )  # fmt: skip
     if not rows:
-        msg = f"column {batch!r} of samples.tsv has no two batches in any study; there is nothing to adjust"
+        where = "" if batch == _STUDY else " in any study"
+        why = f" ({notes[0]})" if notes else ""
+        msg = (
+            f"column {batch!r} of samples.tsv has no two batches{where} that can be compared{why}; nothing is adjusted"
+        )
         raise OptionError(msg)
     return Adjusted(ordered, tables.conform(pd.DataFrame(rows), tables.BATCHES), notes)
 
@@ -120,20 +124,22 @@ def adjust(populations: "pd.DataFrame", samples: "pd.DataFrame", *, batch: str =
 def _group(
     part: "pd.DataFrame", samples: "pd.DataFrame", batch: str, model: Formula | None, name: str, notes: list[str]
 ) -> tuple[Array, float, float, int] | None:
-    """Adjusted fractions of the rows of `part`, and the share of variance by batch before and after."""
+    """Fractions of the rows of `part`, NaN where not adjusted; share of variance by batch before and after; batches."""
     files = sorted(set(part["file_name"]))
     of = samples.set_index("file_name").loc[files].reset_index()
-    label = np.array(["" if value is None or value != value else str(value) for value in of[batch]], dtype=object)
-    codes = np.unique(label[label != ""], return_inverse=True)
-    if len(codes[0]) < 2:
-        return None
-    known = label != ""
-    member = np.full(len(files), -1, dtype=np.intp)
-    member[known] = codes[1]
+    label = of[batch].astype("string").fillna("").to_numpy(dtype=str)
     Z = _covariates(of, model)
-    complete = known & np.isfinite(Z).all(axis=1)
+    complete = (label != "") & np.isfinite(Z).all(axis=1)
+    batches, codes = np.unique(label[complete], return_inverse=True)
+    if len(batches) < 2:
+        notes.append(f"{name}: {'one batch' if len(batches) else 'no batch'}, not adjusted")
+        return None
+    member = np.full(len(files), -1, dtype=np.intp)
+    member[complete] = codes
     if not complete.all():
-        notes.append(f"{name}: {int((~complete).sum())} samples without a batch or a term to keep, not adjusted")
+        left = int((~complete).sum())
+        what = f"{left} sample{'' if left == 1 else 's'} without a batch"
+        notes.append(f"{name}: {what}{' or a term to keep' if model else ''}, not adjusted")
     names = sorted(set(part["population"]))
     row = part["population"].map({p: i for i, p in enumerate(names)}).to_numpy(dtype=np.intp)
     column = part["file_name"].map({f: i for i, f in enumerate(files)}).to_numpy(dtype=np.intp)
@@ -142,12 +148,18 @@ def _group(
     for i in range(len(names)):
         at = row == i
         y[i, column[at]] = outcome(numbers[0][at], numbers[1][at], numbers[2][at], "logit")
-    y_used = np.where(complete, y, np.nan)
-    adjusted, before, after = combat(y_used, np.where(complete, member, -1), Z)
-    result = part["fraction"].to_numpy(dtype=np.float64, na_value=np.nan).copy()
-    values = adjusted[row, column]
-    result[np.isfinite(values)] = expit(values[np.isfinite(values)])
-    return result, before, after, len(codes[0])
+    try:
+        adjusted, before, after = combat(np.where(complete, y, np.nan), member, Z)
+    except AnalysisError as error:
+        msg = f"{name}: {error}"
+        raise AnalysisError(msg) from error
+    same = [names[i] for i in np.flatnonzero(~np.isfinite(adjusted).any(axis=1))]
+    if same:
+        what = "constant, in one batch, or in too few samples"
+        notes.append(f"{name}: not adjusted, as it is {what}: {', '.join(same)}")
+    if len(same) == len(names):
+        return None
+    return expit(adjusted[row, column]), before, after, len(batches)
 
 
 def _covariates(of: "pd.DataFrame", model: Formula | None) -> Array:
@@ -181,7 +193,7 @@ def combat(y: Array, batch: NDArray[np.intp], covariates: Array) -> tuple[Array,
     Returns
     -------
     adjusted
-        As `y`; values of samples or populations that cannot be adjusted as they were.
+        As `y`; NaN for samples or populations that cannot be adjusted.
     before, after
         Mean over populations of the share of variance between batches, beyond the covariates.
 
@@ -200,7 +212,7 @@ def combat(y: Array, batch: NDArray[np.intp], covariates: Array) -> tuple[Array,
     fits = [_standardise(row, batch, X, n_batches) for row in y]
     z = np.array([fit[0] for fit in fits])
     gamma, delta = _shifts(z, batch, n_batches)
-    adjusted = y.copy()
+    adjusted = np.full(y.shape, np.nan)
     before, after = [], []
     for i, (_, centre, scale) in enumerate(fits):
         if scale <= 0:
