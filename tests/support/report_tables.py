@@ -171,6 +171,7 @@ def more() -> dict[str, pd.DataFrame]:
     found = make()
     rng = np.random.default_rng(2)
     found["samples"]["batch"] = ["b1" if i % 2 else HOSTILE for i in range(len(found["samples"]))]
+    found["populations"].loc[0, "fraction"] = np.nan  # unknown in one file
     adjusted = meta.adjust(found["populations"], found["samples"])
     names = [f"SDY{number}" for number in range(1, 8)]
     years = [2012, 2015, 2019, 2013, 2014, 2020, 2021]

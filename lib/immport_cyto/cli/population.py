@@ -42,11 +42,17 @@ group.add_command(_population_annotate.annotate)
 @_metacyto.sample_size_option
 @_metacyto.seed_option
 @click.option("--out", type=_FILE, required=True, help="Cut-offs to write (cutoffs.tsv).")
+@click.option("--figure", type=_FILE, help="Write the densities of the markers with their cut-offs (.svg, .png, .pdf).")
+@click.option(
+    "--drift-figure", type=_FILE, help="Write how the cut-offs differ between studies and panels (.svg, .png, .pdf)."
+)
+@click.option("--densities", "densities_out", type=_FILE, help="Write these densities (densities.tsv).")
 @json_option
 @quiet_option
 def cutoffs(
     paths: tuple[Path, ...], files_json: Path | None, samples: Path | None,
-    markers: str | None, method: str, sample_size: int, seed: int, out: Path, json_path: Path | None, quiet: bool,
+    markers: str | None, method: str, sample_size: int, seed: int, out: Path, figure: Path | None,
+    drift_figure: Path | None, densities_out: Path | None, json_path: Path | None, quiet: bool,
 ) -> None:  # fmt: skip
     """Find the value above which each marker is positive, per study and panel, or that there is none."""
     from immport_cyto import provenance, tables
@@ -59,6 +65,7 @@ def cutoffs(
     else:
         frame = _cutoffs(files, samples, markers, quiet)
     tables.write(frame, out, tables.CUTOFFS)
+    _show_cutoffs(files, samples, frame, figure, drift_figure, densities_out)
     without = int(frame["cutoff"].isna().sum())
     click.echo(
         f"{out}: {len(frame) - without} of {len(frame)} markers with a cut-off; column note says why not", err=True
@@ -252,6 +259,28 @@ def _cutoffs(files: dict[str, Path], samples: Path | None, markers: str | None, 
             if shown:
                 shown.step(str(part))
     return tables.concat(found, tables.CUTOFFS)
+
+
+def _show_cutoffs(
+    files: dict[str, Path], samples: Path | None, cuts: "pd.DataFrame", figure: Path | None,
+    drift_figure: Path | None, densities_out: Path | None,
+) -> None:  # fmt: skip
+    """Write the figures of the cut-offs that are wanted, and the densities."""
+    from immport_cyto import population, report, tables
+
+    if figure or densities_out:
+        found = [
+            population.densities(part.files, study_accession=part.study_accession, panel_id=part.panel_id)
+            for part in population.groups(files, tables.read(samples, tables.SAMPLES) if samples else None)
+        ]
+        curves = tables.concat(found, tables.DENSITIES)
+        curves = curves[curves["marker"].isin(set(cuts["marker"]))]
+        if densities_out:
+            tables.write(curves, densities_out, tables.DENSITIES)
+        if figure:
+            report.save(report.figures.cutoff_densities(curves, cuts), figure)
+    if drift_figure:
+        report.save(report.figures.cutoff_drift(cuts), drift_figure)
 
 
 def _search(

@@ -2,6 +2,8 @@
 
 ``cutoff``, ``cutoffs``
     Where the positive events of a marker begin: one column, or all markers of a group of files.
+``densities``
+    The densities of the markers of a group of files, to be shown with the cut-offs.
 ``label``
     Phenotype, name and Cell Ontology class of each metacluster.
 ``search``
@@ -23,6 +25,7 @@ from immport_cyto._lazy import lazy
 if TYPE_CHECKING:
     from immport_cyto.population._cutoff import Cutoff, cutoff
     from immport_cyto.population._cutoffs import cutoffs
+    from immport_cyto.population._densities import densities
     from immport_cyto.population.counting import count_clusters
     from immport_cyto.population.definitions import standard_populations
     from immport_cyto.population.grouping import Group, groups
@@ -37,6 +40,7 @@ _HOME = {
     "count_clusters": "counting",
     "cutoff": "_cutoff",
     "cutoffs": "_cutoffs",
+    "densities": "_densities",
     "Group": "grouping",
     "groups": "grouping",
     "label": "labelling",
@@ -52,6 +56,7 @@ __all__ = [
     "count_clusters",
     "cutoff",
     "cutoffs",
+    "densities",
     "groups",
     "label",
     "search",

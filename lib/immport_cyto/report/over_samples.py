@@ -13,6 +13,8 @@ _OPEN, _MOST = 2, 12  # figures of a section that are open, and in all
 
 def batches(frames: Mapping[str, "pd.DataFrame"], batch: str) -> Section | None:
     """Variation between batches before and after adjustment."""
+    import pandas as pd
+
     from immport_cyto.report import figures
     from immport_cyto.report.page import picture, sheet
 
@@ -35,8 +37,9 @@ def batches(frames: Mapping[str, "pd.DataFrame"], batch: str) -> Section | None:
         if "fraction_reported" not in populations:  # not those that were adjusted
             continue
         own = populations[populations["method"] == row.method]
+        reported = pd.to_numeric(own["fraction_reported"], errors="coerce")  # a file gives it as text
         shown = picture(
-            figures.batch_shifts(own, samples, column, str(row.study_accession)),
+            figures.batch_shifts(own.assign(fraction_reported=reported), samples, column, str(row.study_accession)),
             f"Mean of each batch in each population of {where}, before and after adjustment: {values}.",
             f"Batches of {where}, {METHODS.get(str(row.method), row.method)}",
         )

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from immport_cyto.report import over_samples, over_studies
+from immport_cyto.report.cutoffs import cutoffs
 from immport_cyto.report.section import METHODS, Section, by_method
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ def sections(
         _studies(frames),
         _panels(frames),
         _quality(frames),
+        cutoffs(frames),
         _clusters(frames),
         over_samples.drift(frames),
         over_samples.annotations(frames),
@@ -295,8 +297,6 @@ def _clusters(frames: Mapping[str, "pd.DataFrame"]) -> Section | None:
         )
     section.sheets.append(sheet(clusters, "clusters.tsv", "Metaclusters"))
     section.sheets.append(sheet(medians, "cluster_medians.tsv", "Medians"))
-    if "cutoffs" in frames:
-        section.sheets.append(sheet(frames["cutoffs"], "cutoffs.tsv", "Cut-offs between negative and positive"))
     return section
 
 

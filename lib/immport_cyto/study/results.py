@@ -36,10 +36,8 @@ def finish(
         parts = [tables.read(place / table.name, table) for place in results.values() if (place / table.name).is_file()]
         return tables.concat(parts, table)
 
-    found = {
-        table.name: joined(table)
-        for table in (tables.CUTOFFS, tables.CLUSTERS, tables.CLUSTER_MEDIANS, tables.COUNTS, tables.MEDIANS)
-    }
+    of_groups = (tables.CUTOFFS, tables.DENSITIES, tables.CLUSTERS, tables.CLUSTER_MEDIANS)
+    found = {table.name: joined(table) for table in (*of_groups, tables.COUNTS, tables.MEDIANS)}
     found["samples.tsv"], found["panel.tsv"], found["panels.tsv"], found["qc.tsv"] = (
         samples, panels.panel, panels.panels, qc,
     )  # fmt: skip

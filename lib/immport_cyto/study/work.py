@@ -86,8 +86,9 @@ class GroupJob:
 def analyse(job: GroupJob) -> str:
     """Find cut-offs, cluster, label, search and count; give the error sentence, or an empty text.
 
-    Written to the group's folder: ``cutoffs.tsv``, ``clusters.tsv``, ``cluster_medians.tsv``, ``counts.tsv``,
-    ``medians.tsv``, ``model.npz``, ``notes.json`` and one labelled FCS file per file, numbered in order of the names.
+    Written to the group's folder: ``cutoffs.tsv``, ``densities.tsv``, ``clusters.tsv``, ``cluster_medians.tsv``,
+    ``counts.tsv``, ``medians.tsv``, ``model.npz``, ``notes.json`` and one labelled FCS file per file, numbered in
+    order of the names.
     """
     try:
         with fill(job.place) as folder:
@@ -106,6 +107,8 @@ def _analyse_group(job: GroupJob, folder: Path) -> list[str]:
     definitions = tables.conform(pd.DataFrame(list(job.definitions)), tables.DEFINITIONS) if job.definitions else None
     cutoffs = population.cutoffs(job.files, study_accession=job.study_accession, panel_id=job.panel_id)
     tables.write(cutoffs, folder / "cutoffs.tsv", tables.CUTOFFS)
+    curves = population.densities(job.files, study_accession=job.study_accession, panel_id=job.panel_id)
+    tables.write(curves, folder / "densities.tsv", tables.DENSITIES)
     counts: list[Any] = []
     medians: list[Any] = []
     notes: list[str] = []

@@ -192,6 +192,19 @@ CUTOFFS = Table(
     ("study_accession", "panel_id", "marker"),
 )
 
+DENSITIES = Table(
+    "densities.tsv",
+    "density of each marker of a study and panel, to be shown with its cut-off",
+    (
+        _STUDY,
+        _PANEL_ID,
+        _text("marker", "harmonised marker name"),
+        _float("value", "on the transformed scale"),
+        _float("density", "events per unit of the value, as a share of all events"),
+    ),
+    ("study_accession", "panel_id", "marker", "value"),
+)
+
 DEFINITIONS = Table(
     "definitions.tsv",
     "populations to search for",
@@ -360,7 +373,7 @@ FAILURES = Table(
 )
 
 ALL = (
-    SAMPLES, PANEL, PANELS, QC, TRANSFORMS, CLUSTERS, MEMBERS, CLUSTER_MEDIANS, CUTOFFS, DEFINITIONS,
+    SAMPLES, PANEL, PANELS, QC, TRANSFORMS, CLUSTERS, MEMBERS, CLUSTER_MEDIANS, CUTOFFS, DENSITIES, DEFINITIONS,
     COUNTS, MEDIANS, ANNOTATIONS, POPULATIONS, RESULTS, EFFECTS, META, FAILURES,
     *clustering.ALL,
     *over_studies.ALL,

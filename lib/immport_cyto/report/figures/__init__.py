@@ -12,6 +12,7 @@ from immport_cyto.report.figures.clusterings import (
     sample_abundances,
 )
 from immport_cyto.report.figures.clusters import cluster_heatmap
+from immport_cyto.report.figures.cutoffs import cutoff_densities, cutoff_drift
 from immport_cyto.report.figures.effects import amounts_of, effect_scatter, forest, forest_all
 from immport_cyto.report.figures.panels import panel_presence
 from immport_cyto.report.figures.quality import qc_bars
@@ -28,6 +29,8 @@ __all__ = [
     "comparison_tree",
     "contingency",
     "cumulative_forest",
+    "cutoff_densities",
+    "cutoff_drift",
     "drift",
     "effect_scatter",
     "forest",
