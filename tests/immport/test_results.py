@@ -279,7 +279,7 @@ def test_from_the_package_to_the_effect(
     assert (found["scale"], found["n"]) == ("log10", 12)
     capsys.readouterr()
     assert run(*made, "--days", "soon") == 2
-    assert "'soon' is no day and no range of days such as -7:0" in capsys.readouterr().err
+    assert "'soon' is no day and no range from one day to a later one, such as -7:0" in capsys.readouterr().err
     assert run(*made, "--study", "SDY2") == 1
     assert capsys.readouterr().err.startswith("immport-cyto: error: study 'SDY2' is not in the store")
     assert run("immport", "results", "--out", out, "--samples", samples) == 2

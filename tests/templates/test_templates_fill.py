@@ -106,6 +106,12 @@ def test_samples(samples, panel):
     assert set(flow.frame["Protocol ID(s)"]) == set(cytof.frame["Protocol ID(s)"]) == {"protocol-1"}
     with pytest.raises(OptionError, match="'Nonsense' is not a column of experimentSamples.Flow_Cytometry.txt"):
         templates.set_values([flow], {"Nonsense": "x"})
+    published = samples.assign(file_name=samples["sample_id"])  # as 'immport results' names them: no files
+    assert {
+        one
+        for filled in templates.experiment_samples(published)
+        for one in filled.frame.filter(like="Result File").iloc[:, 0]
+    } == {""}
     unknown = samples.head(1).assign(technique="")
     with pytest.raises(TableError, match="the technique of .* is unknown; fill the column 'technique'"):
         templates.experiment_samples(unknown)
@@ -173,6 +179,17 @@ def test_the_command_lists_and_writes_empty_templates(tmp_path):
         (["template", "--empty", "protocols", "--out", "p.txt"], 2, "give a folder or a zip"),
         (["template", "--samples", "none.tsv", "--set", "x", "--out", "o"], 1, "none.tsv: cannot be read as a table"),
         (["template", "--empty", "nonsense", "--out", "o"], 1, "'nonsense' is no template of ImmPort; see --list"),
+        (["template", "--list", "--schema", "new"], 1, "schema 'new' is no version; give one such as 3.33"),
+        (
+            ["template", "--list", "--schema", "9.9"],
+            0,
+            "schema 9.9 is unknown here; the columns are those of schema 3.33",
+        ),
+        (
+            ["template", "--list", "--schema", "3.25"],
+            0,
+            "schema 3.25 is unknown here; the columns are those of schema 3.20",
+        ),
         (["template", "--populations", "p.tsv", "--out", "o"], 2, "--populations needs --workspace-file"),
         (["template", "--samples", "none.tsv", "--out", "o"], 1, "none.tsv: cannot be read as a table"),
         (["validate", "none"], 1, "none: no such file or folder; check the path"),

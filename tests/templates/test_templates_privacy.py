@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from immport_cyto import fcs
+from immport_cyto.exceptions import PackageError
 from immport_cyto.immport import templates
 from immport_cyto.immport.templates import privacy
 from support import upload_package as upload
@@ -172,3 +173,11 @@ def test_the_command(tmp_path):
     assert record["counts"]["identifiers"] == 6
     assert [f["row"] for f in record["findings"]] == [2]
     assert "subject-2" not in json.dumps(record)
+
+
+@pytest.mark.parametrize("text", ["file_name\tsex\na.fcs\tFemale\n", "nothing\n"])
+def test_a_package_without_ids_to_look_for_is_refused(tmp_path, text):
+    (tmp_path / "shared.tsv").write_text("a\n1\n")
+    (tmp_path / "ids.tsv").write_text(text)
+    with pytest.raises(PackageError, match=r"^ids.tsv: no user-defined IDs in it, so nothing could be looked for"):
+        templates.check_privacy(tmp_path / "shared.tsv", identifiers=tmp_path / "ids.tsv")

@@ -1,5 +1,6 @@
 """``immport-cyto immport results``: ImmPort's own population results."""
 
+from math import nan
 from pathlib import Path
 
 import click
@@ -69,9 +70,12 @@ def results(
 
 def read_days(text: str) -> tuple[float, float]:
     """``"0"`` and ``"-7:0"`` as the first and the last day."""
-    first, _, last = text.partition(":")
+    first, colon, last = text.partition(":")
     try:
-        return float(first), float(last or first)
+        period = float(first), float(last if colon else first)
     except ValueError:
-        msg = f"{text!r} is no day and no range of days such as -7:0"
-        raise click.BadParameter(msg, param_hint="--days") from None
+        period = (nan, nan)
+    if not period[0] <= period[1]:
+        msg = f"{text!r} is no day and no range from one day to a later one, such as -7:0"
+        raise click.BadParameter(msg, param_hint="--days")
+    return period

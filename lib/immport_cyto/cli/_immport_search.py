@@ -47,8 +47,12 @@ def search(
     immport-cyto immport search --store S --marker CD3,CD4,CD45RA,CCR7 --biosample-type PBMC --age-min 60 --out t.tsv
     """
     first, last = read_days(days) if days else (None, None)
+    names = tuple(name for text in markers for name in text.split(",") if name.strip())
+    if markers and not names:
+        msg = "--marker is empty; name a marker, or leave it out"
+        raise click.UsageError(msg)
     conditions = {
-        "studies": studies, "markers": tuple(name for text in markers for name in text.split(",") if name.strip()),
+        "studies": studies, "markers": names,
         "panel": panel, "technique": technique, "species": species, "biosample_type": biosample_type,
         "age_min": age_min, "age_max": age_max, "days_min": first, "days_max": last, "sex": sex, "arm": arm,
         "condition": condition, "visit": visit,

@@ -66,6 +66,11 @@ def template(
     immport-cyto immport template --populations populations.tsv --samples samples.tsv --panel panel.tsv \\
         --workspace-file report.html --attach report.html --set "Protocol ID(s)=protocol-1" --out upload.zip
     """
+    from immport_cyto.immport.templates.definitions import check_schema
+
+    note = check_schema(schema)
+    if note:
+        click.echo(f"immport-cyto: warning: {note}", err=True)
     if list_all:
         _list(schema)
         return
@@ -89,9 +94,9 @@ def template(
     filled = [templates.empty(name, schema) for name in empty_names]
     filled += _fill(read, what, options, _pairs(values))
     names = templates.write(filled, out, form=form, attach=attach)  # type: ignore[arg-type]
-    notes = [note for one in filled for note in one.notes]
-    for note in notes:
-        click.echo(f"immport-cyto: warning: {note}", err=True)
+    notes = [text for one in filled for text in one.notes]
+    for text in notes:
+        click.echo(f"immport-cyto: warning: {text}", err=True)
     rows = {one.template.file: sum(len(frame) for frame in one.blocks.values()) for one in filled}
     for name, count in rows.items():
         click.echo(f"{name}: {count} rows")
@@ -104,7 +109,7 @@ def template(
             inputs=[path for path in (populations, samples, panel, reagents, *attach) if path],
             parameters={**options, "form": form, "set": dict(_pairs(values)), "methods": list(methods)},
             counts=rows,
-            warnings=notes,
+            warnings=[*([note] if note else []), *notes],
             extra={"files": names, "still_to_do": missing},
         )
         provenance.write(json_path, entry)

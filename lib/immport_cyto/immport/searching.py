@@ -4,6 +4,7 @@ Such as: CD3, CD4, CD45RA and CCR7 in one panel, in PBMC, above 60 years.
 Only FCS result files count. All conditions must hold for one and the same sample; markers must be in one panel.
 """
 
+import math
 import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
@@ -123,7 +124,11 @@ _CONDITIONS = {
     "condition": "instr(lower(t.condition_studied), :condition) > 0",
     "visit": "(instr(lower(v.name), :visit) > 0 OR lower(v.visit_accession) = :visit)",
 }
-# a misspelt word of a vocabulary finds nothing, which reads like an answer; so these are looked up first
+_PARTS = {
+    "arm": "SELECT name, arm_accession FROM arm",
+    "visit": "SELECT name, visit_accession FROM visit",
+}
+# a misspelt word of a vocabulary or part of a name finds nothing, which reads like an answer; so they are looked up
 _WORDS = {
     "biosample_type": "SELECT DISTINCT type FROM biosample",
     "sex": "SELECT DISTINCT sex FROM subject",
@@ -183,6 +188,10 @@ def _conditions(connection: sqlite3.Connection, query: Query) -> tuple[list[str]
         if item.name in _CONDITIONS and (value := getattr(query, item.name)) not in ("", None)
     }
     for low, high in (("age_min", "age_max"), ("days_min", "days_max")):
+        for name in (low, high):
+            if math.isnan(float(parameters.get(name, 0))):
+                msg = f"{name} nan is no number; leave it out, or give one"
+                raise OptionError(msg)
         if parameters.get(low, 0) > parameters.get(high, float("inf")):
             msg = f"{low} {parameters[low]:g} is above {high} {parameters[high]:g}; give the smaller number first"
             raise OptionError(msg)
@@ -193,6 +202,9 @@ def _conditions(connection: sqlite3.Connection, query: Query) -> tuple[list[str]
     for name, sql in _WORDS.items():
         if name in parameters:
             _check_word(connection, name, parameters[name], sql)
+    for name, sql in _PARTS.items():
+        if name in parameters:
+            _check_part(connection, name, parameters[name], sql)
     conditions = [_CONDITIONS[name] for name in parameters]
     if query.studies:
         check_studies(connection, query.studies)
@@ -229,6 +241,14 @@ def _check_word(connection: sqlite3.Connection, name: str, word: str, sql: str) 
         shown = ", ".join(present[:20]) or "none"
         what = name.replace("_", " ")
         msg = f"no sample of the store has the {what} {word!r}; it has: {shown}"
+        raise OptionError(msg)
+
+
+def _check_part(connection: sqlite3.Connection, what: str, part: str, sql: str) -> None:
+    known = [(str(name or ""), str(accession or "")) for name, accession in connection.execute(sql)]
+    if not any(part in name.lower() or part == accession.lower() for name, accession in known):
+        shown = ", ".join(sorted({name for name, _ in known if name}, key=str.lower)[:20]) or "none"
+        msg = f"no {what} of the store has {part!r} in its name; it has: {shown}"
         raise OptionError(msg)
 
 

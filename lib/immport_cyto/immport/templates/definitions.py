@@ -11,6 +11,8 @@ from functools import cache, cached_property
 from importlib.resources import files as resources
 from typing import Literal
 
+from immport_cyto.exceptions import OptionError
+
 Kind = Literal["text", "number", "amount", "positive", "date", "file", "separator"]
 NOTICE = "Please do not delete or edit this column"
 FIRST_HEADER = "Column Name"
@@ -170,6 +172,24 @@ def names() -> tuple[str, ...]:
     """Names of all templates in their loading order."""
     order = {row["template"]: int(row["order"]) for row in _table("templates")}
     return tuple(sorted(order, key=lambda name: (order[name], name)))
+
+
+def check_schema(schema: str) -> str:
+    """A sentence on a schema version that is written by the definitions of another; ``""`` where it is known.
+
+    Raises
+    ------
+    OptionError
+        It is no version.
+    """
+    if not schema or schema in versions():
+        return ""
+    if not re.fullmatch(r"[0-9]+(\.[0-9]+)+", schema):
+        msg = f"schema {schema!r} is no version; give one such as {versions()[-1]}"
+        raise OptionError(msg)
+    older = [version for version in versions() if _number(version) <= _number(schema)]
+    used = older[-1] if older else versions()[0]
+    return f"schema {schema} is unknown here; the columns are those of schema {used} or older"
 
 
 def is_newer(schema: str) -> bool:

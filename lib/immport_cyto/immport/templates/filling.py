@@ -200,7 +200,8 @@ def experiment_samples(
             "Study ID": row["study_accession"],
             "Expsample ID": row["sample_id"],
             "Reagent ID(s)": ";".join(used.get(str(row["file_name"]), [])),
-            _RESULT_FILE[kind]: row["file_name"],
+            # published results have the accession of their expsample where files have their name
+            _RESULT_FILE[kind]: "" if row["file_name"] == row["sample_id"] else row["file_name"],
             "Biosample ID": row["biosample_accession"],
             "Subject ID": row["subject_accession"],
             "Planned Visit ID": row["visit_accession"],

@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from immport_cyto.exceptions import FCSError
+from immport_cyto.exceptions import FCSError, PackageError
 from immport_cyto.immport.package import Limits, guarded
 from immport_cyto.immport.templates import privacy
 from immport_cyto.immport.templates.findings import Finding, Severity
@@ -196,13 +196,17 @@ def check_privacy(
     Raises
     ------
     PackageError
-        A path is not there, or an archive must not be trusted.
+        A path is not there, an archive must not be trusted, or `identifiers` hold no IDs.
     """
     members = find_members([paths] if isinstance(paths, (str, Path)) else list(paths), limits)
     given = [identifiers] if isinstance(identifiers, (str, Path)) else list(identifiers)
     ids = Identifiers()
     for member in find_members(given, limits).files if given else []:
         _collect_member(member, ids)
+    if given and not ids.whole and not ids.n_short:
+        names = ", ".join(Path(path).name for path in given)
+        msg = f"{names}: no user-defined IDs in it, so nothing could be looked for; give the package made for upload"
+        raise PackageError(msg)
     sheets = {member.name: read_sheet(member) for member in members.files if is_template(member)}
     for sheet in sheets.values():
         privacy.collect(sheet, ids)
