@@ -141,7 +141,7 @@ def test_distances_by_hand():
 def test_what_cannot_be_matched():
     one = group("SDY1", ["T4", "B"])
     with pytest.raises(
-        AnalysisError, match=r"^1 groups of study and panel in clusters.tsv; give at least two to match"
+        AnalysisError, match=r"^clusters.tsv has to hold metaclusters of at least two studies or panels"
     ):
         joined(one)
     with pytest.raises(OptionError, match="min_shared is 0; give a whole number from 1 on"):

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from immport_cyto import cluster, fcs, tables
-from immport_cyto.exceptions import AnalysisError, LinkError, ModelError, OptionError, PanelError
+from immport_cyto.exceptions import AnalysisError, LinkError, ModelError, OptionError, PanelError, TableError
 from support.cluster_events import T_CELLS, blobs, preprocessed
 from support.cluster_study import PANEL, make_study, run
 
@@ -147,6 +147,29 @@ def test_merge_names_and_maps_onto_the_merged_model(study, tmp_path):
     assert len(tables.read(tmp_path / "m.tsv", tables.CLUSTER_MEDIANS)) == 5 * 4
 
 
+def test_merge_by_a_table_without_rows_for_the_model(study, tmp_path):
+    (tmp_path / "t.tsv").write_text("metacluster\tpopulation\n")
+    with pytest.raises(TableError, match="there are no rows; give a row for each metacluster to merge or name"):
+        run("merge", "--model", study.model_path, "--table", tmp_path / "t.tsv", "--out", tmp_path / "m.npz")
+    assert not (tmp_path / "m.npz").exists()
+    (tmp_path / "t.tsv").write_text("metacluster\tpopulation\tstudy_accession\n1\tT cells\tSDY77\n")
+    shown = run("merge", "--model", study.model_path, "--table", tmp_path / "t.tsv", "--out", tmp_path / "m.npz")
+    assert "no row is about the model (SDY1 " in shown.stderr
+
+
+def test_merge_warns_of_files_far_from_the_model(study, tmp_path):
+    (tmp_path / "t.tsv").write_text("metacluster\tpopulation\n1\tT cells\n")
+    source = next(iter(study.labelled.values()))
+    with fcs.open(source) as file:
+        moved = file.events() + 1000
+        fcs.write(tmp_path / "far.fcs", moved, file.channels, file.keywords)
+    shown = run(
+        "merge", tmp_path / "far.fcs", "--model", study.model_path, "--table", tmp_path / "t.tsv", "--out",
+        tmp_path / "m.npz", "--out-dir", tmp_path / "out", "--quiet",
+    )  # fmt: skip
+    assert "warning: far.fcs: 100.0 % of the events are far from every code" in shown.stderr
+
+
 def test_extract_writes_the_events_of_a_population(study, clusters_path, tmp_path):
     shown = run(
         "extract", study.labelled["a0.fcs"], study.labelled["a1.fcs"], "--clusters", clusters_path, "--population",
@@ -193,7 +216,8 @@ def test_extract_by_number_together_and_empty(study, tmp_path):
     assert not (tmp_path / "3").exists()
     (row,) = tables.read(tmp_path / "3.tsv", tables.EXTRACTED).to_dict("records")
     assert (row["n_events"], row["written"]) == (0, "")
-    run("extract", a0, "--label", 99, "--channel", "FlowSOM_node", "--out-dir", tmp_path / "4", "--write-empty")
+    shown = run("extract", a0, "--label", 99, "--channel", "FlowSOM_node", "--out-dir", tmp_path / "4", "--write-empty")
+    assert "warning: FlowSOM_node 99: no event in any file; check the number or the name" in shown.stderr
     (path,) = (tmp_path / "4").iterdir()
     assert fcs.open(path).n_events == 0
 
@@ -239,6 +263,13 @@ def test_match_over_two_studies(study, clusters_path, tmp_path):
     assert len(best) == 4
     assert best["distance"].max() < 0.1
     assert "8 metaclusters of 2 studies and panels" in shown.stderr
+    assert "warning" not in shown.stderr
+    shown = run(
+        "match", "--clusters", clusters_path, "--clusters", tmp_path / "c.tsv", "--medians",
+        study.folder / "medians.tsv", "--medians", tmp_path / "m.tsv", "--out", tmp_path / "out.tsv",
+        "--min-shared", 9,
+    )  # fmt: skip
+    assert f"SDY1 {PANEL} and SDY2 {PANEL} share 4 markers and are not matched (--min-shared 9)" in shown.stderr
 
 
 def test_summary_is_one_page_without_network(study, clusters_path, tmp_path):

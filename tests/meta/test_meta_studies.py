@@ -116,6 +116,12 @@ def test_a_study_without_a_property_is_left_out_and_named() -> None:
     assert rows["estimate"].tolist() == meta.regress(Y[:6], SE[:6], YEAR[:6], ["year"]).estimate.tolist()
 
 
+def test_an_order_that_is_not_a_number_is_unknown() -> None:
+    rows = meta.cumulative(effect_rows(Y, SE), properties(year=["NaN", *map(str, YEAR[1:])]), "year")
+    assert rows["study_accession"].iloc[-1] == "SDY1"
+    assert rows["study_accession"].iloc[0] == "SDY5"
+
+
 def test_too_few_studies_give_a_reason_and_no_number() -> None:
     rows = meta.moderators(effect_rows(Y[:3], SE[:3]), properties(), "num(year)")
     assert rows["estimate"].isna().all()

@@ -84,6 +84,11 @@ def extract(
                 }
             )
     table = tables.conform(pd.DataFrame(rows), tables.EXTRACTED)
+    found_events = table.groupby("population", sort=False)["n_events"].sum()
+    none = found_events.index[found_events == 0]
+    warnings = [f"{name}: no event in any file; check the number or the name" for name in none]
+    for warning in warnings:
+        click.echo(f"immport-cyto: warning: {warning}", err=True)
     if table_path:
         tables.write(table, table_path, tables.EXTRACTED)
     n_written = int((table["written"] != "").sum())
@@ -92,7 +97,7 @@ def extract(
         "populations": list(populations), "metaclusters": list(numbers), "channel": channel, "together": together,
     }  # fmt: skip
     inputs = [*files.values(), *(path for path in (clusters_path, samples_path) if path)]
-    record("cluster extract", json_path, [], inputs, counts, [], parameters)
+    record("cluster extract", json_path, [], inputs, counts, warnings, parameters)
     click.echo(f"{out_dir}: {counts['events']} events in {n_written} files", err=True)
 
 

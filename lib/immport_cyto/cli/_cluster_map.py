@@ -8,6 +8,7 @@ from immport_cyto.cli._cluster_results import (
     FILE,
     FOLDER,
     choose_models,
+    far_from_training,
     fcs_argument,
     figures_option,
     map_all,
@@ -18,9 +19,6 @@ from immport_cyto.cli._cluster_results import (
 )
 from immport_cyto.cli._common import collect_fcs, files_option, jobs_option, json_option, n_jobs, quiet_option
 from immport_cyto.cli._targets import targets
-
-ALARM = 0.2
-"""A file with so much larger a share of outliers than the training is worth a warning."""
 
 
 @click.command("map")
@@ -86,14 +84,7 @@ def map_command(
         for (model, _), rows in zip(by_model, drifts, strict=True):
             report.save(report.figures.drift(rows), figures_dir / f"{stem(model)}-drift.svg")
     counts["outliers"] = sum(file.n_outliers for file in mapped.values())
-    warnings = [
-        f"{name}: {100 * file.n_outliers / file.n_events:.1f} % of the events are far from every code "
-        f"(training: {100 * chosen[name].outlier_share_:.1f} %); check transformation and panel, or train again"
-        for name, file in mapped.items()
-        if file.n_events and file.n_outliers > (chosen[name].outlier_share_ + ALARM) * file.n_events
-    ]
-    for warning in warnings:
-        click.echo(f"immport-cyto: warning: {warning}", err=True)
+    warnings = far_from_training(mapped, chosen)
     parameters = {"mad": mad_allowed, "outlier_channel": outlier_channel}
     record("cluster map", json_path, models, [*model_paths, *files.values()], counts, warnings, parameters)
     click.echo(

@@ -54,8 +54,18 @@ def match(
         "metaclusters": len(found[[*key, "metacluster"]].drop_duplicates()),
         "matched_pairs": int(found["mutual_best"].sum()) // 2, "sets": int(found["match"].nunique()),
     }  # fmt: skip
+    pair = [*key, "other_study_accession", "other_panel_id", "n_shared_markers"]
+    few = found.loc[found["n_shared_markers"] < min_shared, pair].drop_duplicates()
+    warnings = [
+        f"{row[0]} {row[1]} and {row[2]} {row[3]} share {row[4]} markers and are not matched "
+        f"(--min-shared {min_shared})"
+        for row in few.itertuples(index=False)
+        if (row[0], row[1]) < (row[2], row[3])
+    ]
+    for warning in warnings:
+        click.echo(f"immport-cyto: warning: {warning}", err=True)
     parameters = {"scale": scale, "min_shared": min_shared}
-    record("cluster match", json_path, [], [*clusters_paths, *medians_paths], counts, [], parameters)
+    record("cluster match", json_path, [], [*clusters_paths, *medians_paths], counts, warnings, parameters)
     click.echo(
         f"{out_path}: {counts['metaclusters']} metaclusters of {counts['groups']} studies and panels, "
         f"{counts['sets']} sets of matches",

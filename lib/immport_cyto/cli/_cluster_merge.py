@@ -4,9 +4,18 @@ from pathlib import Path
 
 import click
 
-from immport_cyto.cli._cluster_results import FILE, FOLDER, fcs_argument, map_all, one_model_option, record
+from immport_cyto.cli._cluster_results import (
+    FILE,
+    FOLDER,
+    far_from_training,
+    fcs_argument,
+    map_all,
+    one_model_option,
+    record,
+)
 from immport_cyto.cli._common import collect_fcs, files_option, jobs_option, json_option, n_jobs, quiet_option
 from immport_cyto.cli._targets import targets
+from immport_cyto.exceptions import TableError
 
 
 @click.command("merge")
@@ -53,14 +62,25 @@ def merge(
         msg = "--medians needs FCS files and --out-dir"
         raise click.UsageError(msg)
     model = cluster.load(model_path)
-    wanted = merging.rows_of(model, tables.read(table_path, tables.MERGES))
+    table = tables.read(table_path, tables.MERGES)
+    if table.empty:
+        msg = f"{table_path}: there are no rows; give a row for each metacluster to merge or name"
+        raise TableError(msg)
+    wanted = merging.rows_of(model, table)
     merged, numbers = merging.merge(model, wanted)
     clusters = merging.merged_clusters(merged, numbers)
     files = collect_fcs(paths, files_json) if out_dir else {}
     events = 0
+    warnings: list[str] = []
+    if wanted.empty:
+        group = f"{model.study_accession} {model.panel_id}".strip()
+        warnings.append(f"{table_path}: no row is about the model ({group}), which stays as it is")
+        click.echo(f"immport-cyto: warning: {warnings[0]}", err=True)
     if out_dir:
         into = targets(files, out_dir)
-        mapped = map_all(dict.fromkeys(files, merged), files, into, jobs=n_jobs(jobs), quiet=quiet)
+        models = dict.fromkeys(files, merged)
+        mapped = map_all(models, files, into, jobs=n_jobs(jobs), quiet=quiet)
+        warnings += far_from_training(mapped, models)
         events = sum(file.n_events for file in mapped.values())
         counted, medians = cluster.summarize(merged, into)
         clusters[["n_events", "fraction"]] = counted[["n_events", "fraction"]]
@@ -76,6 +96,6 @@ def merge(
         "metaclusters_in": model.n_metaclusters_, "metaclusters_out": merged.n_metaclusters_, "named": named,
         "files": len(files), "events": events,
     }  # fmt: skip
-    record("cluster merge", json_path, [merged], [model_path, table_path, *files.values()], counts, [])
+    record("cluster merge", json_path, [merged], [model_path, table_path, *files.values()], counts, warnings)
     done = f"{model.n_metaclusters_} metaclusters became {merged.n_metaclusters_}, {named} of them with a name"
     click.echo(f"{out_path}: {done}", err=True)

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
     Mapped = tuple[FlowSOM, dict[str, Path]]
 
+ALARM = 0.2
+"""A file with so much larger a share of outliers than the training is worth a warning."""
+
 FILE = click.Path(path_type=Path, dir_okay=False)
 FOLDER = click.Path(path_type=Path, file_okay=False)
 
@@ -75,6 +78,19 @@ def map_all(
             if shown:
                 shown.step(name)
     return mapped
+
+
+def far_from_training(mapped: "Mapping[str, MappedFile]", models: "Mapping[str, FlowSOM]") -> list[str]:
+    """Warnings, shown too, on files of which many more events than of the training are outliers."""
+    warnings = [
+        f"{name}: {100 * file.n_outliers / file.n_events:.1f} % of the events are far from every code "
+        f"(training: {100 * models[name].outlier_share_:.1f} %); check transformation and panel, or train again"
+        for name, file in mapped.items()
+        if file.n_events and file.n_outliers > (models[name].outlier_share_ + ALARM) * file.n_events
+    ]
+    for warning in warnings:
+        click.echo(f"immport-cyto: warning: {warning}", err=True)
+    return warnings
 
 
 def write_tables(

@@ -33,7 +33,8 @@ def read_labels(name: str, path: Path, channel: str) -> Labels:
             raise PanelError(msg)
         values = file.events([channel])[:, 0]
     if not np.isfinite(values).all() or (values != np.trunc(values)).any() or (np.abs(values) > _MOST).any():
-        msg = f"{name}: channel {channel} holds values that are no labels (whole numbers up to {_MOST})"
+        what = f"{name}: channel {channel} holds values that are no labels (whole numbers up to {_MOST})"
+        msg = f"{what}; name a channel of clusters"
         raise AnalysisError(msg)
     return values.astype(np.int64)
 

@@ -64,7 +64,8 @@ def match_metaclusters(
     filled = clusters[clusters["n_events"].fillna(0) > 0]
     groups = _groups(filled, cluster_medians, scale)
     if len(groups) < 2:
-        msg = f"{len(groups)} groups of study and panel in clusters.tsv; give at least two to match"
+        found = ", ".join(" ".join(group).strip() for group in groups) or "none"
+        msg = f"clusters.tsv has to hold metaclusters of at least two studies or panels (found: {found}); add another"
         raise AnalysisError(msg)
     names = {
         (str(row["study_accession"]), str(row["panel_id"]), int(row["metacluster"])): str(row["population"])

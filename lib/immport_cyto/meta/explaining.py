@@ -286,9 +286,8 @@ def cumulative(
 
 
 def _rank(label: str) -> tuple[int, float, str]:
-    if not label:
-        return (2, 0.0, "")
     try:
-        return (0, float(label), "")
+        number = float(label) if label else float("nan")
     except ValueError:
         return (1, 0.0, label)
+    return (2, 0.0, "") if np.isnan(number) else (0, number, "")
