@@ -153,6 +153,16 @@ def test_a_search_for_nothing_and_files_of_others(preprocessed, tmp_path):
     assert "1 of 1 files were not preprocessed with --method metacyto (x.fcs, ...)" in said
 
 
+def test_effects_of_no_population_are_refused(preprocessed, tmp_path):
+    (tmp_path / "p.tsv").write_text("\t".join(tables.POPULATIONS.column_names) + "\n")
+    result = CliRunner().invoke(cli, [
+        "meta", "effects", "--method", "metacyto", "--populations", str(tmp_path / "p.tsv"), "--samples",
+        str(preprocessed / "samples.tsv"), "--formula", "age_years", "--out", str(tmp_path / "e.tsv"),
+    ])  # fmt: skip
+    assert str(result.exception) == "populations.tsv: there are no rows; count populations first"
+    assert not (tmp_path / "e.tsv").exists()
+
+
 def test_tables_of_earlier_runs(tmp_path):
     (tmp_path / "stats.csv").write_text(
         "study_id,fcs_files,label,CD3,fraction\nSDY1_FCM-1,d/a.fcs,CD3+,2,.5\nSDY1_FCM-1,d/b.fcs,CD3+,3,.6\n"

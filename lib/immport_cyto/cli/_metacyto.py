@@ -8,7 +8,7 @@ import click
 from click.core import ParameterSource
 
 from immport_cyto.cli._common import collect_fcs, files_option, json_option, quiet_option
-from immport_cyto.exceptions import OptionError
+from immport_cyto.exceptions import OptionError, TableError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -192,6 +192,9 @@ def effects(
     if bool(medians) != (len(markers) == 1):
         msg = "MetaCyto's models are of the fraction, or of one --marker of --medians; give both or none"
         raise OptionError(msg)
+    if not len(populations):
+        msg = "populations.tsv: there are no rows; count populations first"
+        raise TableError(msg)
     options: dict[str, Any] = {"term": term}
     if medians:
         middles = tables.concat((tables.read(path, tables.MEDIANS) for path in medians), tables.MEDIANS)
