@@ -103,6 +103,31 @@ def test_antigen_rows_are_complete():
     assert names == sorted(names, key=str.lower)
 
 
+def test_protein_rows_name_their_source():
+    """Each gene once per species; a mouse accession is ImmPort's; few human ones met no public table."""
+    places = [(row["gene"], row["species"]) for row in rows("proteins")]
+    assert places == sorted(set(places))
+    for row in rows("proteins"):
+        known = {"mouse": {"ImmPort"}, "human": {"ImmPort", "HGNC", "UniProt", "CellPhoneDB", "unverified"}}
+        assert row["source"] in known[row["species"]], row
+    assert sum(row["source"] == "unverified" for row in rows("proteins")) < len(places) / 5
+
+
+@pytest.mark.parametrize(
+    ("gene", "accession"),
+    [
+        ("TBX21", "Q9UL17"),
+        ("CLEC12A", "Q5QGZ9"),
+        ("IL31RA", "Q8NI17"),
+        ("MAP2K6", "P52564"),
+        ("CDKN2A", "P42771"),
+        ("H3-3A", "P84243"),
+    ],
+)
+def test_identifiers_of_public_tables(gene: str, accession: str):
+    assert [p.pr for p in identifiers(gene, "human")] == [f"PR:{accession}"]
+
+
 def test_every_preferred_name_reads_as_itself():
     for row in rows("antigens"):
         assert antigen(row["antigen"]) == row["antigen"]
