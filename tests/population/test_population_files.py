@@ -164,6 +164,43 @@ def test_a_parent_by_name_and_a_definition_that_leaves_it_out(made, cuts):
     assert cd8["n_parent"] == counts[counts["population"] == "T"]["n_events"].iloc[0]
 
 
+def test_a_fraction_of_a_named_reference(made, cuts):
+    rows = {
+        "T": "CD3+",
+        "of parent": {"definition": "CD4+", "parent": "CD3+"},
+        "of all": {"definition": "CD4+", "parent": "CD3+", "reference": "all"},
+        "of viable": {"definition": "CD4+", "parent": "CD3+", "reference": "viable singlets"},
+        "of name": {"definition": "CD4+", "reference": "T"},
+        "of gates": {"definition": "HLA-DR+", "parent": "CD19+", "reference": "CD3-"},
+    }
+    counts, _, notes = population.search(made[0], cuts, definitions(**rows))
+    assert notes == []
+    cut = {row.marker: float(row.cutoff) for row in cuts.itertuples()}
+    for name, values in made[1].items():
+        got = counts[counts["file_name"] == name].set_index("population")
+        is_in = {marker: values[:, number] > cut[marker] for number, marker in enumerate(pf.MARKERS)}
+        both, t_cells = int((is_in["CD3"] & is_in["CD4"]).sum()), int(is_in["CD3"].sum())
+        b_cells = int((~is_in["CD3"] & is_in["CD19"] & is_in["HLA-DR"]).sum())
+        assert got[["n_events", "n_parent"]].to_numpy().tolist() == [
+            [t_cells, 3000], [both, t_cells], [both, 3000], [both, 3000], [both, t_cells], [b_cells, 3000 - t_cells],
+        ]  # fmt: skip
+        assert got["parent"].tolist() == ["", "CD3+", "", "", "CD3+", "CD3-"]
+        assert got.loc["of name", "definition"] == "CD3+ CD4+"
+        assert got.loc["of gates", "definition"] == "CD3- CD19+ HLA-DR+"
+
+
+def test_a_reference_that_the_panel_lacks_or_that_cannot_be_read(made, cuts):
+    counts, _, notes = population.search(
+        made[0], cuts, definitions(T={"definition": "CD3+", "reference": "CD45+"}, B="CD19+")
+    )
+    assert set(counts["population"]) == {"B"}
+    assert notes[0].endswith("T (not on the panel: CD45)")
+    with pytest.raises(DefinitionError, match="population 'T': .*no sign"):
+        population.search(made[0], cuts, definitions(T={"definition": "CD3+", "reference": "every cell"}))
+    with pytest.raises(DefinitionError, match="its own parent"):
+        population.search(made[0], cuts, definitions(T={"definition": "CD3+", "reference": "T"}))
+
+
 def test_an_empty_population_has_a_row_and_no_median(made, cuts):
     counts, medians, _ = population.search(made[0], cuts, definitions(none="CD3+ CD19+ CD56+ CD8+"))
     assert counts["n_events"].tolist() == [0, 0, 0]

@@ -139,8 +139,9 @@ def search(
     """Count the events of populations that are given by their gates.
 
     An event is + for a marker above its cut-off and - at or below it; ++ is above the second cut-off and lo between
-    the two, where a marker has two. What a panel cannot answer is told on stderr and in the JSON, with the marker
-    that is missing.
+    the two, where a marker has two. A fraction is of the parent, or of what the column reference of the definitions
+    names: gates, another population of the table, or 'all'. What a panel cannot answer is told on stderr and in the
+    JSON, with the marker that is missing.
 
     With --method metacyto gates have + and - only, an event at the cut-off is neither, fractions are of all events of
     the file, and cut-offs are found on random events. Files must come from events preprocess --method metacyto.

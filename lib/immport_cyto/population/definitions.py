@@ -2,7 +2,8 @@
 
 A definition is a string of gates (``CD3+ CD4+ CCR7-``). It may have alternatives, for panels that lack one of its
 markers, in a column ``alternatives`` (joined by ``;``), and so may its parent in ``parent_alternatives``: the first of
-all that the panel can answer is used, and the result says which.
+all that the panel can answer is used, and the result says which. A column ``reference`` names what the fraction is of
+where that is not the parent: gates, another population of the table, or all events.
 """
 
 import re
@@ -27,6 +28,7 @@ STAND_INS: Mapping[str, tuple[str, ...]] = {
 _WRITTEN = re.compile(r"(\S.*?)(\+\+|\+-|\+~|\+|-|lo)(?= |$)")
 LINEAGES = (("CD3",), ("CD19", "CD20"), ("CD14",))  # no cell has markers of two of these
 DONE_BY_QC = ("intact", "singlet", "viable")
+ALL_EVENTS = ("all", "all events")
 UNNAMED = "unclassified"  # a metacluster without any clear sign
 BETWEEN = ("lo", "+-", "+~")  # above the cut and not above the second cut
 
@@ -37,18 +39,25 @@ Cuts = Mapping[str, tuple[float | None, float | None]]  # marker of a panel: (cu
 
 @dataclass(frozen=True)
 class Wanted:
-    """One population to look for: its gates and those of its parent, each with alternatives."""
+    """One population to look for: its gates, those of its parent and of its reference, each with alternatives.
+
+    `references` is None where the fraction is of the parent, and holds one without gates for all events.
+    """
 
     population: str
     texts: tuple[str, ...]
     gates: tuple[Gates, ...]
     parents: tuple[Gates, ...] = ()
+    references: tuple[Gates, ...] | None = None
     cl_id: str = ""
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """A population as one panel can answer it, in the panel's markers; `gates` holds those of the parent too."""
+    """A population as one panel can answer it, in the panel's markers.
+
+    `gates` holds those of the parent and the reference too, `parent_gates` those of what the fraction is of.
+    """
 
     population: str
     gates: Gates
@@ -63,7 +72,7 @@ class Fitted:
 
     @property
     def parent(self) -> str:
-        """The parent's gates; empty for all events."""
+        """Gates of what the fraction is of; empty for all events."""
         return gates_text(self.parent_gates)
 
 
@@ -111,7 +120,8 @@ def wanted(definitions: "pd.DataFrame") -> list[Wanted]:
 
 def _resolve(name: str, rows: Mapping[str, dict[str, str]], seen: tuple[str, ...] = ()) -> Wanted:
     if name in seen:
-        msg = f"population {name!r} is its own parent ({' -> '.join((*seen, name))}); correct the column parent"
+        circle = " -> ".join((*seen, name))
+        msg = f"population {name!r} is its own parent ({circle}); correct the column parent or reference"
         raise DefinitionError(msg)
     row = rows[name]
     texts = tuple(text.strip() for text in (row["definition"], *row.get("alternatives", "").split(";")) if text.strip())
@@ -119,17 +129,35 @@ def _resolve(name: str, rows: Mapping[str, dict[str, str]], seen: tuple[str, ...
         msg = f"population {name!r} has no definition; give its gates, such as CD3+ CD4+"
         raise DefinitionError(msg)
     gates = tuple(_checked(name, text) for text in texts)
-    parent = row.get("parent", "").strip()
+    parent, reference = row.get("parent", "").strip(), row.get("reference", "").strip()
     found = Wanted(name, texts, gates, cl_id=row.get("cl_id", ""))
-    if not parent:
-        return found
     if parent in rows:
-        above = _resolve(parent, rows, (*seen, name))
-        parents = tuple(union(upper, mine) for mine in above.gates for upper in above.parents or ((),))
-    else:
+        found = replace(found, parents=_with_parents(parent, rows, (*seen, name)))
+    elif parent:
         others = [text.strip() for text in row.get("parent_alternatives", "").split(";") if text.strip()]
-        parents = tuple(_checked(name, text) for text in (parent, *others))
-    return replace(found, parents=tuple(dict.fromkeys(parents)))
+        found = replace(found, parents=tuple(dict.fromkeys(_checked(name, text) for text in (parent, *others))))
+    if reference in rows:
+        found = replace(found, references=_with_parents(reference, rows, (*seen, name)))
+    elif reference:
+        found = replace(found, references=((),) if _is_all(reference) else (_checked(name, reference),))
+    return found
+
+
+def _with_parents(name: str, rows: Mapping[str, dict[str, str]], seen: tuple[str, ...]) -> tuple[Gates, ...]:
+    """All gates of a population of the table, in each of its alternatives."""
+    found = _resolve(name, rows, seen)
+    return tuple(dict.fromkeys(union(upper, mine) for mine in found.gates for upper in found.parents or ((),)))
+
+
+def _is_all(text: str) -> bool:
+    """Whether a reference is all events after quality control: 'all', 'viable singlets'."""
+    if text.lower() in ALL_EVENTS:
+        return True
+    try:
+        gates, words = read_gates(text)
+    except DefinitionError:
+        return False
+    return not gates and not words
 
 
 def _checked(name: str, text: str) -> Gates:
@@ -194,14 +222,17 @@ def fit(entry: Wanted, cuts: Cuts) -> tuple[Fitted | None, str]:
     (Fitted or None, str)
         What can be searched, and a note: which stand-ins or alternatives were taken, or why nothing can be.
     """
-    parent: Gates = ()
+    above: list[Gates] = []  # the reference, the parent
     swapped: dict[str, str] = {}
-    if entry.parents:
-        tried = [on_panel(gates, cuts) for gates in entry.parents]
+    for choices in (entry.references or ((),), entry.parents or ((),)):
+        tried = [on_panel(gates, cuts) for gates in choices]
         usable = next((result for result in tried if not result[1]), None)
         if usable is None:
             return None, _reason(problem for result in tried for problem in result[1])
-        parent, swapped = usable[0], usable[2]
+        above.append(usable[0])
+        swapped |= usable[2]
+    reference, parent = above
+    whole = parent if entry.references is None else reference
     problems: list[tuple[str, str]] = []
     for number, (text, gates) in enumerate(zip(entry.texts, entry.gates, strict=True)):
         own, missing, more_swapped = on_panel(gates, cuts)
@@ -214,7 +245,8 @@ def fit(entry: Wanted, cuts: Cuts) -> tuple[Fitted | None, str]:
         if words := read_gates(text)[1]:
             notes.append(f"no gate for {', '.join(words)}")
         note = "; ".join(notes)
-        return Fitted(entry.population, union(parent, own), parent, entry.cl_id, note), note
+        inside = union(union(reference, parent), own)
+        return Fitted(entry.population, inside, whole, entry.cl_id, note), note
     return None, _reason(problems)
 
 

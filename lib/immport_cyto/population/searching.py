@@ -41,7 +41,8 @@ def search(
     An event is ``-`` for a marker at or below its cut-off and ``+`` above it; where the marker has a second cut-off,
     ``++`` is above that and ``lo`` (also ``+-`` and ``+~``) between the two. A population is the events that have all
     signs of its definition and of its parent; its fraction is that of the parent's events, or of all events of the
-    file where there is no parent.
+    file where there is no parent. A reference takes the place of the parent in the fraction; the events have its signs
+    too, so that no fraction is above 1.
 
     Parameters
     ----------
@@ -50,7 +51,7 @@ def search(
     cutoffs
         CUTOFFS of the group; rows of other groups are left out by `study_accession` and `panel_id`.
     definitions
-        DEFINITIONS, with optional columns ``alternatives`` and ``parent_alternatives``.
+        DEFINITIONS, with optional columns ``alternatives``, ``parent_alternatives`` and ``reference``.
 
     Returns
     -------
@@ -133,7 +134,7 @@ def check_markers(entries: Iterable[Wanted], cuts: Cuts) -> None:
     from immport_cyto import panel
 
     for entry in entries:
-        for gates in (*entry.gates, *entry.parents):
+        for gates in (*entry.gates, *entry.parents, *(entry.references or ())):
             for marker, _ in gates:
                 if marker in cuts or marker in STAND_INS or panel.antigen(marker) is not None:
                     continue
