@@ -9,7 +9,7 @@ import pytest
 
 from immport_cyto import cluster, fcs, tables
 from immport_cyto.exceptions import AnalysisError, LinkError, ModelError, OptionError, PanelError, TableError
-from support.cluster_events import T_CELLS, blobs, preprocessed
+from support.cluster_events import MARKERS, T_CELLS, blobs, preprocessed
 from support.cluster_study import PANEL, make_study, run
 
 
@@ -145,6 +145,14 @@ def test_merge_names_and_maps_onto_the_merged_model(study, tmp_path):
             total += file.n_events
     assert clusters["n_events"].sum() == total
     assert len(tables.read(tmp_path / "m.tsv", tables.CLUSTER_MEDIANS)) == 5 * 4
+
+
+def test_nothing_is_written_where_one_file_lacks_a_marker(study, tmp_path):
+    preprocessed(tmp_path / "z.fcs", np.ones((5, 3)), MARKERS[:3], panel_id=PANEL)
+    with pytest.raises(PanelError, match="z.fcs: marker .* of the model is not in the file"):
+        run("map", *study.labelled.values(), tmp_path / "z.fcs", "--model", study.model_path, "--out-dir",
+            tmp_path / "out", "--quiet")  # fmt: skip
+    assert not (tmp_path / "out").exists()
 
 
 def test_merge_by_a_table_without_rows_for_the_model(study, tmp_path):

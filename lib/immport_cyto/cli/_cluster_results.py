@@ -64,10 +64,13 @@ def map_all(
     models: "Mapping[str, FlowSOM]", files: Mapping[str, Path], targets: Mapping[str, Path], *, jobs: int, quiet: bool,
     mad_allowed: float = 4.0, outlier_channel: bool = False,
 ) -> "dict[str, MappedFile]":  # fmt: skip
-    """Map each file onto its model and write it."""
+    """Map each file onto its model and write it; nothing is written where one of them cannot be mapped."""
     from immport_cyto import cluster
+    from immport_cyto.cluster.files import check_markers
     from immport_cyto.progress import progress
 
+    for name, source in files.items():
+        check_markers(models[name], source)
     mapped = {}
     with progress("mapping files", len(files), quiet=quiet) as shown:
         for name, source in files.items():

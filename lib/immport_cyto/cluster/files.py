@@ -185,14 +185,7 @@ def map_file(
         msg = f"mad_allowed is {mad_allowed}; give a number from 0 on, such as {MAD_ALLOWED:g}"
         raise OptionError(msg)
     source = Path(source)
-    opened = _open(str(source), source)
-    missing = [marker for marker in model.markers if marker not in opened.channels]
-    if missing:
-        msg = (
-            f"{source}: marker {', '.join(missing)} of the model is not in the file "
-            f"(it has {', '.join(opened.channels) or 'no marker'}); map files of the same panel"
-        )
-        raise PanelError(msg)
+    opened = _open_for(model, source)
     nodes, distances = model.assign(opened.part(model.markers), jobs=n_jobs)
     n_nodes = len(model.codes_)
     beyond = outliers(nodes, distances, thresholds(model.distance_medians_, model.distance_mads_, mad_allowed))
@@ -221,6 +214,29 @@ def map_file(
         largest_distances=np.where(largest < 0, np.nan, largest.astype(np.float64)),
         unused=tuple(marker for marker in opened.channels if marker not in model.markers),
     )
+
+
+def check_markers(model: FlowSOM, source: Path) -> None:
+    """Refuse a file that lacks a marker of the model, without reading its events.
+
+    Raises
+    ------
+    PanelError
+        The file lacks a marker of the model.
+    """
+    _open_for(model, Path(source))
+
+
+def _open_for(model: FlowSOM, source: Path) -> _Opened:
+    opened = _open(str(source), source)
+    missing = [marker for marker in model.markers if marker not in opened.channels]
+    if missing:
+        msg = (
+            f"{source}: marker {', '.join(missing)} of the model is not in the file "
+            f"(it has {', '.join(opened.channels) or 'no marker'}); map files of the same panel"
+        )
+        raise PanelError(msg)
+    return opened
 
 
 def digest(model: FlowSOM) -> str:
