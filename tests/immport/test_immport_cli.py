@@ -75,6 +75,20 @@ def test_link_with_metadata_and_a_list_of_files(
     ]  # fmt: skip
 
 
+def test_a_load_that_fails_leaves_no_new_store_and_an_old_one_as_it_was(
+    study: Any, make_zip: Callable[..., Path], tmp_path: Path, run: Any
+) -> None:
+    store, other = tmp_path / "s.sqlite", tmp_path / "other.txt"
+    other.write_text("a\tb\n")
+    for bad in (tmp_path / "none.zip", other):
+        assert run("load", bad, "--store", store)[0] == 1
+        assert not store.exists()
+    assert run("load", make_zip(study), "--store", store)[0] == 0
+    before = store.read_bytes()
+    assert run("load", other, "--store", store)[0] == 1
+    assert store.read_bytes() == before
+
+
 def test_all_lists_the_metadata_without_files(
     study: Any, make_zip: Callable[..., Path], tmp_path: Path, run: Any
 ) -> None:

@@ -222,7 +222,7 @@ def test_names_are_never_sql(study: Any, make_zip: Callable[..., Path], tmp_path
     assert set(store.link(None)["study_accession"]) == {hostile}
     store.load(make_zip(study, "SDY901-DR31_Tab"))  # the same study is deleted and written again
     assert len(store.link([f"x'; DROP TABLE file; --.{number}.fcs" for number in (101, 999)])) == 1
-    assert len(store.search("studies", arm="' OR 1=1 --")) == 0
+    assert len(store.search("studies", condition="' OR 1=1 --")) == 0
     assert len(store.link(None)) == 4
 
 

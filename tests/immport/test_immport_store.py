@@ -72,6 +72,17 @@ def test_loading_twice_changes_nothing(study: Any, make_zip: Callable[..., Path]
     assert path.read_bytes() == before
 
 
+def test_a_zip_and_the_folder_that_holds_it_are_the_same_bytes(study: Any, make_zip: Callable[..., Path]) -> None:
+    package = make_zip(study)
+    with open_store() as store:
+        assert store.load(package.parent)[0].status == "loaded"
+        report = store.load(package)[0]
+        assert report.status == "unchanged"
+        assert report.sentence().endswith(
+            ": unchanged, since it was loaded before; the store has 4 FCS result files, 2 subjects, 2 biosamples"
+        )
+
+
 def test_a_newer_release_replaces_and_says_what_changed(study: Any, make_zip: Callable[..., Path]) -> None:
     old = make_zip(study)
     study["biosample"][0]["TYPE"] = "Whole blood"

@@ -84,6 +84,23 @@ def opened(store_path: Path | None, packages: Sequence[Path]) -> Iterator["Store
         yield store
 
 
+@contextmanager
+def filled(path: Path) -> Iterator["Store"]:
+    """The store at `path` to load into; a new one into which nothing came goes again."""
+    from immport_cyto import immport
+
+    keep = path.exists()
+    try:
+        with immport.open_store(path) as store:
+            try:
+                yield store
+            finally:
+                keep = keep or bool(store.sources())
+    finally:
+        if not keep:
+            path.unlink(missing_ok=True)
+
+
 def warn(findings: Sequence[str]) -> None:
     """Findings as warnings on stderr."""
     for finding in findings:

@@ -12,7 +12,7 @@ from immport_cyto.cli._immport_network import download, query
 from immport_cyto.cli._immport_privacy import privacy
 from immport_cyto.cli._immport_results import results
 from immport_cyto.cli._immport_search import reagents, search
-from immport_cyto.cli._immport_store import warn
+from immport_cyto.cli._immport_store import filled, warn
 from immport_cyto.cli._immport_template import template
 from immport_cyto.cli._immport_validate import validate
 
@@ -41,9 +41,9 @@ def load(packages: tuple[Path, ...], store_path: Path, json_path: Path | None) -
 
     The same package twice changes nothing; a newer release of a study replaces the older one and says what changed.
     """
-    from immport_cyto import immport, provenance
+    from immport_cyto import provenance
 
-    with immport.open_store(store_path) as store:
+    with filled(store_path) as store:
         reports = store.load(packages)
         for report in reports:
             click.echo(report.sentence())

@@ -6,11 +6,10 @@ grow with the package and a crash leaves the store as it was.
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import islice
-from typing import Any
 
 from immport_cyto.exceptions import InputError, PackageError
 from immport_cyto.immport import schema, transform, values
@@ -31,6 +30,13 @@ class LoadStatus(StrEnum):
     UNCHANGED = "unchanged"
     OLDER = "older"
     COVERED = "covered"
+
+
+_WORDS = {
+    LoadStatus.UNCHANGED: "unchanged, since it was loaded before",
+    LoadStatus.OLDER: "not loaded, since the store has a newer release",
+    LoadStatus.COVERED: "not loaded, since the store has the whole package of this release",
+}
 
 
 @dataclass
@@ -78,60 +84,16 @@ class LoadReport:
     def sentence(self) -> str:
         """The report in one line."""
         release = self.release or "release unknown"
-        text = f"{self.study_accession} {release} ({self.source}): {self.status}"
+        text = f"{self.study_accession} {release} ({self.source}): {_WORDS.get(self.status, self.status)}"
         if self.replaced_release:
             text += f" {self.replaced_release}"
         if self.counts:
+            text += "; the store has" if self.status in _WORDS else ","
             text += (
-                f", {self.counts['result_files']} FCS result files, {self.counts['subjects']} subjects, "
+                f" {self.counts['result_files']} FCS result files, {self.counts['subjects']} subjects, "
                 f"{self.counts['biosamples']} biosamples"
             )
         return text
-
-
-def add_functions(connection: sqlite3.Connection) -> None:
-    """Make the functions of ``values`` known to SQL."""
-
-    def topcoded(years: float | None) -> int | None:
-        known = values.is_topcoded(years)
-        return None if known is None else int(known)
-
-    def age_between(low: object, high: object, unit: object) -> float | None:
-        ends = [age for age in (values.age_years(low, unit), values.age_years(high, unit)) if age is not None]
-        return sum(ends) / len(ends) if ends else None
-
-    def arm_key(study: str, accession: str, name: str) -> str:
-        return accession or f"{study}:{name}"
-
-    def biosample_key(study: str, accession: str, expsample: str) -> str:
-        return accession or (f"{study}:{expsample}" if expsample else "")
-
-    def has_spill(header: object) -> int | None:
-        if not header:
-            return None
-        return int(any(values.keyword(header, key) for key in ("SPILL", "$SPILLOVER", "SPILLOVER", "$COMP")))
-
-    functions: dict[tuple[str, int], Callable[..., Any]] = {
-        ("word", 1): values.word,
-        ("technique", 1): values.technique,
-        ("technique", 2): values.technique,
-        ("technique", 3): values.technique,
-        ("study_days", 2): values.study_days,
-        ("age_between", 3): age_between,
-        ("topcoded", 1): topcoded,
-        ("file_role", 3): values.file_role,
-        ("stored_name", 2): values.stored_name,
-        ("original_name", 3): values.original_name,
-        ("name_key", 1): values.name_key,
-        ("file_id", 3): values.file_id,
-        ("keyword", 2): values.keyword,
-        ("has_spill", 1): has_spill,
-        ("arm_key", 3): arm_key,
-        ("biosample_key", 3): biosample_key,
-        ("t0_name", 2): values.t0_name,
-    }
-    for (name, n_arguments), function in functions.items():
-        connection.create_function(name, n_arguments, function, deterministic=True)
 
 
 def load_source(connection: sqlite3.Connection, source: PackageSource) -> list[LoadReport]:

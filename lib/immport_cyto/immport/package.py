@@ -201,8 +201,6 @@ def find_sources(path: Path | str, *, limits: Limits | None = None) -> Sequence[
         found = [_subject_2(path, limits)]
     if not found and (upload := uploads.find_upload(path, limits)) is not None:
         found = [upload]
-    if len(found) == 1:
-        found[0].is_whole_file = found[0].path.is_file()
     if not found:
         msg = f"{path}: no ImmPort tables in it (study.txt or *_Subject_2_*.txt); give a Tab package as downloaded"
         raise PackageError(msg)
@@ -211,7 +209,8 @@ def find_sources(path: Path | str, *, limits: Limits | None = None) -> Sequence[
 
 def _subject_2(path: Path, limits: Limits) -> PackageSource:
     table = TableFile(path.name, lambda: path.open("rb"), limits.table_bytes)
-    return PackageSource(path.name, "subject_2", _release(path.name), {SUBJECT_2.name: table}, [], path, limits)
+    release = _release(path.name)
+    return PackageSource(path.name, "subject_2", release, {SUBJECT_2.name: table}, [], path, limits, is_whole_file=True)
 
 
 def _release(*names: str) -> str:
@@ -287,6 +286,8 @@ def _in_zip(path: Path, limits: Limits) -> list[PackageSource]:
             table = TableFile(f"{path.name}: {base}", openers[name], sizes[name])
             release = _release(base, path.name)
             found.append(PackageSource(base, "subject_2", release, {SUBJECT_2.name: table}, [], path, limits))
+    if len(found) == 1:  # the same checksum, whether the zip is given or a folder that holds it
+        found[0].is_whole_file = True
     return found
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from immport_cyto.exceptions import InputError, LinkError, PackageError
-from immport_cyto.immport import schema
+from immport_cyto.exceptions import LinkError, PackageError
 from immport_cyto.immport.aliases import SUBJECT_2
+from immport_cyto.immport.database import connect_store
 from immport_cyto.immport.linking import sample_rows
-from immport_cyto.immport.loading import LoadReport, add_functions, load_source
+from immport_cyto.immport.loading import LoadReport, load_source
 from immport_cyto.immport.matching import Matcher
 from immport_cyto.immport.package import Limits, find_sources
 from immport_cyto.tables import SAMPLES, Column, Table, conform
@@ -51,42 +51,7 @@ def open_store(path: Path | str = ":memory:") -> "Store":
     InputError
         The file is not a store, or one of a newer version.
     """
-    try:
-        if str(path) != ":memory:":
-            Path(path).parent.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(str(path), isolation_level=None)
-    except (sqlite3.Error, OSError) as error:
-        msg = f"{path}: cannot be opened as a store ({error}); check the path"
-        raise InputError(msg) from error
-    try:
-        _prepare(connection, path)
-    except sqlite3.DatabaseError as error:
-        connection.close()
-        msg = f"{path}: not a store of immport-cyto ({error}); give the file that 'immport load' wrote"
-        raise InputError(msg) from error
-    except InputError:
-        connection.close()
-        raise
-    return Store(connection)
-
-
-def _prepare(connection: sqlite3.Connection, path: Path | str) -> None:
-    tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-    application = connection.execute("PRAGMA application_id").fetchone()[0]
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if tables and application != schema.APPLICATION_ID:
-        msg = f"{path}: another kind of SQLite database; give the file that 'immport load' wrote"
-        raise InputError(msg)
-    if tables and version != schema.VERSION:
-        msg = f"{path}: a store of version {version}, this program uses {schema.VERSION}; load the packages again"
-        raise InputError(msg)
-    connection.execute("PRAGMA foreign_keys = ON")
-    if not tables:
-        connection.executescript(
-            f"BEGIN; {'; '.join(schema.statements('schema'))}; PRAGMA application_id = {schema.APPLICATION_ID}; "
-            f"PRAGMA user_version = {schema.VERSION}; COMMIT;"
-        )
-    add_functions(connection)
+    return Store(connect_store(path))
 
 
 class Store:
