@@ -5,6 +5,7 @@ import pytest
 from immport_cyto import study
 from immport_cyto.exceptions import InputError, OptionError
 from immport_cyto.study.config import ClusterOptions, ModelOptions
+from immport_cyto.study.inputs import definitions
 
 
 @pytest.fixture
@@ -31,6 +32,17 @@ def test_only_studies_are_needed_and_paths_are_relative_to_the_file(folder):
     assert config.cluster == ClusterOptions()
     assert config.model == ModelOptions(formula="age_years + sex", term=None, scale="logit")
     assert config.populations is None
+
+
+def test_a_named_reference_of_a_population_arrives(folder):
+    text = STUDIES + (
+        "populations:\n"
+        "  - {population: T cells, definition: CD3+}\n"
+        "  - {population: CD4 T cells, definition: CD4+, parent: T cells, reference: all}\n"
+    )
+    frame = definitions(study.read(write(folder, text)))
+    assert frame["reference"].tolist() == ["", "all"]
+    assert frame["parent"].tolist() == ["", "T cells"]
 
 
 def test_every_option_arrives(folder):

@@ -28,7 +28,7 @@ def definitions(config: StudyConfig) -> "pd.DataFrame":
     elif isinstance(given, Path):
         frame = tables.read(given, tables.DEFINITIONS)
     else:
-        frame = tables.conform(pd.DataFrame(list(given)), tables.DEFINITIONS)
+        frame = tables.conform(pd.DataFrame(list(given)).fillna(""), tables.DEFINITIONS)
     if config.method == "metacyto":
         from immport_cyto import metacyto
 
