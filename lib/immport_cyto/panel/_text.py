@@ -19,12 +19,13 @@ _GREEK = {
 _TRANSLATE = str.maketrans(_GREEK)
 _ASCII_CONTROL = dict.fromkeys((*range(32), 127), " ")
 _BLANKS = re.compile(r"\s+")
+_IN_BRACKETS = re.compile(r"\( ?([^() ]+) ?\)")
 _BETWEEN_DIGITS = re.compile(r"(?<=[0-9])[^a-zA-Z0-9]+(?=[0-9])")
 _KEEP = {**{n: None for n in range(128) if not (48 <= n < 58 or 97 <= n < 123)}, 0: "."}
 
 
 def clean(text: str) -> str:
-    """Readable text: no control or direction characters, single blanks, Greek letters as Latin ones.
+    """Readable text: no control or direction characters, single blanks, none inside brackets, Greek letters as Latin.
 
     At most `MAX_LENGTH` characters are kept.
     """
@@ -34,7 +35,7 @@ def clean(text: str) -> str:
     else:
         text = unicodedata.normalize("NFKC", text.translate(_TRANSLATE)).translate(_TRANSLATE)
         text = "".join(" " if unicodedata.category(c) in {"Cc", "Zl", "Zp"} else c for c in text if _printable(c))
-    return _BLANKS.sub(" ", text).strip()[:MAX_LENGTH]
+    return _IN_BRACKETS.sub(r"(\1)", _BLANKS.sub(" ", text)).strip()[:MAX_LENGTH]
 
 
 def _printable(character: str) -> bool:

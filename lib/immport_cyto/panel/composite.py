@@ -31,8 +31,20 @@ _CHANGES_TARGET = frozenset(
         "zeta",
         "isoform",
         "variant",
+        "active",
+        "activated",
+        "inactive",
+        "acetyl",
+        "acetylated",
+        "methyl",
+        "methylated",
+        "ubiquitinated",
+        "truncated",
+        "mutant",
+        "mut",
     }
 )
+_MUTATION = re.compile(r"^([acdefghiklmnpqrstvwy])\d{2,4}(?!\1)[acdefghiklmnpqrstvwy]$")  # IDH1 R132H
 _SINGLE_TARGET = 89  # the lightest mass of a label: numbers from here on may be masses
 
 
@@ -118,7 +130,7 @@ def _decide(
     for pieces in unread:
         segment, name = pieces[0], "".join(piece.key for piece in pieces)
         # a free-standing rest after "_", a blank or in brackets (clone, barcode set) does not change the target
-        if any(piece.key in _CHANGES_TARGET for piece in pieces) or name.startswith("cd"):
+        if any(piece.key in _CHANGES_TARGET for piece in pieces) or name.startswith("cd") or _MUTATION.match(name):
             return None
         if not near_reporter(name) and (
             len(entries) > 1 or not segment.separator or set(segment.separator) & set("/-+&,;|")

@@ -65,7 +65,7 @@ def _antigens(collisions: list[str], taken: Container[str]) -> tuple[dict[str, A
             cleaved = Antigen(f"cleaved {entry.name}", genes, "cleaved", entry.species, STATE)
             by_name[cleaved.name] = cleaved
             derived += [(prefix + k, cleaved) for k in keys for prefix in _CLEAVED]
-            derived += [(f"{k}cleaved", cleaved) for k in keys]
+            derived += [(k + suffix, cleaved) for k in keys for suffix in ("cleaved", "active", "activated")]
     owners: dict[str, list[Antigen]] = {}
     for entry in by_name.values():
         if len(entry.genes) == 1 and entry.kind not in {"phospho", "cleaved"}:

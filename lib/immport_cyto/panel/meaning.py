@@ -12,6 +12,8 @@ from immport_cyto.panel.suggest import suggestions
 from immport_cyto.panel.vocabulary import Antigen, Reporter, Word, load
 
 NUMBERED = re.compile(r"\.?\d{1,2}$")
+_BARCODE = re.compile(r"^bc\d+$")
+_BEAD_MASSES = frozenset({140, 151, 153, 165, 175, 176})  # of EQ beads: CCR4_EQ is CCR4 where beads are seen too
 _DETECTOR_DYES = frozenset({"7-AAD", "PI", "DAPI", "Hoechst", "SYTOX", "DRAQ5", "DRAQ7", "CFSE"})
 # where a text holds several control words, the first of these decides
 _WORD_ORDER = ("dump", "tetramer", "viability", "dna", "bead", "barcode", "proliferation", "isotype")
@@ -87,8 +89,12 @@ def interpret(text: str, segments: list[Segment], hardware: Hardware, *, dye_is_
     chains = all(isinstance(s.entry, Antigen) and s.entry.name in _LIGHT_CHAINS for s in antigens)
     if isotype is not None and (isotype.name == "Isotype" or chains):
         return replace(_word(isotype, hardware, dye_is_detector=False), reporter=reporter)
-    if isotype is not None or "bead" in words:
+    shared = hardware.isotope is not None and hardware.isotope.mass in _BEAD_MASSES and _is_eq(segments)
+    if isotype is not None or ("bead" in words and not shared):
         return _unknown(text, reporter, "an antigen and a control", antigens)
+    if any(_BARCODE.match(s.key) for s in segments):  # CD45_BC1: an antibody that marks the sample
+        carriers = tuple(dict.fromkeys(s.entry.name for s in antigens if s.entry))
+        return ChannelReading("barcode", reporter=reporter, modifiers=carriers, rule="word: barcode", confidence=0.9)
     if len(antigens) > 1 and any(isinstance(s.entry, Antigen) and s.entry.name == "CAR" for s in antigens):
         target = [f"against {s.entry.name}" for s in antigens if s.entry is not load().by_name["CAR"] and s.entry]
         return _marker(load().by_name["CAR"], reporter, "chimeric antigen receptor", 0.9, tuple(target))
@@ -111,6 +117,12 @@ def interpret(text: str, segments: list[Segment], hardware: Hardware, *, dye_is_
     return ChannelReading(
         role, names, genes, reporter, modifiers, composite.rule, composite.confidence, (), marker_class
     )  # fmt: skip
+
+
+def _is_eq(segments: list[Segment]) -> bool:
+    """Whether the last piece, and it alone, names the EQ beads."""
+    beads = [s for s in segments if isinstance(s.entry, Word) and s.entry.role == "bead"]
+    return len(beads) == 1 and beads[0] is segments[-1] and beads[0].key == "eq"
 
 
 def _without_antigen(
