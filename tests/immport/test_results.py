@@ -299,3 +299,18 @@ def test_counts_are_no_amounts(read: Any) -> None:
     results = read(value("300", "cells"))
     with pytest.raises(Exception, match="column 'value' is empty, which the scale log10 needs"):
         meta.effects(results.populations, results.samples, "age_years", scale="log10")
+
+
+def test_results_that_share_an_id_are_said(study: Any, make_zip: Any, other_accessions: Any) -> None:
+    study["fcs_analyzed_result"] = results_of(
+        value("1", "cells"), value("2", "cells", POPULATION_NAME_REPORTED="B cell")
+    )
+    other = other_accessions(study, 100)
+    for entry in other["fcs_analyzed_result"]:
+        entry["RESULT_ID"] = str(int(entry["RESULT_ID"]) - 100)
+    with open_store() as store:
+        (first,) = store.load(make_zip(study, "SDY901-DR30_Tab"))
+        (second,) = store.load(make_zip(other, "SDY1001-DR30_Tab"))
+        assert not any("RESULT_ID" in text for text in first.findings)
+        said = "2 population results of SDY1001 have the RESULT_ID of another result of SDY901; they are left out"
+        assert f"SDY1001-DR30_Tab.zip: {said}" in second.findings

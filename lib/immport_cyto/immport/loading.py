@@ -153,6 +153,7 @@ def _load(connection: sqlite3.Connection, source: PackageSource, sha256: str) ->
         if replaced:
             _run(connection, "unused")
         _write(connection, source, sha256, rank, reports)
+        findings += [f"{source.name}: {text}" for text in _left_out(connection)]
         findings += [f"{source.name}: {text}" for text in _repair(connection, everywhere=bool(replaced))]
         index_panels(connection)
         _run(connection, "unused" if replaced else "unused_new")
@@ -296,6 +297,22 @@ def _write(
     connection.execute("INSERT INTO study_source SELECT study_accession, ? FROM chosen", (source_id,))
     _run(connection, "keep")
     _run(connection, "write", {"rank": rank})
+
+
+def _left_out(connection: sqlite3.Connection) -> list[str]:
+    """Population results whose RESULT_ID another result has: ImmPort gives each once, so one of the two is wrong."""
+    rows = connection.execute(
+        "SELECT s.study_accession, min(p.study_accession), count(*) FROM s_fcs_analyzed_result s "
+        "JOIN population_result p ON p.result_id = CAST(s.result_id AS INTEGER) WHERE s.result_id <> '' "
+        "AND s.study_accession IN (SELECT study_accession FROM chosen) AND (p.study_accession IS NOT s.study_accession "
+        "OR coalesce(p.expsample_accession, '') <> coalesce(s.expsample_accession, '') "
+        "OR coalesce(p.name_reported, '') <> coalesce(s.population_name_reported, '') "
+        "OR coalesce(p.value_reported, '') <> coalesce(s.population_statistic_reported, '')) GROUP BY 1 ORDER BY 1"
+    )
+    return [
+        f"{number} population results of {study} have the RESULT_ID of another result of {other}; they are left out"
+        for study, other, number in rows
+    ]
 
 
 def _repair(connection: sqlite3.Connection, *, everywhere: bool) -> list[str]:

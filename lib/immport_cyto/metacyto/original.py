@@ -20,6 +20,7 @@ _COVARIATES = {
     "ethnicity": "ethnicity", "subject accession": "subject_accession", "biosample type": "biosample_type",
     "study accession": "study_accession", "expsample accession": "sample_id",
 }  # fmt: skip
+_ROW_NAMES = re.compile(r"Unnamed: \d+$|X$")
 _STUDY_NAME = re.compile(r"SDY\d+")
 
 
@@ -85,7 +86,8 @@ def read_cluster_stats(paths: Iterable[Path]) -> tuple["pd.DataFrame", "pd.DataF
     place: dict[str, str] = {}
     for path in paths:
         frame = _table(path, _STATS)
-        markers = [name for name in frame.columns if name not in _IDENTITY]
+        # R writes its row names in a first column without a name
+        markers = [name for name in frame.columns if name not in _IDENTITY and name and not _ROW_NAMES.match(name)]
         for record in frame.to_dict("records"):
             name = file_name(record["fcs_files"])
             if place.setdefault(name, record["fcs_files"]) != record["fcs_files"]:
