@@ -197,6 +197,15 @@ def test_tables_of_earlier_runs(tmp_path):
     tables.conform(populations, tables.POPULATIONS)
 
 
+def test_row_names_of_r_are_no_marker(tmp_path):
+    rows = STATS.splitlines()
+    numbered = [f'"",{rows[0]}', *(f"{i},{row}" for i, row in enumerate(rows[1:], start=1))]
+    (tmp_path / "stats.csv").write_text("\n".join(numbered) + "\n")
+    populations, medians = metacyto.read_cluster_stats([tmp_path / "stats.csv"])
+    assert populations["fraction"].tolist() == [0.25, 0.5]
+    assert set(medians["marker"]) == {"CD3", "CD28"}
+
+
 @pytest.mark.parametrize(
     ("text", "error", "why"),
     [
