@@ -105,8 +105,10 @@ def test_clusters_are_named_after_the_same_populations(out):
     both = tables.read(out / "populations.tsv", tables.POPULATIONS).query("panel_id.str.startswith('cytof')")
     shares = both.pivot_table(index=["file_name", "population"], columns="method", values="n_events").dropna()
     close = (shares["search"] - shares["flowsom"]).abs() / shares["search"].clip(lower=1)
-    assert close.xs("B cells", level="population").max() < 0.1
-    assert close.xs("CD4 T cells", level="population").max() < 0.3
+    # of files of 1,000 events: over five seeds the largest is .05 to .15 for B cells, .11 to .43 for CD4 T cells
+    assert close.xs("B cells", level="population").max() < 0.2
+    assert close.xs("CD4 T cells", level="population").max() < 0.45
+    assert close.xs("CD4 T cells", level="population").median() < 0.25
     assert close.xs("monocytes", level="population").median() < 0.5
 
 

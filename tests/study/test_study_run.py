@@ -108,6 +108,23 @@ def test_a_run_with_other_options_leaves_nothing_of_the_first(finished, copied, 
     assert digests(tmp_path / "out") == digests(tmp_path / "fresh")
 
 
+def test_a_script_needs_no_guard(finished, copied, tmp_path):
+    """Worker processes do not run the caller's script again."""
+    config = write_config(tmp_path, copied, ["SDY9901", "SDY9903"])
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from pathlib import Path\n"
+        "from immport_cyto import study\n"
+        "with Path('runs').open('a') as runs:\n"
+        "    runs.write('x')\n"
+        f"study.run(study.read({str(config)!r}), 'out', jobs=2, quiet=True)\n",
+        encoding="utf-8",
+    )
+    subprocess.run([sys.executable, str(script)], cwd=tmp_path, check=True)
+    assert (tmp_path / "runs").read_text() == "x"
+    assert digests(tmp_path / "out") == digests(finished)
+
+
 def test_a_second_run_stays_out_of_a_folder_at_work(finished, copied, tmp_path):
     config = study.read(write_config(tmp_path, copied, ["SDY9901", "SDY9903"]))
     before = digests(finished)

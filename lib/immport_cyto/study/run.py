@@ -4,12 +4,14 @@ import contextlib
 import fcntl
 import json
 import signal
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict
 from multiprocessing import get_context
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 from immport_cyto import tables
@@ -309,6 +311,20 @@ def _by_panel(
     return results
 
 
+@contextlib.contextmanager
+def _without_main() -> Iterator[None]:
+    """Start processes that do not run the caller's script again: they need nothing of it, only this package.
+
+    Otherwise a script that calls :func:`run` outside of ``if __name__ == "__main__"`` would start itself anew.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
+
+
 def _stop_silently() -> None:
     """In a worker: an interrupt ends it at once; the main process says so, and a resumed run cleans up."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -331,7 +347,8 @@ def _all(
         with ProcessPoolExecutor(
             min(state.jobs, len(todo)), mp_context=get_context("forkserver"), initializer=_stop_silently
         ) as pool:
-            waiting = {pool.submit(function, job): name_of(job) for job in todo}
+            with _without_main():
+                waiting = {pool.submit(function, job): name_of(job) for job in todo}
             for finished in as_completed(waiting):
                 try:
                     messages[waiting[finished]] = finished.result()
