@@ -15,7 +15,7 @@ molecules workshops), HGNC (gene symbols), project (targets that are no gene pro
 ``proteins.tsv`` holds the identifiers of the genes. The Protein Ontology names the protein of one species ``PR:`` and
 its UniProt accession (PR:P01730 is human CD4), so ``pr`` is made from ``uniprot`` by that rule. Rows with the source
 ``ImmPort`` come from lk_analyte. The other rows are kept as they are: the source names the public table that gives the
-accession of the gene (HGNC, UniProt, CellPhoneDB; see docs/methods-panels.md), and ``unverified`` is written by hand.
+accession of the gene (HGNC, UniProt, CellPhoneDB; see docs/methods-panels.md).
 
 ``index.json`` holds every spelling by its key (see ``immport_cyto.panel.index``); a program reads only this.
 

@@ -104,13 +104,12 @@ def test_antigen_rows_are_complete():
 
 
 def test_protein_rows_name_their_source():
-    """Each gene once per species; a mouse accession is ImmPort's; few human ones met no public table."""
+    """Each gene once per species; a mouse accession is ImmPort's; a human one is from a public table."""
     places = [(row["gene"], row["species"]) for row in rows("proteins")]
     assert places == sorted(set(places))
     for row in rows("proteins"):
-        known = {"mouse": {"ImmPort"}, "human": {"ImmPort", "HGNC", "UniProt", "CellPhoneDB", "unverified"}}
+        known = {"mouse": {"ImmPort"}, "human": {"ImmPort", "HGNC", "UniProt", "CellPhoneDB"}}
         assert row["source"] in known[row["species"]], row
-    assert sum(row["source"] == "unverified" for row in rows("proteins")) < len(places) / 5
 
 
 @pytest.mark.parametrize(
