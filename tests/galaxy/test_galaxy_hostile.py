@@ -7,7 +7,7 @@ import pytest
 
 from support.galaxy_api import Session
 
-pytestmark = pytest.mark.galaxy
+pytestmark = [pytest.mark.galaxy, pytest.mark.long]
 ROOT = Path(__file__).parents[2]
 FCS = ROOT / "test-data/SDY9901/ResultFiles/Flow_cytometry_result/D1_002_backbone.99010002.fcs"
 EVENTS = ROOT / "test-data/galaxy/events/D1_002_backbone.99010002.fcs"

@@ -10,7 +10,7 @@ import pytest
 from support.galaxy_api import Session
 from support.same_tables import difference
 
-pytestmark = [pytest.mark.galaxy, pytest.mark.shared]
+pytestmark = [pytest.mark.galaxy, pytest.mark.shared, pytest.mark.long]
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("SDY144-DR28_Tab.zip", "SDY364-DR29_Tab.zip", "SDY372-DR29_Tab.zip")
 POPULATIONS = """population\tdefinition\tparent\tcl_id
