@@ -58,6 +58,13 @@ def test_values_are_compensated_and_transformed(write: Write, tmp_path: Path) ->
     assert result.row["warnings"] == ""
 
 
+def test_a_file_has_its_own_name_unless_another_is_given(write: Write, tmp_path: Path) -> None:
+    source = write(sim.flow(1, 1000))
+    own = events.preprocess(str(source), str(tmp_path / "own.fcs"))
+    given = events.preprocess(source, tmp_path / "given.fcs", file_name="given.fcs")
+    assert (own.row["file_name"], given.row["file_name"]) == (source.name, "given.fcs")
+
+
 def test_the_output_describes_itself(write: Write, tmp_path: Path) -> None:
     made = sim.flow(1, 4000, dead=0.1)
     source = write(made, __SPILLOVER=SPILL_TEXT, P5DISPLAY="LOG", __P5V="500")

@@ -57,10 +57,10 @@ class PreprocessResult:
 
 
 def preprocess(
-    source: Path,
-    target: Path,
+    source: Path | str,
+    target: Path | str,
     *,
-    file_name: str,
+    file_name: str | None = None,
     panel: "pd.DataFrame | None" = None,
     compensation: str | Path = "auto",
     transform: "str | Path | pd.DataFrame" = "auto",
@@ -79,7 +79,7 @@ def preprocess(
     target
         FCS 3.1 file to write: float32, all channels in order.
     file_name
-        Name of the file in all tables.
+        Name of the file in all tables; by default that of `source`.
     panel
         Rows of panel.tsv, of this file or of many; by default the channels are read from this file alone.
     compensation
@@ -123,6 +123,8 @@ def preprocess(
     """
     choice = _check_options(transform, cofactor, qc, thresholds, max_events)
     rules = parse_rules(thresholds)
+    source, target = Path(source), Path(target)
+    file_name = file_name or source.name
     opened = fcs.open(source)
     if keywords.is_preprocessed(opened.keywords):
         msg = f"{source}: was written by events preprocess already; give the original FCS file"
