@@ -241,7 +241,7 @@ def test_alternatives_and_stand_ins(made, cuts):
     ("rows", "message"),
     [
         ({"x": "CD3+ CD1O9+"}, r"'x': unknown marker 'CD1O9'; the panel has CD3, CD4, CD8, CD19, HLA-DR, CD56; did"),
-        ({"x": "CD3+ CD4"}, r"population 'x': .*'CD4' has no sign"),
+        ({"x": "CD3+ CD4"}, r"population 'x': .*'CD4' at character 6 has no sign"),
         ({"x": ""}, "population 'x' has no definition"),
         ({"x": "viable singlets"}, "population 'x': 'viable singlets' has no gate on a marker"),
         ({"x": "CD3+ CD3-"}, "population 'x': .*exclude each other"),

@@ -266,15 +266,15 @@ GATING = {
     3: "B220- CD4+ CD44lo CCR7+ viable singlet",
 }
 REFUSED = {
-    1: "'Non-naive' has no sign",
+    1: "'Non-naive' at character",
     4: "has no sign",
     5: "'either' is no gate",
     6: "has no sign",
-    7: "'Non-naive' has no sign",
+    7: "'Non-naive' at character",
     8: "has no sign",
     9: "has no sign",
     10: "has no sign",
-    11: "'CD3' has no sign",
+    11: "'CD3' at character 14 has no sign",
     12: "'minus' is no gate",
 }
 

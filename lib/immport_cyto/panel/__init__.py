@@ -26,9 +26,10 @@ from immport_cyto._lazy import lazy
 
 if TYPE_CHECKING:
     from immport_cyto.panel.analytes import Analyte, Analytes, read_analytes
+    from immport_cyto.panel.boolean import AnyOf, Gate
     from immport_cyto.panel.comparison import COMPARISON, compare
     from immport_cyto.panel.corrections import read_corrections, write_corrections
-    from immport_cyto.panel.gates import Definition, Gate, parse_gates
+    from immport_cyto.panel.gates import Definition, parse_gates
     from immport_cyto.panel.harmonizer import HarmonizedPanels, harmonize
     from immport_cyto.panel.immport_names import immport_name
     from immport_cyto.panel.parser import parse_channel
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "Analyte": "analytes",
+    "AnyOf": "boolean",
     "Analytes": "analytes",
     "COMPARISON": "comparison",
     "PopulationName": "populations",
@@ -51,7 +53,7 @@ _HOME = {
     "ChannelReading": "reading",
     "Context": "reading",
     "Definition": "gates",
-    "Gate": "gates",
+    "Gate": "boolean",
     "HarmonizedPanels": "harmonizer",
     "ROLES": "reading",
     "antigen": "vocabulary",
@@ -68,6 +70,7 @@ __all__ = [
     "ROLES",
     "Analyte",
     "Analytes",
+    "AnyOf",
     "ChannelReading",
     "Context",
     "Definition",

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from immport_cyto.exceptions import DefinitionError
 from immport_cyto.panel._text import clean, key
-from immport_cyto.panel.gates import Definition, Gate, parse_gates
+from immport_cyto.panel.boolean import Gate
+from immport_cyto.panel.gates import Definition, parse_gates
 from immport_cyto.panel.vocabulary import load
 
 COUNT, CONCENTRATION, FRACTION, INTENSITY = "count", "cells per microlitre", "fraction", "intensity"

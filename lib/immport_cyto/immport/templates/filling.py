@@ -23,7 +23,6 @@ _REAGENTS = {"Flow cytometry": "flow_cytometry_reagents", "CyTOF": "cytof_reagen
 _RESULT_FILE = {"Flow cytometry": ".Fcs Result File", "CyTOF": "Result File Name"}
 _TERM = {"Flow cytometry": "Flow Cytometry", "CyTOF": "CyTOF"}
 _MAX_DEFINITION = 150
-_SIGN = {"lo": "+-"}
 _STATISTIC = "Population Statistic (count, percentile, etc)"
 
 
@@ -115,10 +114,7 @@ def gating_definition(text: str) -> str:
     """
     from immport_cyto.panel import parse_gates
 
-    if not text:
-        return ""
-    definition = parse_gates(text)
-    return ", ".join([*definition.populations, *(f"{g.marker}{_SIGN.get(g.sign, g.sign)}" for g in definition.gates)])
+    return parse_gates(text).hipc() if text else ""
 
 
 def _statistic(row: Mapping[str, Any], statistic: Statistic) -> tuple[str, str]:

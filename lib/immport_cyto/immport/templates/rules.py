@@ -225,8 +225,7 @@ def unreadable_gates(definition: str) -> str:
     readable = read_definition(definition)
     if not readable:
         return f"{shown(definition)} cannot be read as gates; write them as 'CD3+, CD4+, CCR7-'"
-    gates = parse_gates(readable).gates
-    unknown = [gate.marker for gate in gates if antigen(gate.marker) is None]
+    unknown = [marker for marker in parse_gates(readable).markers if antigen(marker) is None]
     if unknown:
         return f"the marker {shown(unknown[0])} is not known; use the name of lk_analyte"
     return ""
