@@ -13,13 +13,14 @@ from immport_cyto.cluster.lanes import (
     nearest_cosine,
     nearest_euclidean,
     nearest_manhattan,
+    prefetch,
     pull,
 )
 
 LIMIT = 1e9
 """Largest absolute value of an event, so that no square overflows a float32."""
 AHEAD = 128
-"""Events that the online rule copies at a time: they come from anywhere in memory, and loads of many overlap."""
+"""Events that the online rule copies at a time, and prefetches: they come from anywhere in memory."""
 
 EUCLIDEAN, MANHATTAN, CHEBYSHEV, COSINE = range(4)
 
@@ -98,16 +99,16 @@ def train_online(X, order, offset, inverse, codes, metric, apart, tile_apart, ra
             for d in range(X.shape[1]):
                 rows[t - begin, d] = X[event, d]
         for t in range(begin, end):
+            if t + AHEAD < n_steps:
+                prefetch(X, order[t + AHEAD])
             _load(rows, t - begin, offset, inverse, x)
             winner, _ = _nearest(x, codes, n_nodes, metric)
             reach = radius * (1.0 - t / n_steps)
             rate = np.float32(rate_first - (rate_first - rate_last) * (t / n_steps))
-            if reach < 1.0:  # only the winner
-                tile, lane = winner // LANES, winner % LANES
-                for d in range(X.shape[1]):
-                    codes[tile, d, lane] += rate * (x[d] - codes[tile, d, lane])
-                continue
             whole = np.int64(reach)  # distances on the grid are whole numbers
+            if whole == 0:  # only the winner
+                pull(x, codes, winner // LANES, apart, winner, whole, rate)
+                continue
             for tile in range(n_tiles):
                 if tile_apart[winner, tile] <= whole:
                     pull(x, codes, tile, apart, winner, whole, rate)
