@@ -48,6 +48,19 @@ def test_all_outputs(folder: Path) -> None:
     assert (folder / "qc.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
 
 
+def test_densities_for_the_report(folder: Path) -> None:
+    from immport_cyto.cli.report import group as report
+
+    done = CliRunner().invoke(group, arguments(folder, "--densities", str(folder / "d.tsv")), catch_exceptions=False)
+    assert done.exit_code == 0
+    table = tables.read(folder / "d.tsv", tables.CHANNEL_DENSITIES)
+    assert list(table["fcs_colname"]) == ["FITC-A", "PE-A", "APC-A", "Zombie Aqua-A"]
+    assert set(table["file_name"]) == {"sample 1"}
+    page = ["build", "--channel-densities", str(folder / "d.tsv"), "--out", str(folder / "r.html")]
+    assert CliRunner().invoke(report, page, catch_exceptions=False).exit_code == 0
+    assert "Densities of 4 channels in 1 file of" in (folder / "r.html").read_text(encoding="utf-8")
+
+
 def test_same_bytes_again(folder: Path) -> None:
     written = []
     for _ in range(2):

@@ -207,19 +207,54 @@ def test_densities_before_and_after(write: Write, tmp_path: Path) -> None:
     source = write(spilled(made), __SPILLOVER=SPILL_TEXT)
     result = events.preprocess(source, tmp_path / "o.fcs", file_name=NAME, panel=made.panel(NAME))
     shown = {density.label: density for density in result.figure_data.densities}
-    assert list(shown) == ["FITC-A CD3", "PE-A CD4", "APC-A CD8", "Zombie Aqua-A Live/Dead"]
-    kept = result.row["n_events_out"] / 8000
+    assert list(shown) == ["CD3", "CD4", "CD8", "Live/Dead"]
     for density in shown.values():
-        step = density.grid[1] - density.grid[0]
-        assert density.before.sum() * step == pytest.approx(1, abs=0.01)
-        assert density.after.sum() * step == pytest.approx(kept, abs=0.01)
-    dye, bright = shown["Zombie Aqua-A Live/Dead"], shown["Zombie Aqua-A Live/Dead"].grid > 4
+        assert density.before.sum() == 8000
+        # the matrix does not name the dye
+        assert [part.sum() for part in (density.compensated,) if part is not None] == [8000] * (density.number < 8)
+        assert density.after.sum() == result.row["n_events_out"]
+        area = density.curve(density.after).sum() * density.step
+        # the smoothing loses a little at the ends
+        assert area == pytest.approx(result.row["n_events_out"] / 8000, abs=0.001)
+    dye = shown["Live/Dead"]
+    bright = dye.middles > 4
     assert dye.before[bright].sum() > 0.1 * dye.before.sum()
     assert dye.after[bright].sum() < 0.005 * dye.after.sum()
     # spill of CD3 lifts the CD4 of all T cells; compensation takes it back to around zero
-    spread = shown["PE-A CD4"]
-    near_zero = np.abs(spread.grid) < 1
-    assert spread.after[near_zero].sum() > 1.2 * spread.before[near_zero].sum()
+    spread = shown["CD4"]
+    near_zero = np.abs(spread.middles) < 1
+    assert spread.compensated[near_zero].sum() > 1.2 * spread.before[near_zero].sum()
+
+
+def test_the_table_of_densities_holds_the_histograms_of_the_written_values(write: Write, tmp_path: Path) -> None:
+    made = sim.flow(1, 3000)
+    result = events.preprocess(write(made), tmp_path / "o.fcs", file_name=NAME, panel=made.panel(NAME))
+    table = events.densities.table(result.figure_data.densities, NAME, result.panel_id)
+    assert set(table["panel_id"]) == set(made.panel(NAME)["panel_id"])
+    assert list(table["fcs_colname"]) == ["FITC-A", "PE-A", "APC-A", "Zombie Aqua-A"]
+    opened = fcs.open(tmp_path / "o.fcs")
+    for row in table.itertuples():
+        assert row.compensated == ""  # the file has no spillover matrix
+        counts = np.array([int(count) for count in row.after.split(";")])
+        written = opened.events([row.channel_number - 1])[:, 0].astype(np.float64)
+        bins, expected = np.unique(np.rint(written / row.step).astype(int) - row.first, return_counts=True)
+        assert counts.sum() == len(written)
+        # a value at the edge of two bins may round to the other one
+        assert np.abs(counts[bins] - expected).sum() <= 2
+
+
+@pytest.mark.parametrize("transform", ["logicle:T=262144,W=0.5,M=4.5,A=0", "log"])
+def test_bins_depend_on_the_transform_only(write: Write, tmp_path: Path, transform: str) -> None:
+    tables = []
+    for seed, factor in ((1, 1.0), (2, 3.0)):
+        made = sim.flow(seed, 2000)
+        made.values[:, 2:] *= factor
+        result = events.preprocess(
+            write(made), tmp_path / "o.fcs", file_name=NAME, panel=made.panel(NAME), transform=transform
+        )
+        tables.append(events.densities.table(result.figure_data.densities, NAME, result.panel_id))
+    assert set(tables[0]["step"]) == set(tables[1]["step"]) == {0.0125}
+    assert all(tables[0]["before"] != tables[1]["before"])
 
 
 class TestCompensation:

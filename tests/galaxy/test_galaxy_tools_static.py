@@ -25,11 +25,12 @@ WITHOUT_TOOL = {
 TO_COME = {"cluster metacyto"}
 OPTIONS_TO_COME = {
     "cluster map": {"--drift", "--mad", "--outlier-channel", "--outliers"},
-    "events preprocess": {"--method", "--rename"},
+    "events preprocess": {"--densities", "--method", "--rename"},
     "meta effects": {"--change-from", "--family", "--marker", "--medians", "--method", "--regression"},
     "panel harmonize": {"--immport-names", "--metadata", "--naming"},
     "population cutoffs": {"--method", "--sample-size", "--seed"},
     "population search": {"--method", "--pre-gate", "--sample-size", "--seed"},
+    "report build": {"--channel-densities"},
 }
 # A job of Galaxy has no use for these: provenance is kept by Galaxy, cores are GALAXY_SLOTS, files have their own names
 NOT_OFFERED = {"--json", "--quiet", "--jobs", "--help"}

@@ -80,6 +80,20 @@ def test_two_processes_give_the_same_bytes(finished, copied, tmp_path):
     assert {"report.html", "meta.tsv", "samples.tsv", "provenance.json"} <= set(one)
 
 
+def test_densities_of_every_used_file_are_kept_and_shown(finished):
+    qc = tables.read(finished / "qc.tsv", tables.QC).set_index("file_name")
+    curves = tables.read(finished / "channel_densities.tsv", tables.CHANNEL_DENSITIES)
+    assert set(curves["file_name"]) == set(qc.index)
+    small = curves[curves["file_name"].map(qc["n_events_in"]) <= 20_000]  # of larger files a sample is counted
+    kept = small["after"].map(lambda cell: sum(map(int, cell.split(";"))))
+    assert list(kept) == list(small["file_name"].map(qc["n_events_out"]))
+    page = (finished / "report.html").read_text(encoding="utf-8")
+    assert '<section id="densities"' in page
+    samples = tables.read(finished / "samples.tsv", tables.SAMPLES)
+    for (name, panel_id), files in samples.groupby(["study_accession", "panel_id"]):
+        assert f"channels in {len(files)} files of {name} {panel_id} before and after preprocessing" in page
+
+
 def test_a_killed_run_goes_on_without_redoing_finished_files(finished, copied, tmp_path):
     config = write_config(tmp_path, copied, ["SDY9901", "SDY9903"])
     out = tmp_path / "out"

@@ -66,6 +66,10 @@ for command in (gate, spillover, transforms):
     "--figure", "figure_path", type=click.Path(path_type=Path, dir_okay=False),
     help="Figure (PNG) to write: quality over time, counts by reason, densities of the channels before and after.",
 )  # fmt: skip
+@click.option(
+    "--densities", "densities_path", type=click.Path(path_type=Path, dir_okay=False),
+    help="Table channel_densities.tsv to write: histograms of each channel before and after, for report build.",
+)  # fmt: skip
 @json_option
 @quiet_option
 def preprocess(
@@ -84,6 +88,7 @@ def preprocess(
     max_events: int | None,
     seed: int,
     figure_path: Path | None,
+    densities_path: Path | None,
     json_path: Path | None,
     quiet: bool,
 ) -> None:
@@ -99,7 +104,7 @@ def preprocess(
 
     _metacyto.check_options(
         method,
-        only_standard=("--compensation", "--transform", "--no-qc", "--threshold", "--figure"),
+        only_standard=("--compensation", "--transform", "--no-qc", "--threshold", "--figure", "--densities"),
         only_metacyto=("--rename",),
     )
     files = collect_fcs([path] if path else [], files_json)
@@ -131,6 +136,9 @@ def preprocess(
         from immport_cyto.events import figure
 
         figure.save(figure.qc_figure(result.figure_data), figure_path)
+    if densities_path and result.figure_data is not None:
+        found = events.densities.table(result.figure_data.densities, name, result.panel_id)
+        tables.write(found, densities_path, tables.CHANNEL_DENSITIES)
     if json_path:
         used = [compensation] if compensation not in {"auto", "file", "none"} else []
         used += [transform] if events.scales.is_table(transform) else []

@@ -8,9 +8,9 @@ from immport_cyto.cli._common import json_option
 
 _PATH = click.Path(path_type=Path, dir_okay=False)
 _TABLES = (
-    "samples", "panel", "panels", "qc", "cutoffs", "densities", "clusters", "cluster_medians", "drift", "outliers",
-    "annotations", "populations", "batches", "reference", "places", "effects", "meta", "studies", "moderators",
-    "subgroups", "cumulative", "asymmetry", "power", "failures",
+    "samples", "panel", "panels", "qc", "channel_densities", "cutoffs", "densities", "clusters", "cluster_medians",
+    "drift", "outliers", "annotations", "populations", "batches", "reference", "places", "effects", "meta", "studies",
+    "moderators", "subgroups", "cumulative", "asymmetry", "power", "failures",
 )  # fmt: skip
 
 

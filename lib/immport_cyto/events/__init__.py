@@ -33,8 +33,8 @@ _HOME = {
     "preprocess": "_preprocess",
 }
 _MODULES = (
-    "compensation", "controls", "figure", "figure_data", "gates", "gating", "gatingml", "keywords", "qc", "scales",
-    "spillover", "spillover_figure", "stability", "thresholds", "transforms",
+    "compensation", "controls", "densities", "figure", "figure_data", "gates", "gating", "gatingml", "keywords", "qc",
+    "scales", "spillover", "spillover_figure", "stability", "thresholds", "transforms",
 )  # fmt: skip
 
 __all__ = ["PreprocessResult", "inverse", "markers", "parse", "preprocess"]

@@ -46,7 +46,9 @@ class PreprocessResult:
     transforms
         Text of the transform by $PnN.
     figure_data
-        Small arrays for `immport_cyto.events.figure.qc_figure`.
+        Small arrays for `immport_cyto.events.figure.qc_figure` and `immport_cyto.events.densities.table`.
+    panel_id
+        Panel of the file.
     """
 
     row: dict[str, Any]
@@ -54,6 +56,7 @@ class PreprocessResult:
     rules: dict[str, str] = field(default_factory=dict)
     transforms: dict[str, str] = field(default_factory=dict)
     figure_data: FigureData | None = None
+    panel_id: str = ""
 
 
 def preprocess(
@@ -190,7 +193,7 @@ def preprocess(
 
     fcs.write_blocks(target, blocks, len(chosen), written, ours, version="3.1")
     by_name = {c.pnn: text for c, text in zip(opened.channels, texts, strict=True)}
-    return PreprocessResult(row, warnings, dict(quality.rules), by_name, data)
+    return PreprocessResult(row, warnings, dict(quality.rules), by_name, data, described.panel_id)
 
 
 def _check_options(

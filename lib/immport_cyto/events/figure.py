@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from immport_cyto.events.figure_data import Density, FigureData, Scatter
+from immport_cyto.events.densities import Density
+from immport_cyto.events.figure_data import FigureData, Scatter
 from immport_cyto.events.thresholds import REASONS
 from immport_cyto.files import atomic_path
 
@@ -108,9 +109,10 @@ def _draw_densities(figure: Any, densities: Sequence[Density]) -> None:
     for axes in panels.flat[len(densities) :]:
         axes.set_axis_off()
     for axes, density in zip(panels.flat, densities, strict=False):
-        axes.fill_between(density.grid, density.before, color="#bdbdbd", lw=0, label="as acquired")
-        axes.plot(density.grid, density.after, color="#0072b2", lw=1.1, label="compensated, checked")
-        axes.set_title(density.label[:26], fontsize=8, pad=2)
+        middles = density.middles
+        axes.fill_between(middles, density.curve(density.before), color="#bdbdbd", lw=0, label="as acquired")
+        axes.plot(middles, density.curve(density.after), color="#0072b2", lw=1.1, label="compensated, checked")
+        axes.set_title(f"{density.name} {density.label}".strip()[:26], fontsize=8, pad=2)
         axes.set_yticks([])
         axes.tick_params(labelsize=7, length=2)
         axes.spines[["top", "right", "left"]].set_visible(False)

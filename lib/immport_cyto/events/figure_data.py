@@ -5,15 +5,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from immport_cyto.events.densities import Density, density
 from immport_cyto.events.qc import Channels, Quality
 from immport_cyto.events.stability import Stability
-from immport_cyto.events.transforms import Linear, Transform, fast
+from immport_cyto.events.transforms import Linear, Transform
 
 DENSITY_EVENTS = 20_000
 """Events of which the densities are made."""
 
 _POINTS = 4000
-_GRID = 128
 
 
 @dataclass(frozen=True)
@@ -25,30 +25,6 @@ class Scatter:
     reason: np.ndarray
     x_label: str
     y_label: str
-
-
-@dataclass(frozen=True)
-class Density:
-    """Distribution of one channel on its scale.
-
-    Attributes
-    ----------
-    label
-        $PnN and marker.
-    scale
-        Text of the transform.
-    grid
-        Middles of the bins.
-    before, after
-        Density of all events as acquired, and of those kept, compensated; in units of all events, so the area below
-        `after` is the share kept.
-    """
-
-    label: str
-    scale: str
-    grid: np.ndarray
-    before: np.ndarray
-    after: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -125,24 +101,21 @@ def collect(
     scatters = [plot(x, y) for x, y in _pairs(channels)]
     step = max(1, -(-len(values) // DENSITY_EVENTS))
     kept = quality.reason[::step] == 0
+    labels = [label.strip() for label in channels.labels]
     densities = tuple(
-        _density(before[:, i], values[::step, i][kept], function, _axis(channels, i))
+        density(
+            i + 1,
+            channels.names[i],
+            labels[i] if labels[i] != channels.names[i] else "",
+            function,
+            before[:, i],
+            values[::step, i],
+            kept,
+        )
         for i, function in enumerate(functions)
         if not isinstance(function, Linear)
     )
     return FigureData(file_name, counts, dict(quality.rules), tuple(scatters), quality.stability, densities)
-
-
-def _density(before: np.ndarray, after: np.ndarray, function: Transform, label: str) -> Density:
-    """Smoothed histograms of both on the scale of the channel; their areas are the shares of events."""
-    there, then = fast(function, before), fast(function, after)
-    low, high = np.quantile(np.concatenate([there, then]), [0.001, 0.999])
-    room = 0.05 * (high - low) or 0.5
-    edges = np.linspace(low - room, high + room, _GRID + 1)
-    kernel = np.exp(-0.5 * (np.arange(-6, 7) / 2.0) ** 2)
-    smooth = [np.convolve(np.histogram(x, edges)[0], kernel / kernel.sum(), mode="same") for x in (there, then)]
-    scale = max(len(before), 1) * (edges[1] - edges[0])
-    return Density(label, str(function), (edges[:-1] + edges[1:]) / 2, smooth[0] / scale, smooth[1] / scale)
 
 
 def _axis(channels: Channels, index: int) -> str:

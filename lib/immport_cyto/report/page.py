@@ -118,6 +118,7 @@ def build(
     panels: "pd.DataFrame | None" = None,
     qc: "pd.DataFrame | None" = None,
     cutoffs: "pd.DataFrame | None" = None,
+    channel_densities: "pd.DataFrame | None" = None,
     densities: "pd.DataFrame | None" = None,
     clusters: "pd.DataFrame | None" = None,
     cluster_medians: "pd.DataFrame | None" = None,
@@ -164,8 +165,9 @@ def build(
     """
     given = {
         "samples": samples, "panel": panel, "panels": panels, "qc": qc, "cutoffs": cutoffs,
-        "densities": densities, "clusters": clusters, "cluster_medians": cluster_medians,
-        "annotations": annotations, "drift": drift, "outliers": outliers,
+        "channel_densities": channel_densities, "densities": densities,
+        "clusters": clusters, "cluster_medians": cluster_medians, "annotations": annotations,
+        "drift": drift, "outliers": outliers,
         "populations": populations, "batches": batches, "reference": reference, "places": places, "effects": effects,
         "meta": meta, "studies": studies, "moderators": moderators, "subgroups": subgroups, "cumulative": cumulative,
         "asymmetry": asymmetry, "power": power, "failures": failures, "truth": truth,

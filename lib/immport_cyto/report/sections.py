@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from immport_cyto.report import over_samples, over_studies
 from immport_cyto.report.cutoffs import cutoffs
+from immport_cyto.report.densities import densities
 from immport_cyto.report.section import METHODS, Section, by_method
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ def sections(
         _studies(frames),
         _panels(frames),
         _quality(frames),
+        densities(frames),
         cutoffs(frames),
         _clusters(frames),
         over_samples.drift(frames),

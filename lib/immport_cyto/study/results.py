@@ -41,6 +41,11 @@ def finish(
     found["samples.tsv"], found["panel.tsv"], found["panels.tsv"], found["qc.tsv"] = (
         samples, panels.panel, panels.panels, qc,
     )  # fmt: skip
+    curves = [path.parent / tables.CHANNEL_DENSITIES.name for files in groups.values() for path in files.values()]
+    if any(path.is_file() for path in curves):  # MetaCyto's preprocessing keeps none
+        found["channel_densities.tsv"] = tables.concat(
+            [tables.read(path, tables.CHANNEL_DENSITIES) for path in curves if path.is_file()], tables.CHANNEL_DENSITIES
+        )
     found["populations.tsv"] = population.summary(found["counts.tsv"], samples)
     state.say("effects per study")
     found["effects.tsv"], found["meta.tsv"] = _effects(config, found["populations.tsv"], samples, out)

@@ -29,10 +29,15 @@ class FileJob:
 
 
 def preprocess(job: FileJob) -> str:
-    """Write ``events.fcs`` and ``qc.json``; give the error sentence, or an empty text."""
+    """Write ``events.fcs``, ``channel_densities.tsv`` and ``qc.json``; give the error sentence, or an empty text."""
+    from immport_cyto import events, tables
+
     try:
         with fill(job.place) as folder:
             result = _preprocess_file(job, folder / "events.fcs")
+            if result.figure_data is not None:
+                curves = events.densities.table(result.figure_data.densities, job.file_name, result.panel_id)
+                tables.write(curves, folder / "channel_densities.tsv", tables.CHANNEL_DENSITIES)
             (folder / "qc.json").write_text(json.dumps(result.row, default=str), encoding="utf-8")
     except ImmportCytoError as error:
         return str(error)

@@ -34,6 +34,7 @@ from immport_cyto.tables.reading import concat, conform, escape_cell, read, to_t
 from immport_cyto.tables.stages import (
     ALL,
     ANNOTATIONS,
+    CHANNEL_DENSITIES,
     CLUSTER_MEDIANS,
     CLUSTERS,
     COUNTS,
@@ -61,6 +62,7 @@ __all__ = [
     "ANNOTATIONS",
     "ASYMMETRY",
     "BATCHES",
+    "CHANNEL_DENSITIES",
     "CLUSTERS",
     "CLUSTER_MEDIANS",
     "COMPARISON",

@@ -131,6 +131,25 @@ TRANSFORMS = Table(
     ("panel_id", "fcs_colname"),
 )
 
+CHANNEL_DENSITIES = Table(
+    "channel_densities.tsv",
+    "one row per file and transformed channel: histograms before and after preprocessing, of a sample of the events",
+    (
+        _FILE,
+        _PANEL_ID,
+        _int("channel_number", "n of $PnN, from 1"),
+        _text("fcs_colname", "$PnN"),
+        _text("antigen", "harmonised marker name, or $PnS", False),
+        _text("transform", "such as arcsinh:cofactor=150; the histograms are on this scale"),
+        _float("step", "width of a bin, the same for all files of a transform; bin k is centred at k * step"),
+        _int("first", "number k of the first bin"),
+        _text("before", "events per bin as acquired, joined by ';'"),
+        _text("compensated", "the same events after compensation; empty where nothing was compensated", False),
+        _text("after", "events of these that passed quality control, after compensation"),
+    ),
+    ("file_name", "channel_number"),
+)
+
 CLUSTERS = Table(
     "clusters.tsv",
     "one row per metacluster of a model",
@@ -373,8 +392,8 @@ FAILURES = Table(
 )
 
 ALL = (
-    SAMPLES, PANEL, PANELS, QC, TRANSFORMS, CLUSTERS, MEMBERS, CLUSTER_MEDIANS, CUTOFFS, DENSITIES, DEFINITIONS,
-    COUNTS, MEDIANS, ANNOTATIONS, POPULATIONS, RESULTS, EFFECTS, META, FAILURES,
+    SAMPLES, PANEL, PANELS, QC, TRANSFORMS, CHANNEL_DENSITIES, CLUSTERS, MEMBERS, CLUSTER_MEDIANS, CUTOFFS, DENSITIES,
+    DEFINITIONS, COUNTS, MEDIANS, ANNOTATIONS, POPULATIONS, RESULTS, EFFECTS, META, FAILURES,
     *clustering.ALL,
     *over_studies.ALL,
 )  # fmt: skip
