@@ -29,6 +29,8 @@ ROOT = Path(__file__).resolve().parents[1]
 HOME = Path(os.environ.get("IMMPORT_CYTO_GALAXY_HOME", ROOT / ".galaxy"))
 EMAIL = "admin@example.org"
 START_SECONDS = 1200
+# jobs of Galaxy start without the variables of the server; those that choose the kernels of BLAS change last digits
+NUMERIC = ("OPENBLAS_", "MKL_", "BLIS_", "OMP_")
 SECTIONS = (
     ("FCS", ("fcs_",)),
     ("ImmPort", ("immport_", "simulate")),
@@ -89,9 +91,10 @@ def configure(state: Path, key: str) -> Path:
     dependency.mkdir(parents=True, exist_ok=True)
     scripts = Path(sys.executable).parent
     cache = HOME / "kernel-cache"
-    (dependency / "env.sh").write_text(
-        f'PATH="{scripts}:$PATH"; export PATH\nNUMBA_CACHE_DIR="{cache}"; export NUMBA_CACHE_DIR\n'
-    )
+    variables = {"PATH": f"{scripts}:$PATH", "NUMBA_CACHE_DIR": str(cache)}
+    variables |= {name: value for name, value in os.environ.items() if name.startswith(NUMERIC)}
+    lines = [f'{name}="{value}"; export {name}\n' for name, value in variables.items()]
+    (dependency / "env.sh").write_text("".join(lines))
     (state / "dependency_resolvers_conf.xml").write_text(
         "<dependency_resolvers>\n"
         f"  <galaxy_packages base_path={quoteattr(str(state / 'tooldeps'))}/>\n"
@@ -170,24 +173,24 @@ class Galaxy:
             "PATH": f"{place / 'bin'}:{os.environ['PATH']}",
             "VIRTUAL_ENV": str(place),
         }
-        commands = {
-            "galaxy.log": [
-                "galaxy-web", "--config", str(config), "--bind", f"127.0.0.1:{self.port}", "--single-user", EMAIL,
-            ],
-            "celery.log": [
-                "celery", "--app", "galaxy.celery", "worker", "--concurrency", "2", "--pool", "threads",
-                "--queues", "celery,galaxy.internal,galaxy.external", "--loglevel", "INFO",
-            ],
-        }  # fmt: skip
-        for name, command in commands.items():
-            command[0] = str(place / "bin" / command[0])
-            with (self.state / name).open("ab") as log:
-                self.processes.append(
-                    subprocess.Popen(command, cwd=self.state, env=names, stdout=log, stderr=log, start_new_session=True)
-                )
+        web = ["galaxy-web", "--config", str(config), "--bind", f"127.0.0.1:{self.port}", "--single-user", EMAIL]
+        worker = [
+            "celery", "--app", "galaxy.celery", "worker", "--concurrency", "2", "--pool", "threads",
+            "--queues", "celery,galaxy.internal,galaxy.external", "--loglevel", "INFO",
+        ]  # fmt: skip
+        self._run(place, web, "galaxy.log", names)
         self._wait()
+        # only now: both would make the database
+        self._run(place, worker, "celery.log", names)
         self._make_user()
         (self.state / "port").write_text(str(self.port))
+
+    def _run(self, place: Path, command: list[str], log_name: str, names: dict[str, str]) -> None:
+        line = [str(place / "bin" / command[0]), *command[1:]]
+        with (self.state / log_name).open("ab") as log:
+            self.processes.append(
+                subprocess.Popen(line, cwd=self.state, env=names, stdout=log, stderr=log, start_new_session=True)
+            )
 
     @classmethod
     def attach(cls, state: Path) -> "Galaxy":

@@ -38,7 +38,7 @@ class Session:
         elements = [_element(path, ext) for path in paths]
         target = {"destination": {"type": "hdca"}, "collection_type": "list", "name": name, "elements": elements}
         made = self._fetch(target)["output_collections"][0]["id"]
-        self._wait(lambda: self._list(made)["populated_state"] == "ok", name)
+        self.populated(made)
         for element in self.elements(made):
             self.finished(element["object"]["id"])
         return str(made)
@@ -51,6 +51,16 @@ class Session:
 
     def _list(self, collection: str) -> Any:
         return self._call("GET", f"/api/histories/{self.history}/contents/dataset_collections/{collection}")
+
+    def populated(self, collection: str) -> None:
+        """Wait until a list has its elements; a list that Galaxy could not build is an error."""
+
+        def ready() -> bool:
+            found = self._list(collection)
+            assert found["populated_state"] != "failed", found["populated_state_message"]
+            return bool(found["populated_state"] == "ok")
+
+        self._wait(ready, collection)
 
     def elements(self, collection: str) -> list[Any]:
         """Elements of a list."""
@@ -103,7 +113,7 @@ class Session:
         for dataset in found.values():
             self.finished(dataset)
         for output in made["output_collections"]:
-            self._wait(lambda one=output["id"]: self._list(one)["populated_state"] == "ok", output["output_name"])
+            self.populated(output["id"])
             found[output["output_name"]] = str(output["id"])
         return found
 
