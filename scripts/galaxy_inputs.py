@@ -1,4 +1,4 @@
-"""Make inputs of the Galaxy tool tests that no command writes: controls, a Gating-ML file, a file of a person.
+"""Make inputs of the Galaxy tool tests that no command writes: controls, a Gating-ML file, a file of a person, visits.
 
 ``python scripts/galaxy_inputs.py FILE OUT``; FILE is an FCS file with the channels of a simulated study.
 """
@@ -55,11 +55,40 @@ def controls(out: Path) -> None:
     (out / "controls.tsv").write_text("file_name\tfcs_colname\nFITC.fcs\tFITC-A\nPE.fcs\tPE-A\n")
 
 
+def visits(out: Path) -> None:
+    """Eight subjects on two days: to day 28 the log odds rise by about 0.5, CD38 by a hundredth of the age."""
+    days = ["subject_accession\tfile_name\tsample_id\tstudy_accession\tstudy_time_days\tage_years"]
+    counts = [
+        "study_accession\tpanel_id\tsample_id\tfile_name\tmethod\tpopulation\tdefinition\tn_events\tn_parent\tfraction"
+    ]
+    medians = ["file_name\tmethod\tpopulation\tmarker\tmedian"]
+    for subject in range(1, 9):
+        age = 20 + 5 * subject
+        for day in (0, 28):
+            sample = f"ES{subject}{day:02d}"
+            log_odds = -2 + 0.1 * subject + (0.5 + 0.01 * (-1) ** subject if day else 0)
+            fraction = 1 / (1 + np.exp(-log_odds))
+            days.append(f"SUB{subject}\t{sample}.fcs\t{sample}\tSDY9907\t{day}\t{age}")
+            counts.append(
+                f"SDY9907\tp1\t{sample}\t{sample}.fcs\tsearch\tPlasmablasts\tCD19+ CD38+\t"
+                f"{round(fraction * 1e6)}\t1000000\t{fraction:.9f}"
+            )
+            rise = 0.01 * age + 0.02 * (-1) ** subject if day else 0
+            medians += [
+                f"{sample}.fcs\tsearch\tPlasmablasts\tCD38\t{3 + rise:.3f}",
+                f"{sample}.fcs\tsearch\tPlasmablasts\tCD27\t{2 + 0.1 * (subject % 3):.3f}",
+            ]
+    for name, lines in (("samples", days), ("populations", counts), ("medians", medians)):
+        (out / f"{name}.tsv").write_text("\n".join(lines) + "\n")
+
+
 def main() -> None:
     """Write all of it."""
     source, out = map(Path, sys.argv[1:])
     (out / "controls").mkdir(parents=True, exist_ok=True)
     controls(out / "controls")
+    (out / "visits").mkdir(exist_ok=True)
+    visits(out / "visits")
     (out / "gates.xml").write_text(GATES)
     (out / "metacyto").mkdir(exist_ok=True)
     (out / "metacyto" / "stats.csv").write_text(METACYTO)

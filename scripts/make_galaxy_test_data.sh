@@ -48,6 +48,15 @@ immport-cyto fcs convert "$out/events/D1_002_backbone.99010002.fcs" --to tsv --o
 sed '1s/.*/CD3\tCD4\tCD45RA\tTime/' "$work/backbone.tsv" > "$out/flock/events.flowtext"
 printf 'Population\tCD3\tCD4\n1\t0.5\t0.5\n2\t4.5\t4.5\n' > "$out/flock/centers.flowmfi"
 
+# files of two panels as MetaCyto has them
+mkdir -p "$out/metacyto"
+for file in SDY9901/ResultFiles/Flow_cytometry_result/D1_002_backbone.99010002.fcs \
+    SDY9901/ResultFiles/Flow_cytometry_result/D2_001_backbone.99010001.fcs \
+    SDY9903/ResultFiles/CyTOF_result/D1_003_mass.99030003.fcs; do
+    immport-cyto events preprocess "$data/$file" --method metacyto --max-events 300 --qc "$work/qc.tsv" --quiet \
+        --out "$out/metacyto/$(basename "$file")"
+done
+
 # packages with published results, and what is read from them
 python "$root/scripts/galaxy_published.py" "$data" "$out/published"
 immport-cyto immport results --metadata "$out"/published/*.zip --out "$out/published/populations.tsv" \

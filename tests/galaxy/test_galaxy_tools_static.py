@@ -22,14 +22,9 @@ WITHOUT_TOOL = {
     "immport query": "needs the account of a person; its answers are uploaded as packages are",
 }
 # landed in the command line, not yet in Galaxy: docs/status.md
-TO_COME = {"cluster metacyto"}
-OPTIONS_TO_COME = {
-    "cluster map": {"--drift", "--mad", "--outlier-channel", "--outliers"},
-    "events preprocess": {"--densities", "--method", "--rename"},
-    "meta effects": {"--change-from", "--family", "--marker", "--medians", "--method", "--regression"},
-    "panel harmonize": {"--immport-names", "--metadata", "--naming"},
-    "population cutoffs": {"--method", "--sample-size", "--seed"},
-    "population search": {"--method", "--pre-gate", "--sample-size", "--seed"},
+TO_COME: set[str] = set()
+OPTIONS_TO_COME: dict[str, set[str]] = {
+    "events preprocess": {"--densities"},
     "report build": {"--channel-densities"},
 }
 # A job of Galaxy has no use for these: provenance is kept by Galaxy, cores are GALAXY_SLOTS, files have their own names
