@@ -15,6 +15,7 @@ NOUNS = {
     "cluster": "Cluster events with FlowSOM or FLOCK, map files onto a model.",
     "population": "Find, name and count populations.",
     "meta": "Estimate effects per study and pool them.",
+    "figure": "Draw densities, scatter plots, heat maps, embeddings and effects.",
     "report": "Write the HTML report.",
     "study": "The whole way in one call.",
     "simulate": "Make studies with known truth.",

@@ -65,13 +65,13 @@ def densities(
     values = np.concatenate(parts)
     frames = []
     for column, marker in enumerate(common):
-        at, height = _curve(values[:, column])
+        at, height = curve(values[:, column])
         frames.append(pd.DataFrame({"marker": marker, "value": at, "density": height}))
     joined = pd.concat(frames) if frames else pd.DataFrame({"marker": [], "value": [], "density": []})
     return tables.conform(joined.assign(study_accession=study_accession, panel_id=panel_id), tables.DENSITIES)
 
 
-def _curve(values: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def curve(values: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Points and density, smoothed with a normal kernel whose width falls with the number of events."""
     from scipy.ndimage import gaussian_filter1d
 

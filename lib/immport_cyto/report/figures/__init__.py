@@ -3,6 +3,7 @@
 from immport_cyto.report.figures._style import save, svg
 from immport_cyto.report.figures._tree import Nodes
 from immport_cyto.report.figures.batches import batch_shifts
+from immport_cyto.report.figures.channels import ChannelCurves, channel_densities
 from immport_cyto.report.figures.clusterings import (
     contingency,
     drift,
@@ -13,18 +14,26 @@ from immport_cyto.report.figures.clusterings import (
 )
 from immport_cyto.report.figures.clusters import cluster_heatmap
 from immport_cyto.report.figures.cutoffs import cutoff_densities, cutoff_drift
+from immport_cyto.report.figures.densities import marker_densities
 from immport_cyto.report.figures.effects import amounts_of, effect_scatter, forest, forest_all
+from immport_cyto.report.figures.events import Colouring, Plot, embedding, event_pairs, event_scatter
 from immport_cyto.report.figures.panels import panel_presence
 from immport_cyto.report.figures.quality import qc_bars
 from immport_cyto.report.figures.ranges import reference_curves
+from immport_cyto.report.figures.samples import abundances, sample_heatmap
 from immport_cyto.report.figures.som import comparison_tree, marker_trees, metacluster_tree, star_plot
 from immport_cyto.report.figures.studies import bubble, cumulative_forest, funnel, volcano
 
 __all__ = [
+    "ChannelCurves",
+    "Colouring",
     "Nodes",
+    "Plot",
+    "abundances",
     "amounts_of",
     "batch_shifts",
     "bubble",
+    "channel_densities",
     "cluster_heatmap",
     "comparison_tree",
     "contingency",
@@ -33,10 +42,14 @@ __all__ = [
     "cutoff_drift",
     "drift",
     "effect_scatter",
+    "embedding",
+    "event_pairs",
+    "event_scatter",
     "forest",
     "forest_all",
     "funnel",
     "group_abundances",
+    "marker_densities",
     "marker_scatters",
     "marker_trees",
     "metacluster_tree",
@@ -45,6 +58,7 @@ __all__ = [
     "qc_bars",
     "reference_curves",
     "sample_abundances",
+    "sample_heatmap",
     "save",
     "star_plot",
     "svg",

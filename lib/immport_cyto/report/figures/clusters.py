@@ -30,8 +30,8 @@ def cluster_heatmap(medians: "pd.DataFrame", clusters: "pd.DataFrame") -> "Figur
     values = matrix.to_numpy(dtype=float)
     low, high = np.nanmin(values, axis=0), np.nanmax(values, axis=0)
     scaled = np.nan_to_num((values - low) / np.where(high > low, high - low, 1.0))
-    tree = _linkage(scaled)
-    rows, columns = _leaves(tree, len(scaled)), _leaves(_linkage(scaled.T), scaled.shape[1])
+    tree = linkage_of(scaled)
+    rows, columns = leaves(tree, len(scaled)), leaves(linkage_of(scaled.T), scaled.shape[1])
     names = []
     for number, row in info.iterrows():
         named = str(row.get("population") or "") or str(row.get("phenotype") or "")
@@ -57,7 +57,7 @@ def cluster_heatmap(medians: "pd.DataFrame", clusters: "pd.DataFrame") -> "Figur
         bars.set_yticks([])
         bars.set_xlim(0, max(float(shares.max(initial=1.0)) * 1.35, 1))
         bars.set_xlabel("% of events")
-        _dendrogram(figure.add_subplot(grid[0, 0]), tree, len(rows))
+        draw_dendrogram(figure.add_subplot(grid[0, 0]), tree, len(rows))
         colour = figure.colorbar(image, cax=figure.add_subplot(grid[0, 3]))
         colour.set_label("median, scaled per marker", fontsize=8)
         colour.ax.tick_params(labelsize=7)
@@ -65,20 +65,21 @@ def cluster_heatmap(medians: "pd.DataFrame", clusters: "pd.DataFrame") -> "Figur
     return figure
 
 
-def _linkage(matrix: "np.ndarray") -> "np.ndarray | None":
+def linkage_of(matrix: "np.ndarray") -> "np.ndarray | None":
     """Average linkage of the rows, leaves in the order that keeps neighbours near; None for fewer than three."""
     from scipy.cluster.hierarchy import linkage
 
     return linkage(matrix, "average", optimal_ordering=True) if len(matrix) > 2 else None
 
 
-def _leaves(tree: "np.ndarray | None", n: int) -> list[int]:
+def leaves(tree: "np.ndarray | None", n: int) -> list[int]:
+    """Order of the leaves of a tree; as they came without one."""
     from scipy.cluster.hierarchy import leaves_list
 
     return list(range(n)) if tree is None else [int(i) for i in leaves_list(tree)]
 
 
-def _dendrogram(axes: "Axes", tree: "np.ndarray | None", n: int) -> None:
+def draw_dendrogram(axes: "Axes", tree: "np.ndarray | None", n: int) -> None:
     """The tree of the rows, its leaves on the right beside them."""
     from scipy.cluster.hierarchy import dendrogram
 

@@ -45,9 +45,9 @@ def effect_scatter(populations: "pd.DataFrame", samples: "pd.DataFrame", populat
             if amounts:
                 axes.set_yscale("log")
             if numeric:
-                _points(axes, part, covariate, colour, amounts=amounts)
+                draw_points(axes, part, covariate, colour, amounts=amounts)
             else:
-                _boxes(axes, part, covariate, colour)
+                draw_boxes(axes, part, covariate, colour)
             axes.set_title(label(study, 20))
             axes.set_xlabel(term_label(covariate))
             axes.grid(axis="y", color=GRID, linewidth=0.6)
@@ -69,7 +69,8 @@ def amounts_of(rows: "pd.DataFrame") -> "pd.Series | None":
     return values if bool(values.notna().any()) else None
 
 
-def _points(axes: "Axes", part: "pd.DataFrame", covariate: str, colour: str, *, amounts: bool) -> None:
+def draw_points(axes: "Axes", part: "pd.DataFrame", covariate: str, colour: str, *, amounts: bool) -> None:
+    """Values (column ``shown``) against a number, with a line on the logit scale, or the logarithm of amounts."""
     import numpy as np
 
     known = part[part[covariate].notna()]
@@ -88,7 +89,8 @@ def _points(axes: "Axes", part: "pd.DataFrame", covariate: str, colour: str, *, 
         axes.plot(at, line, color=colour, linewidth=1.5)
 
 
-def _boxes(axes: "Axes", part: "pd.DataFrame", covariate: str, colour: str) -> None:
+def draw_boxes(axes: "Axes", part: "pd.DataFrame", covariate: str, colour: str) -> None:
+    """Values (column ``shown``) of each group, as boxes with all points."""
     import numpy as np
 
     groups = sorted({str(value) for value in part[covariate] if str(value)})
@@ -99,7 +101,9 @@ def _boxes(axes: "Axes", part: "pd.DataFrame", covariate: str, colour: str) -> N
     for position, points in enumerate(values, start=1):
         spread = np.linspace(-0.12, 0.12, len(points)) if len(points) > 1 else np.zeros(len(points))
         axes.scatter(position + spread, points, s=14, color=colour, alpha=0.7, linewidths=0)
-    axes.set_xticks(range(1, len(groups) + 1), [label(group, 14) for group in groups])
+    axes.set_xticks(
+        range(1, len(groups) + 1), [label(group, int(np.clip(40 / len(groups), 8, 22))) for group in groups]
+    )
 
 
 def forest(
@@ -226,6 +230,9 @@ def _interval(row: Any) -> str:
 def _finish_forest(
     axes: "Axes", ticks: list[tuple[float, str]], texts: list[tuple[float, str]], truth: float | None
 ) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    axes.xaxis.set_major_locator(MaxNLocator(6))
     axes.axvline(0, color=MUTED, linewidth=0.9)
     if truth is not None:
         axes.axvline(truth, color=PALETTE[2], linewidth=1.4, linestyle="--")

@@ -19,6 +19,8 @@ def funnel(effects: "pd.DataFrame", meta: "pd.DataFrame", population: str, term:
     population, term
         What to show.
     """
+    from matplotlib.ticker import MaxNLocator
+
     rows = effects[(effects["population"] == population) & (effects["term"] == term) & effects["estimate"].notna()]
     pooled = meta[(meta["population"] == population) & (meta["term"] == term) & (meta["omitted"] == "")]
     with style():
@@ -37,6 +39,7 @@ def funnel(effects: "pd.DataFrame", meta: "pd.DataFrame", population: str, term:
                 fontsize=7, color=MUTED,
             )  # fmt: skip
         axes.axvline(0, color=INK, linewidth=0.7)
+        axes.xaxis.set_major_locator(MaxNLocator(6))
         axes.set_ylim(deepest, 0)
         scale = str(rows["scale"].iloc[0]) if len(rows) else ""
         axes.set_xlabel(f"effect of {term_label(term)} on the {scale} scale\nshaded: 95 % of studies of one effect")

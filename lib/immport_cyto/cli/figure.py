@@ -1,0 +1,23 @@
+"""``immport-cyto figure``: single figures of events and of tables."""
+
+import click
+
+from immport_cyto.cli import _figure_events, _figure_tables
+
+
+@click.group()
+def group() -> None:
+    """Draw events and tables: densities, scatter plots, heat maps, embeddings, effects (.svg, .png, .pdf)."""
+
+
+for _command in (
+    _figure_events.density,
+    _figure_events.scatter,
+    _figure_events.overview,
+    _figure_events.embedding,
+    _figure_tables.heatmap,
+    _figure_tables.populations,
+    _figure_tables.pooled,
+    _figure_tables.quality,
+):
+    group.add_command(_command)

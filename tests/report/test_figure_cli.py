@@ -1,0 +1,213 @@
+"""``immport-cyto figure``: what is drawn, what is counted, what is refused."""
+
+import json
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from immport_cyto import tables
+from immport_cyto.cli.figure import group
+from support.population_files import MARKERS, cells, write
+from support.report_tables import HOSTILE, make
+
+PANEL = "flow-6m-abc123"
+NUMBER = {"CD4 T": 1, "CD8 T": 2, "B": 3, "NK": 4, "monocyte": 5}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Four labelled files of two studies, and the tables about them."""
+    place = tmp_path_factory.mktemp("figures")
+    samples, clusters, cuts = [], [], []
+    for i in range(4):
+        values, kinds = cells(600, i)
+        label = np.array([NUMBER[kind] for kind in kinds], np.float32)
+        write(place / f"s{i}.fcs", values, extra={"FlowSOM_metacluster": label})
+        study = f"SDY{1 + i // 2}"
+        samples.append({"file_name": f"s{i}.fcs", "sample_id": f"ES{i}", "study_accession": study,
+                        "subject_accession": f"SUB{i}", "arm_name": f"Arm {'AB'[i % 2]}",
+                        "age_years": 20.0 + i})  # fmt: skip
+    for name, number in NUMBER.items():
+        clusters.append({"study_accession": "SDY1", "panel_id": PANEL, "metacluster": number, "n_nodes": 1,
+                         "n_events": 10, "fraction": 0.2, "population": name})  # fmt: skip
+    for study in ("SDY1", "SDY2"):
+        cuts += [{"study_accession": study, "panel_id": PANEL, "marker": marker, "cutoff": 2.0 + (study == "SDY2"),
+                  "method": "valley", "n_events": 600} for marker in MARKERS]  # fmt: skip
+    tables.write(pd.DataFrame(samples), place / "samples.tsv", tables.SAMPLES)
+    tables.write(pd.DataFrame(clusters), place / "clusters.tsv", tables.CLUSTERS)
+    tables.write(pd.DataFrame(cuts), place / "cutoffs.tsv", tables.CUTOFFS)
+    for name, contract in (("populations", tables.POPULATIONS), ("meta", tables.META), ("effects", tables.EFFECTS),
+                           ("qc", tables.QC)):  # fmt: skip
+        tables.write(make()[name], place / f"{name}.tsv", contract)
+    tables.write(make()["samples"], place / "all_samples.tsv", tables.SAMPLES)
+    return place
+
+
+def run(folder, *arguments, out="figure.svg"):
+    """Invoke with names of the folder filled in."""
+    given = [str(folder / word) if (folder / word).is_file() else word for word in arguments]
+    return CliRunner().invoke(group, [*given, "--out", str(folder / out), "--json", str(folder / "figure.json")])
+
+
+def drawn(folder, *arguments):
+    """Texts of the SVG, and the record."""
+    (folder / "figure.svg").unlink(missing_ok=True)
+    done = run(folder, *arguments)
+    assert done.exit_code == 0, done.output + str(done.exception)
+    svg = (folder / "figure.svg").read_text(encoding="utf-8")
+    texts = re.findall(r"<text[^>]*>([^<]*)</text>", svg)
+    return texts, json.loads((folder / "figure.json").read_text()), svg
+
+
+FILES = ("s0.fcs", "s1.fcs", "s2.fcs", "s3.fcs")
+
+
+def test_density_has_a_curve_per_file_in_the_colour_of_its_group(folder):
+    texts, record, svg = drawn(folder, "density", *FILES, "--markers", "CD3,CD19", "--samples", "samples.tsv",
+                               "--group", "arm_name", "--max-events", "100")  # fmt: skip
+    assert {"CD3", "CD19", "Arm A", "Arm B", "arm name"} <= set(texts)
+    assert record["counts"] == {"files": 4, "events": 2400, "events_shown": 400}
+    assert record["parameters"]["group"] == "arm_name"
+    assert len(record["inputs"]) == 5
+    assert svg.count("stroke: #0072b2") == svg.count("stroke: #d55e00") == 5  # 2 markers x 2 files, legend
+
+
+def test_stacked_densities_name_the_files_and_draw_the_cuts_of_their_study(folder):
+    texts, _, svg = drawn(folder, "density", *FILES, "--markers", "CD3", "--layout", "stacked", "--samples",
+                          "samples.tsv", "--cutoffs", "cutoffs.tsv")  # fmt: skip
+    assert set(FILES) <= set(texts)
+    assert any("line: cut-off" in text for text in texts)
+    lines = re.findall(r'd="M ([\d.]+) [\d.]+ \nL ([\d.]+) [\d.]+ \n" clip-path[^>]*stroke: #1b2733', svg)
+    assert len(lines) == 4
+    assert len({x for x, _ in lines}) == 2
+
+
+def test_pooled_densities_have_a_curve_per_group(folder):
+    texts, _, _ = drawn(folder, "density", *FILES, "--markers", "CD3", "--layout", "stacked", "--samples",
+                        "samples.tsv", "--group", "study_accession", "--pooled")  # fmt: skip
+    assert {"SDY1", "SDY2"} <= set(texts)
+    assert not set(FILES) & set(texts)
+
+
+def test_many_numbers_are_a_colour_scale_and_few_are_a_legend(folder):
+    texts, _, _ = drawn(folder, "density", *FILES, "--markers", "CD3", "--samples", "samples.tsv", "--group",
+                        "age_years")  # fmt: skip
+    assert {"20", "21", "22", "23", "age years"} <= set(texts)
+
+
+def test_scatter_has_a_panel_per_file_with_the_lines_of_its_study(folder):
+    texts, record, _ = drawn(folder, "scatter", *FILES, "--x", "CD4", "--y", "FL3-A", "--samples", "samples.tsv",
+                             "--cutoffs", "cutoffs.tsv", "--y-line", "1.5")  # fmt: skip
+    assert set(FILES) <= set(texts)
+    assert record["counts"]["events_shown"] == 2400
+    assert any("few (dark)" in text for text in texts)
+
+
+def test_clusters_have_numbers_and_names(folder):
+    texts, _, _ = drawn(folder, "scatter", *FILES, "--x", "CD4", "--y", "CD8", "--pooled", "--colour-by",
+                        "FlowSOM_metacluster", "--clusters", "clusters.tsv")  # fmt: skip
+    assert {"4 files", "1  CD4 T", "3  B", "FlowSOM_metacluster"} <= set(texts)
+
+
+def test_overview_has_each_marker_and_says_what_it_leaves_out(folder):
+    texts, record, _ = drawn(folder, "overview", "s0.fcs", "--markers", "CD3,CD4,CD8", "--colour-by", "CD19")
+    assert texts.count("CD3") == 2  # above its density and below its column
+    assert {"s0.fcs", "CD19"} <= set(texts)
+    assert record["warnings"] == []
+
+
+def test_embedding_is_coloured_by_the_clusters_that_the_files_have(folder):
+    texts, record, _ = drawn(folder, "embedding", *FILES, "--markers", "CD3,CD19,CD56", "--max-events", "160")
+    assert {"t-SNE 1", "CD3", "CD19", "CD56", "FlowSOM_metacluster"} <= set(texts)
+    assert record["counts"] == {"files": 4, "events": 2400, "events_shown": 160}
+    assert record["parameters"]["colour_by"] == "FlowSOM_metacluster"
+
+
+@pytest.mark.parametrize("command", [
+    ("density", *FILES), ("scatter", *FILES, "--x", "CD3", "--y", "CD19"), ("overview", *FILES),
+    ("embedding", *FILES, "--max-events", "80"),
+], ids=lambda command: command[0])  # fmt: skip
+def test_the_order_of_the_files_is_nothing(folder, command):
+    """The same bytes, as PNG and as SVG."""
+    name, *rest = command
+    options = [word for word in rest if word not in FILES]
+    for ending in ("svg", "png"):
+        first, second = f"first.{ending}", f"second.{ending}"
+        assert run(folder, name, *FILES, *options, out=first).exit_code == 0
+        assert run(folder, name, *reversed(FILES), *options, out=second).exit_code == 0
+        assert (folder / first).read_bytes() == (folder / second).read_bytes()
+
+
+def test_tables_as_figures(folder):
+    texts, record, _ = drawn(folder, "heatmap", "--populations", "populations.tsv", "--samples", "all_samples.tsv",
+                             "--group", "arm_name")  # fmt: skip
+    assert {"Naive CD4 T cell", "B cell", "Arm A"} <= set(texts)
+    assert record["counts"] == {"populations": 3, "files": 24}
+    texts, record, _ = drawn(folder, "populations", "populations.tsv", "--samples", "all_samples.tsv", "--by", "sex",
+                             "--population", "B cell")  # fmt: skip
+    assert {"SDY1", "SDY2", "SDY3", "Male", "Female", "B cell"} <= set(texts)
+    assert record["parameters"]["populations"] == ["B cell"]
+    texts, record, _ = drawn(folder, "quality", "qc.tsv")
+    assert record["counts"] == {"files": 24, "events": 24_000, "events_kept": 19_200}
+
+
+@pytest.mark.parametrize(("kind", "seen"), [("all", "B cell  (k = 3)"), ("volcano", "-log10 p")])
+def test_pooled_effects_of_all_populations(folder, kind, seen):
+    texts, record, _ = drawn(folder, "pooled", "meta.tsv", "--kind", kind)
+    assert seen in texts
+    assert record["counts"] == {"populations": 3}
+
+
+@pytest.mark.parametrize(("kind", "seen"), [("one", "pooled  (k = 3)"), ("funnel", "standard error")])
+def test_the_studies_of_one_population(folder, kind, seen):
+    texts, record, _ = drawn(folder, "pooled", "meta.tsv", "--kind", kind, "--effects", "effects.tsv", "--population",
+                             "B cell")  # fmt: skip
+    assert {seen, "B cell"} <= set(texts)
+    assert record["counts"] == {"populations": 1, "studies": 3}
+
+
+def test_hostile_names_are_text(folder):
+    _, _, svg = drawn(folder, "populations", "populations.tsv", "--samples", "all_samples.tsv", "--by", "arm_name",
+                      "--population", HOSTILE)  # fmt: skip
+    assert "<script" not in svg
+    assert "&lt;script&gt;" in svg
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    (("density", *FILES, "--markers", "CD99"), "none of the 4 files has a marker or channel 'CD99'; correct --markers"),
+    (("density", *FILES, "--samples", "samples.tsv", "--group", "plate"), "has no column 'plate'"),
+    (("density", *FILES, "--cutoffs", "cutoffs.tsv"), "has cut-offs of CD3 of several studies; give --samples"),
+    (("density", *FILES, "--samples", "all_samples.tsv"), "s0.fcs: has no row in"),
+    (("density", *FILES, "--cofactor", "5"), "is preprocessed"),
+    (("scatter", "s0.fcs", "--x", "CD3", "--y", "CD44"), "s0.fcs: has no marker or channel 'CD44'"),
+    (("overview", "s0.fcs", "--markers", "CD3"), "an overview needs two markers or more"),
+    (("embedding", "s0.fcs", "--max-events", "10"), "10 events are too few"),
+    (("heatmap", "--populations", "populations.tsv", "--method", "flock"), "'flock' is not in it; use one of: search"),
+    (("populations", "populations.tsv", "--samples", "all_samples.tsv", "--by", "sex", "--population", "X"),
+     "--population 'X' is not in it"),
+    (("pooled", "meta.tsv", "--term", "sex"), "--term 'sex' is not in it; use one of: age_years"),
+    (("quality", "meta.tsv"), "is missing from qc.tsv"),
+])  # fmt: skip
+def test_one_sentence_and_no_figure(folder, arguments, message):
+    (folder / "none.svg").unlink(missing_ok=True)
+    done = run(folder, *arguments, out="none.svg")
+    assert done.exit_code == 1
+    assert message in str(done.exception)
+    assert not (folder / "none.svg").exists()
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    (("density", *FILES, "--group", "sex"), "--group needs --samples"),
+    (("heatmap",), "give either --clusters with --medians, or --populations"),
+    (("heatmap", "--clusters", "clusters.tsv"), "--clusters needs --medians"),
+    (("pooled", "meta.tsv", "--kind", "one"), "--kind one needs --effects"),
+    (("pooled", "meta.tsv", "--population", "B cell"), "leave --population out"),
+    (("scatter", "s0.fcs", "--x", "CD3", "--y", "CD4", "--clusters", "clusters.tsv"), "--clusters names metaclusters"),
+])  # fmt: skip
+def test_wrong_usage(folder, arguments, message):
+    done = run(folder, *arguments)
+    assert done.exit_code == 2
+    assert message in " ".join(done.output.split())
