@@ -82,6 +82,17 @@ def test_tool(tool_results, name):
     assert len(results) >= 3
 
 
+@pytest.mark.parametrize("folder", WORKFLOWS, ids=[folder.name for folder in WORKFLOWS])
+def test_the_editor_finds_nothing_missing_in_the_workflow(galaxy, folder):
+    """A value that a step does not give is an "issue" in the editor, and the run form says so too."""
+    key = f"key={galaxy.user_key}"
+    given = {"workflow": {"yaml_content": (folder / f"{folder.name}.gxwf.yml").read_text()}}
+    made = galaxy.call("POST", f"/api/workflows?{key}", given)
+    shown = galaxy.call("GET", f"/api/workflows/{made['id']}/download?style=editor&{key}")
+    assert shown["upgrade_messages"] == {}
+    assert not [step["errors"] for step in shown["steps"].values() if step.get("errors")]
+
+
 @pytest.fixture(scope="session")
 def workflow_results(galaxy, tmp_path_factory) -> dict[str, dict]:
     """Result of the test of each workflow, by its name; two at a time."""
