@@ -28,6 +28,7 @@ TO_COME: set[str] = {
 }  # fmt: skip
 OPTIONS_TO_COME: dict[str, set[str]] = {
     "events preprocess": {"--densities"},
+    "meta subgroup": {"--figure", "--population", "--term"},
     "report build": {"--channel-densities"},
 }
 # A job of Galaxy has no use for these: provenance is kept by Galaxy, cores are GALAXY_SLOTS, files have their own names

@@ -55,6 +55,16 @@ def test_the_tables_hang_together(out):
         assert fcs.open(path).keywords["ICYTO_METHOD"] == "metacyto"
 
 
+def test_the_report_shows_the_densities_of_what_was_cut(out):
+    densities, cuts = (tables.read(out / table.name, table) for table in (tables.DENSITIES, tables.CUTOFFS))
+    keys = ["study_accession", "panel_id", "marker"]
+    drawn = set(densities[keys].itertuples(index=False, name=None))
+    assert set(cuts[keys].itertuples(index=False, name=None)) <= drawn
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert "Densities of the markers of " in page
+    assert "MetaCyto populations" in page
+
+
 def test_the_weaknesses_are_in_the_report(out):
     entry = json.loads((out / "provenance.json").read_text())
     assert entry["parameters"]["method"] == "metacyto"

@@ -8,7 +8,7 @@ import pytest
 
 from immport_cyto.exceptions import OptionError
 from immport_cyto.report import figures
-from support.report_tables import make
+from support.report_tables import make, more
 
 
 def test_panel_presence_puts_shared_markers_first():
@@ -108,3 +108,53 @@ def test_a_figure_repeats_to_the_byte_however_often_it_is_drawn():
 def test_unknown_ending_is_refused(tmp_path):
     with pytest.raises(OptionError, match="change the ending"):
         figures.save(figures.qc_bars(make()["qc"]), tmp_path / "x.bmp")
+
+
+def boxes(axes) -> list[tuple[float, float, float, float]]:
+    """Where the names in a figure are, in points: estimated from their letters."""
+    found = []
+    for note in axes.texts:
+        if not hasattr(note, "xy"):
+            continue
+        at = axes.transData.transform(note.xy) * 72 / axes.figure.dpi
+        wide, left = 0.55 * 7 * len(note.get_text()), note.get_ha() == "left"
+        x, y = at + np.array(note.xyann)
+        found.append((x if left else x - wide, y - 3.5, x + wide if left else x, y + 3.5))
+    return found
+
+
+def test_names_of_near_points_do_not_cover_each_other():
+    meta = make()["meta"]
+    row = meta[(meta["population"] == "B cell") & (meta["omitted"] == "")]
+    many = pd.concat([
+        row.assign(population=f"A population {i}", estimate=0.02 + 0.0001 * i, p_value=0.001 + 1e-5 * i, q_value=0.01)
+        for i in range(12)
+    ])  # fmt: skip
+    axes = figures.volcano(many, "age_years").axes[0]
+    names = boxes(axes)
+    assert len(names) == 12
+    overlaps = [
+        (i, j)
+        for i, (left, low, right, top) in enumerate(names)
+        for j, other in enumerate(names[:i])
+        if left < other[2] and other[0] < right and low < other[3] and other[1] < top
+    ]
+    assert overlaps == []
+
+
+def test_volcano_names_the_smallest_p_values_first():
+    meta = make()["meta"]
+    texts = [note.get_text() for note in figures.volcano(meta, "age_years").axes[0].texts]
+    pooled = meta[meta["omitted"] == ""].sort_values("p_value")
+    assert texts == [figures._style.label(name, 28) for name in pooled["population"]]
+
+
+def test_subgroups_show_each_group_and_the_test():
+    tables = more()
+    rows = tables["subgroups"].query("population == 'B cell'")
+    axes = figures.subgroup_forest(tables["subgroups"], "B cell", "age_years").axes[0]
+    names = [tick.get_text() for tick in axes.get_yticklabels()]
+    assert [name.split("  (k = ")[1] for name in names] == ["3)", "4)"]
+    drawn = sorted(float(points.get_offsets()[0][0]) for points in axes.collections)
+    assert np.allclose(drawn, sorted(rows["estimate"]))
+    assert any(f"p of the difference = {rows['p_between'].iloc[0]:.2g}" in text.get_text() for text in axes.texts)

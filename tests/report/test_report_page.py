@@ -156,6 +156,9 @@ def test_cumulative_and_subgroups_give_their_values(full):
     found = f"p < 0.05 in {(tests['p_between'] < 0.05).sum()} of 12 tests"
     assert found in section(full, "subgroups")
     assert f"the smallest p is {tests['p_between'].iloc[0]:.2g}" in section(full, "subgroups")
+    text = section(full, "subgroups")
+    assert text.split('alt="')[1].startswith(f"Pooled effect of age_years on {tests['population'].iloc[0]} by assay: ")
+    assert f"p of their difference = {tests['p_between'].iloc[0]:.2g}." in text
 
 
 def test_batches_are_shown_before_and_after(full):

@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 _MOST = 12
 _ORDER = ("search", "flowsom", "flock", "metacyto", "immport")
 
-populations_option = click.option("--population", "names", multiple=True,
-                                  help="Population to draw; may be repeated.  [default: see above]")  # fmt: skip
+populations_option = click.option(
+    "--population", "names", multiple=True,
+    help="Population to draw; may be repeated.  [default: the 12 that hold most events]",
+)  # fmt: skip
 method_option = click.option("--method", help="Method of the populations, such as search or flowsom.  [default: the "
                              "first of search, flowsom, flock, metacyto, immport in the table]")  # fmt: skip
 
@@ -96,8 +98,6 @@ def populations(
     json_path: Path | None,
 ) -> None:  # fmt: skip
     """Draw the fractions of populations by group, or against a number, a column of panels per study.
-
-    Without --population the 12 populations are drawn that hold most events.
 
     \b
     Example:

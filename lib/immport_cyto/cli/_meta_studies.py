@@ -147,10 +147,14 @@ def regression(
 @method_option
 @tested_by("hartung-knapp")
 @out_option("subgroups.tsv")
+@click.option("--figure", type=FIGURE, help="Write the pooled effects of the groups (.svg, .png, .pdf).")
+@figure_population
+@figure_term
 @json_option
 def subgroup(
-    effects: tuple[Path, ...], studies: Path, by: str, method: str, test: str, out: Path, json_path: Path | None
-) -> None:
+    effects: tuple[Path, ...], studies: Path, by: str, method: str, test: str, out: Path, figure: Path | None,
+    population: str | None, term: str | None, json_path: Path | None,
+) -> None:  # fmt: skip
     """Pool within groups of studies, and test whether the groups differ.
 
     \b
@@ -160,8 +164,14 @@ def subgroup(
     from immport_cyto import meta, tables
 
     result = meta.subgroups(read_effects(effects), tables.read(studies, tables.STUDIES), by, method=method, test=test)
-    parameters = {"by": by, "method": method, "test": test}
+    name, of = chosen(result, population, term) if figure else ("", "")
+    parameters = {"by": by, "method": method, "test": test, "population": population, "term": term}
     finish("meta subgroup", result, out, tables.SUBGROUPS, "estimate", json_path, [*effects, studies], parameters)
+    if figure:
+        from immport_cyto import report
+
+        own = result[(result["population"] == name) & (result["term"] == of)]
+        report.save(report.figures.subgroup_forest(own[own["method"] == own["method"].iloc[0]], name, of), figure)
 
 
 @click.command("cumulative")

@@ -1,6 +1,6 @@
 """Densities of the markers of a group of files, to be shown with their cut-offs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,9 +42,7 @@ def densities(
     PanelError
         A file has no channel that measures a marker.
     """
-    import pandas as pd
-
-    from immport_cyto import fcs, tables
+    from immport_cyto import fcs
 
     channels = marker_channels(files)
     names = sorted(files)
@@ -62,9 +60,19 @@ def densities(
             for start in range(0, file.n_events, block):
                 stop = min(start + block, file.n_events)
                 parts.append(np.array(file.events(columns, start, stop)[::stride]))
-    values = np.concatenate(parts)
+    return of_values(np.concatenate(parts), common, study_accession=study_accession, panel_id=panel_id)
+
+
+def of_values(
+    values: NDArray[np.float32], markers: Sequence[str], *, study_accession: str = "", panel_id: str = ""
+) -> "pd.DataFrame":
+    """DENSITIES of events x markers in memory."""
+    import pandas as pd
+
+    from immport_cyto import tables
+
     frames = []
-    for column, marker in enumerate(common):
+    for column, marker in enumerate(markers):
         at, height = curve(values[:, column])
         frames.append(pd.DataFrame({"marker": marker, "value": at, "density": height}))
     joined = pd.concat(frames) if frames else pd.DataFrame({"marker": [], "value": [], "density": []})

@@ -93,6 +93,7 @@ def _found(rows: "pd.DataFrame") -> str:
 
 
 def _subgroups(frames: Mapping[str, "pd.DataFrame"]) -> Section | None:
+    from immport_cyto.report import figures
     from immport_cyto.report.page import sheet
 
     subgroups = frames.get("subgroups")
@@ -110,9 +111,29 @@ def _subgroups(frames: Mapping[str, "pd.DataFrame"]) -> Section | None:
                 f"{METHODS.get(method, method)}, {term}, {name}: p < 0.05 in {below} of {len(tests)} tests, which are "
                 f"not corrected for their number; the smallest p is {first['p_between']:.2g}, {first['population']}."
             )
+    tested = subgroups[subgroups["p_between"].notna()].sort_values(["p_between", "population", "term", "subgroup"])
+    _show(
+        section,
+        tested,
+        lambda method, population, term: figures.subgroup_forest(
+            subgroups[subgroups["method"] == method], population, term
+        ),
+        lambda method, population, term: _of_groups(_row(tested, method, population, term), subgroups),
+    )
     hide = ["scale", "estimator", "q_between"]
     section.sheets.append(sheet(subgroups, "subgroups.tsv", "Pooled effects of subgroups", hide=hide))
     return section
+
+
+def _of_groups(row: "pd.Series", subgroups: "pd.DataFrame") -> tuple[str, str]:
+    keys = ["method", "population", "term", "property"]
+    same = subgroups[(subgroups[keys] == row[keys]).all(axis=1) & subgroups["estimate"].notna()]
+    found = ", ".join(f"{one.subgroup} {one.estimate:.3g}" for one in same.itertuples())
+    alternative = (
+        f"Pooled effect of {row['term']} on {row['population']} by {row['property']}: {found}; "
+        f"p of their difference = {row['p_between']:.2g}."
+    )
+    return alternative, f"Effect of {row['term']} in groups of studies, {METHODS.get(row['method'], row['method'])}"
 
 
 def _cumulative(frames: Mapping[str, "pd.DataFrame"]) -> Section | None:

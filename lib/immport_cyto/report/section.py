@@ -12,6 +12,7 @@ METHODS = {
     "search": "populations by definition",
     "flowsom": "FlowSOM populations",
     "flock": "FLOCK populations",
+    "metacyto": "MetaCyto populations",
     "immport": "ImmPort's own results",
 }
 

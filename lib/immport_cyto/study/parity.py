@@ -69,10 +69,11 @@ def cluster(job: PanelJob) -> str:
 
 
 def search(job: PanelJob) -> str:
-    """Write ``cutoffs.tsv``, ``counts.tsv``, ``medians.tsv`` and ``notes.json``, and pass on ``clusters.tsv``."""
+    """Write ``cutoffs.tsv``, ``densities.tsv``, counts, medians and notes; pass on ``clusters.tsv``."""
     import pandas as pd
 
     from immport_cyto import metacyto, tables
+    from immport_cyto.population._densities import MAX_EVENTS, of_values
 
     try:
         with fill(job.place) as folder:
@@ -81,6 +82,13 @@ def search(job: PanelJob) -> str:
             counts, medians, used, notes = metacyto.search(events, wanted, panel_id=job.panel_id, seed=job.seed)
             cutoffs = metacyto.described(events, used, study_accession=job.study_accession, panel_id=job.panel_id)
             tables.write(cutoffs, folder / tables.CUTOFFS.name, tables.CUTOFFS)
+            shown = [marker for marker in events.markers if marker in set(cutoffs["marker"])]
+            stride = max(1, -(-len(events.values) // MAX_EVENTS))
+            columns = [events.markers.index(marker) for marker in shown]
+            curves = of_values(
+                events.values[::stride, columns], shown, study_accession=job.study_accession, panel_id=job.panel_id
+            )
+            tables.write(curves, folder / tables.DENSITIES.name, tables.DENSITIES)
             tables.write(counts, folder / tables.COUNTS.name, tables.COUNTS)
             tables.write(medians, folder / tables.MEDIANS.name, tables.MEDIANS)
             clusters = job.clustered / tables.CLUSTERS.name if job.clustered else None

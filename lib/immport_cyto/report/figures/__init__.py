@@ -22,7 +22,7 @@ from immport_cyto.report.figures.quality import qc_bars
 from immport_cyto.report.figures.ranges import reference_curves
 from immport_cyto.report.figures.samples import abundances, sample_heatmap
 from immport_cyto.report.figures.som import comparison_tree, marker_trees, metacluster_tree, star_plot
-from immport_cyto.report.figures.studies import bubble, cumulative_forest, funnel, volcano
+from immport_cyto.report.figures.studies import bubble, cumulative_forest, funnel, subgroup_forest, volcano
 
 __all__ = [
     "ChannelCurves",
@@ -61,6 +61,7 @@ __all__ = [
     "sample_heatmap",
     "save",
     "star_plot",
+    "subgroup_forest",
     "svg",
     "volcano",
 ]

@@ -1,0 +1,85 @@
+"""Names beside points that do not cover each other."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from immport_cyto.report.figures._style import MUTED
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_SIZE = 7.0  # points
+_WIDE, _HIGH = 0.62, 1.25  # of a character, in sizes
+_GAP = 1.5
+_STEPS = (0, 1, -1, 2, -2, 3, -3, 4, -4, 5, -5, 6, -6)
+
+Box = tuple[float, float, float, float]  # left, bottom, right, top in points
+
+
+def name_points(
+    axes: "Axes", x: ArrayLike, y: ArrayLike, names: Sequence[str], *, others: ArrayLike = (), radius: float = 3.5
+) -> None:
+    """Write each name beside its point, the first ones nearest; a line leads to those that have to move.
+
+    Call it when the axes have their limits. A name for which there is no room lies over others.
+
+    Parameters
+    ----------
+    axes
+        Where the points are.
+    x, y
+        The points that have names.
+    names
+        Their names.
+    others : array, n x 2
+        Points without a name, which names do not cover either.
+    radius
+        Of the points, in points.
+    """
+    figure = axes.figure
+    figure.draw_without_rendering()
+    scale = 72.0 / figure.dpi
+    frame = axes.get_window_extent()
+    limits = (frame.x0 * scale, frame.y0 * scale, frame.x1 * scale, frame.y1 * scale)
+    points = np.column_stack([np.asarray(x, float), np.asarray(y, float)]).reshape(-1, 2)
+    unnamed = np.asarray(others, float).reshape(-1, 2)
+    at = np.asarray(axes.transData.transform(points)) * scale
+    around = np.vstack([at, np.asarray(axes.transData.transform(unnamed)) * scale]) if len(unnamed) else at
+    taken: list[Box] = [(px - radius, py - radius, px + radius, py + radius) for px, py in around.tolist()]
+    for (px, py), place, name in zip(points.tolist(), at, names, strict=True):
+        box, right = _best(place, _WIDE * _SIZE * len(name), radius + _GAP, limits, taken)
+        taken.append(box)
+        moved = abs((box[1] + box[3]) / 2 - place[1]) > _HIGH * _SIZE
+        line = {"arrowstyle": "-", "color": MUTED, "linewidth": 0.5, "shrinkA": 0, "shrinkB": 3} if moved else None
+        note = axes.annotate(
+            name, (px, py), fontsize=_SIZE, color=MUTED, va="center", ha="left" if right else "right",
+            xytext=((box[0] if right else box[2]) - place[0], (box[1] + box[3]) / 2 - place[1]),
+            textcoords="offset points", arrowprops=line, annotation_clip=False,
+        )  # fmt: skip
+        note.set_in_layout(False)
+
+
+def _best(place: NDArray[np.float64], width: float, gap: float, limits: Box, taken: Sequence[Box]) -> tuple[Box, bool]:
+    """The nearest box that covers nothing and is within the axes, and whether it is on the right of the point."""
+    least: tuple[float, Box, bool] | None = None
+    for rank, step in enumerate(_STEPS):
+        for right in (True, False):
+            left = place[0] + gap if right else place[0] - gap - width
+            low = place[1] + (step - 0.5) * _HIGH * _SIZE
+            box = (float(left), float(low), float(left + width), float(low + _HIGH * _SIZE))
+            outside = max(limits[0] - box[0], 0) + max(box[2] - limits[2], 0)
+            outside += max(limits[1] - box[1], 0) + max(box[3] - limits[3], 0)
+            cost = sum(_common(box, other) for other in taken) + 20 * outside + rank + 0.1 * (not right)
+            if least is None or cost < least[0]:
+                least = (cost, box, right)
+    assert least is not None  # noqa: S101  there is always a candidate
+    return least[1], least[2]
+
+
+def _common(one: Box, other: Box) -> float:
+    wide = min(one[2], other[2]) - max(one[0], other[0])
+    high = min(one[3], other[3]) - max(one[1], other[1])
+    return wide * high if wide > 0 and high > 0 else 0.0
