@@ -92,6 +92,13 @@ def test_one_definition_under_two_names_is_united() -> None:
     assert result["note"].tolist() == ["same definition under another name: 'Helper T' in SDY1"]
 
 
+def test_boolean_definitions_are_compared_with_their_brackets() -> None:
+    rows = effect_rows([0.1, 0.2, 0.3], [0.1] * 3, name=["A", "B", "C"])
+    rows["definition"] = ["(CD4+ OR CD8+) CD3+", "CD3+ (CD4+ OR CD8+)", "CD4+ (CD3+ OR CD8+)"]
+    result = meta.pool_effects(rows, leave_one_out=False)
+    assert result[["population", "k"]].to_numpy().tolist() == [["A", 2], ["C", 1]]
+
+
 def test_one_definition_of_two_parents_is_not_united() -> None:
     rows = effect_rows([0.1, 0.2], [0.1] * 2, name=["of all", "of T"], parent=["", "CD3+"])
     assert meta.pool_effects(rows)["population"].tolist() == ["of T", "of all"]

@@ -56,7 +56,9 @@ def test_cutoffs_search_and_summary(study):
         "--population", "T=CD3+", "--population", "Naive=CD3+ CCR7+", "--json", study / "s.json",
         "--medians", study / "m.tsv",
     )  # fmt: skip
-    assert "not possible on SDY2 flow-6m-abc123: Naive (not on the panel: CCR7)" in told.output
+    assert (
+        "not possible on SDY2 flow-6m-abc123: Naive (not on the panel: CCR7; possible in part as CD3+)" in told.output
+    )
     assert len(json.loads((study / "s.json").read_text())["warnings"]) == 2
     again = study / "again.tsv"
     run("search", study / "in", "--samples", study / "samples.tsv", "--out", again, "--quiet",
@@ -70,6 +72,34 @@ def test_cutoffs_search_and_summary(study):
     for seed, fraction in enumerate(got["fraction"]):
         kinds = pf.cells(1500, seed)[1]
         assert fraction == pytest.approx(np.isin(kinds, ["CD4 T", "CD8 T"]).mean(), abs=0.01)
+
+
+def test_boolean_and_partial_populations(study):
+    counts, out = study / "counts.tsv", study / "populations.tsv"
+    rows = "population\tdefinition\tparent\nT\tCD3+\t\nnot CD4\t[T] NOT CD4+\tT\nNaive\tCD3+ CCR7+ CD4+\tT\n"
+    (study / "definitions.tsv").write_text(rows)
+    told = run(
+        "search", study / "in", "--samples", study / "samples.tsv", "--definitions", study / "definitions.tsv",
+        "--population", "either=CD3+ (CD4+ | CD8+)", "--partial", "--out", counts, "--json", study / "s.json",
+        "--quiet",
+    )  # fmt: skip
+    assert "not possible on SDY2 flow-6m-abc123: Naive (not on the panel: CCR7; counted in part as CD3+ CD4+)" in (
+        told.output
+    )
+    assert json.loads((study / "s.json").read_text())["parameters"]["partial"] is True
+    run("summary", "--counts", counts, "--samples", study / "samples.tsv", "--out", out)
+    got = tables.read(out, tables.POPULATIONS).set_index(["file_name", "population"])
+    one = got.loc["a.fcs"]
+    assert one["definition"].to_dict() == {
+        "T": "CD3+", "not CD4": "CD3+ CD4-", "Naive (partial: without CCR7+)": "CD3+ CD4+",
+        "either": "CD3+ (CD4+ OR CD8+)",
+    }  # fmt: skip
+    assert one["flag"].to_dict() == {
+        "T": "", "not CD4": "", "Naive (partial: without CCR7+)": "partial", "either": "",
+    }  # fmt: skip
+    assert one["left_out"].to_dict()["Naive (partial: without CCR7+)"] == "CCR7+"
+    both = one.loc[["not CD4", "Naive (partial: without CCR7+)"], "n_events"].sum()
+    assert both == one.loc["T", "n_events"] == one.loc["not CD4", "n_parent"]
 
 
 def test_standard_populations_are_the_default(study):

@@ -11,6 +11,7 @@ from immport_cyto import population, tables
 from immport_cyto.exceptions import DefinitionError, LinkError, PanelError, TableError
 from support import population_files as pf
 
+NAMED = ("NK cells", "monocytes", "B cells", "naive B cells")
 GROUP = {"study_accession": "SDY1", "panel_id": "flow-6m-abc123"}
 
 
@@ -189,6 +190,77 @@ def test_a_fraction_of_a_named_reference(made, cuts):
         assert got.loc["of gates", "definition"] == "CD3- CD19+ HLA-DR+"
 
 
+def test_or_not_and_populations_by_name(made, cuts):
+    rows = {
+        "T": "CD3+",
+        "either": "CD3+ (CD4+ OR CD8+)",
+        "neither": {"definition": "NOT (CD4+ | CD8+)", "parent": "T"},
+        "no B": "HLA-DR+ NOT [B cells]",
+        "rest": "NOT ([T] OR CD19+)",
+        "of either": {"definition": "CD4+ !CD8+", "reference": "either"},
+        "single": "CD3+ ((CD4+ CD8-) OR (CD4- CD8+))",
+    }
+    counts, _, notes = population.search(made[0], cuts, definitions(**rows))
+    assert notes == []
+    cut = {row.marker: float(row.cutoff) for row in cuts.itertuples()}
+    for name, values in made[1].items():
+        got = counts[counts["file_name"] == name].set_index("population")
+        is_in = {marker: values[:, number] > cut[marker] for number, marker in enumerate(pf.MARKERS)}
+        t, cd4, cd8 = is_in["CD3"], is_in["CD4"], is_in["CD8"]
+        either = t & (cd4 | cd8)
+        expected = {
+            "T": (t, None), "either": (either, None), "neither": (t & ~(cd4 | cd8), t),
+            "no B": (is_in["HLA-DR"] & ~(~t & is_in["CD19"]), None), "rest": (~(t | is_in["CD19"]), None),
+            "of either": (t & cd4 & ~cd8, either), "single": (t & (cd4 ^ cd8), None),
+        }  # fmt: skip
+        for population_name, (inside, parent) in expected.items():
+            counted = got.loc[population_name, ["n_events", "n_parent"]].tolist()
+            assert counted == [inside.sum(), 3000 if parent is None else parent.sum()], population_name
+        assert got["definition"].tolist() == [
+            "CD3+", "CD3+ (CD4+ OR CD8+)", "CD3+ CD4- CD8-", "HLA-DR+ (CD3+ OR CD19-)", "CD3- CD19-",
+            "CD3+ CD4+ CD8-", "CD3+ ((CD4+ CD8-) OR (CD4- CD8+))",
+        ]  # fmt: skip
+        assert got.loc["of either", "parent"] == "CD3+ (CD4+ OR CD8+)"
+
+
+def test_what_a_panel_lacks_of_a_boolean_definition(made, cuts):
+    rows = definitions(
+        group="CD3+ (CD4+ OR CCR7+)", second="CD3+ NOT CD4++", by_name="CD8+ NOT [naive B cells]", fine="CD3+ CD8+"
+    )
+    counts, _, notes = population.search(made[0], cuts, rows)
+    assert counts["population"].unique().tolist() == ["fine"]
+    assert notes[0] == (
+        "not possible on SDY1 flow-6m-abc123: group (not on the panel: CCR7; possible in part as CD3+), second "
+        "(without a second cut-off: CD4 (for CD4lo); possible in part as CD3+), by_name (not on the panel: CD27, IgD, "
+        "CD20; possible in part as CD8+)"
+    )
+
+
+def test_partial_matches_are_counted_only_where_asked(made, cuts):
+    rows = definitions(
+        T="CD3+",
+        Naive={"definition": "CD3+ CD4+ CCR7+", "parent": "T", "alternatives": "CD3+ CD4+ CD27+ CD45RA+"},
+        bright={"definition": "CD19++ CD20-", "cl_id": "CL:0000236"},
+        gone={"definition": "CD3+ CCR7+", "parent": "T"},
+        NK="CD3- CD16+",
+    )
+    counts, medians, notes = population.search(made[0], cuts, rows, with_partial=True)
+    assert counts["population"].unique().tolist() == [
+        "T", "Naive (partial: without CCR7+)", "bright (partial: without CD19++ CD20-)",
+    ]  # fmt: skip
+    one = counts[counts["file_name"] == "a.fcs"].set_index("population")
+    assert one["definition"].tolist() == ["CD3+", "CD3+ CD4+", "CD19+"]
+    assert one["left_out"].tolist() == ["", "CCR7+", "CD19++ CD20-"]
+    assert one["cl_id"].tolist() == ["", "", ""]
+    assert one["n_parent"].iloc[1] == one["n_events"].iloc[0]
+    assert set(medians["population"]) == set(counts["population"])
+    assert notes[0] == (
+        "not possible on SDY1 flow-6m-abc123: Naive (not on the panel: CCR7, CD27, CD45RA; counted in part as CD3+ "
+        "CD4+), bright (without a second cut-off: CD19 (for CD19++); not on the panel: CD20; counted in part as "
+        "CD19+), gone (not on the panel: CCR7), NK (not on the panel: CD16)"
+    )
+
+
 def test_a_reference_that_the_panel_lacks_or_that_cannot_be_read(made, cuts):
     counts, _, notes = population.search(
         made[0], cuts, definitions(T={"definition": "CD3+", "reference": "CD45+"}, B="CD19+")
@@ -197,7 +269,7 @@ def test_a_reference_that_the_panel_lacks_or_that_cannot_be_read(made, cuts):
     assert notes[0].endswith("T (not on the panel: CD45)")
     with pytest.raises(DefinitionError, match="population 'T': .*no sign"):
         population.search(made[0], cuts, definitions(T={"definition": "CD3+", "reference": "every cell"}))
-    with pytest.raises(DefinitionError, match="its own parent"):
+    with pytest.raises(DefinitionError, match=r"'T' is part of itself \(T -> T\); correct the column"):
         population.search(made[0], cuts, definitions(T={"definition": "CD3+", "reference": "T"}))
 
 
@@ -218,8 +290,9 @@ def test_what_a_panel_cannot_answer_is_told(made, cuts):
     assert counts["population"].unique().tolist() == ["T"]
     assert notes == [
         (
-            "not possible on SDY1 flow-6m-abc123: Naive (not on the panel: CCR7, CD45RA), NK (without a cut-off: "
-            "CD56), bright (without a second cut-off: CD19 (for CD19++))"
+            "not possible on SDY1 flow-6m-abc123: Naive (not on the panel: CCR7, CD45RA; possible in part as CD3+), "
+            "NK (without a cut-off: CD56), bright (without a second cut-off: CD19 (for CD19++); possible in part as "
+            "CD19+)"
         ),
     ]
 
@@ -230,7 +303,8 @@ def test_alternatives_and_stand_ins(made, cuts):
     assert counts["definition"].iloc[0] == "CD19+ CD3-"
     assert notes == ["B: on SDY1 flow-6m-abc123 searched as CD19+ CD3-"]
     renamed = cuts.replace({"marker": {"CD8": "CD8b"}})
-    from immport_cyto.population.definitions import fit, panel_cuts, wanted
+    from immport_cyto.population.definitions import panel_cuts, wanted
+    from immport_cyto.population.fitting import fit
 
     found, note = fit(wanted(definitions(x="CD3+ CD8+"))[0], panel_cuts(renamed))
     assert found is not None
@@ -247,6 +321,11 @@ def test_alternatives_and_stand_ins(made, cuts):
         ({"x": "CD3+ CD3-"}, "population 'x': .*exclude each other"),
         ({"x": {"definition": "CD3+", "parent": "y"}, "y": {"definition": "CD4+", "parent": "x"}}, "x -> y -> x"),
         ({"": "CD3+"}, "has no name"),
+        ({"x": "CD3+ NOT [T cell]"}, r"\[T cell\] is neither a population of the table nor a standard one; did"),
+        ({"x": "CD3+ [y]", "y": "CD4+ NOT [x]"}, r"part of itself \(x -> y -> x\)"),
+        ({"x": "CD3+ CD4+ OR CD8+"}, "population 'x': .*AND and OR side by side at character 14; put brackets around"),
+        ({"x": {"definition": "CD4+", "parent": "CD4-"}}, "no event can meet both its definition and its parent;"),
+        ({"x": " ".join(f"NOT [{name}]" for name in NAMED)}, "have too many alternatives; write gates instead"),
     ],
 )  # fmt: skip
 def test_definitions_that_cannot_be_used(made, cuts, rows, message):

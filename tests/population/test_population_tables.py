@@ -6,7 +6,9 @@ import pytest
 
 from immport_cyto import population, tables
 from immport_cyto.exceptions import DefinitionError, LinkError, TableError
-from immport_cyto.population.definitions import split_text, wanted
+from immport_cyto.panel import AnyOf, Gate
+from immport_cyto.population.counting import members
+from immport_cyto.population.definitions import gates_text, split_text, wanted
 
 GROUP = {"study_accession": "SDY1", "panel_id": "p"}
 CUT = {"CD3": 2.0, "CD4": 2.0, "CD8": 2.0, "CD16": 2.0, "CD10": np.nan}
@@ -125,21 +127,47 @@ def test_standard_populations_are_sound():
     for entry in entries:
         for parent in entry.parents[:1]:
             # the first definition says all that its parent says
-            assert set(parent) <= set(entry.gates[0]), entry.population
+            assert set(parent) <= set(entry.choices[0].gates), entry.population
     naive = next(entry for entry in entries if entry.population == "naive CD4 T cells")
-    assert naive.gates[0] == (("CD3", "+"), ("CD4", "+"), ("CD8", "-"), ("CCR7", "+"), ("CD45RA", "+"))
+    assert gates_text(naive.choices[0].gates) == "CD3+ CD4+ CD8- CCR7+ CD45RA+"
 
 
 @pytest.mark.parametrize(
     ("text", "gates"),
     [
-        ("CD3+ HLA-DR++ CD8-", (("CD3", "+"), ("HLA-DR", "++"), ("CD8", "-"))),
-        ("TCR Va7.2+ PD-1- CD14lo", (("TCR Va7.2", "+"), ("PD-1", "-"), ("CD14", "lo"))),
+        ("CD3+ HLA-DR++ CD8-", (Gate("CD3", "+"), Gate("HLA-DR", "++"), Gate("CD8", "-"))),
+        ("TCR Va7.2+ PD-1- CD14lo", (Gate("TCR Va7.2", "+"), Gate("PD-1", "-"), Gate("CD14", "lo"))),
+        (
+            "CD3+ ((CD4+ (IL 2+ OR My (x)-)) OR CD8++)",
+            (
+                Gate("CD3", "+"),
+                AnyOf((
+                    (Gate("CD4", "+"), AnyOf(((Gate("IL 2", "+"),), (Gate("My (x)", "-"),)))),
+                    (Gate("CD8", "++"),),
+                )),
+            ),
+        ),
         ("", ()),
     ],
-)
+)  # fmt: skip
 def test_written_gates_are_read_again(text, gates):
     assert split_text(text) == gates
+    assert gates_text(gates) == text
+
+
+def test_labels_by_a_boolean_definition():
+    rows = tables.conform(
+        pd.DataFrame({
+            "population": ["T", "single", "neither"],
+            "definition": ["CD3+", "CD3+ ((CD4+ NOT CD8+) OR (CD8+ NOT CD4+))", "CD3+ NOT (CD4+ OR CD8+)"],
+        }),
+        tables.DEFINITIONS,
+    )  # fmt: skip
+    clusters, medians = model((4, 4, 0, 0, 0), (4, 0, 4, 0, 0), (4, 0, 0, 0, 0), (4, 4, 4, 0, 0))
+    got = population.label(clusters, medians, cutoffs(), rows)
+    assert got["population"].tolist() == ["single", "single", "neither", "T"]
+    assert got["definition"].iloc[0] == "CD3+ ((CD4+ CD8-) OR (CD4- CD8+))"
+    assert members(got) == {"single": [1, 2], "neither": [3], "T": [1, 2, 3, 4]}
 
 
 def counted(fractions, n_parent=1000):

@@ -118,9 +118,14 @@ def label(
 @_definitions_option
 @click.option(
     "--population", "given", multiple=True, metavar="NAME=GATES",
-    help="A population, such as 'Naive CD4=CD3+ CD4+ CCR7+ CD45RA+'; may be repeated.",
+    help="A population, such as 'T=CD3+ (CD4+ OR CD8+) NOT CD14+' or 'other T=[T cells] NOT [T]'; may be repeated.",
 )  # fmt: skip
 @click.option("--cutoffs", "cutoffs_path", type=_FILE, help="Cut-offs to use (cutoffs.tsv).  [default: found here]")
+@click.option(
+    "--partial", is_flag=True,
+    help="Where a panel lacks markers of a population, count it without the gates on them, under a name of its own: "
+    "'NK cells (partial: without CD14-)'.  [default: only told on stderr]",
+)  # fmt: skip
 @_metacyto.method_option
 @_metacyto.pre_gate_option
 @_metacyto.sample_size_option
@@ -132,23 +137,26 @@ def label(
 @quiet_option
 def search(
     paths: tuple[Path, ...], files_json: Path | None, samples: Path | None,
-    definitions: Path | None, given: tuple[str, ...], cutoffs_path: Path | None, method: str, pre_gate: str,
-    sample_size: int, seed: int, out: Path, medians: Path | None, cutoffs_out: Path | None, json_path: Path | None,
-    quiet: bool,
+    definitions: Path | None, given: tuple[str, ...], cutoffs_path: Path | None, partial: bool, method: str,
+    pre_gate: str, sample_size: int, seed: int, out: Path, medians: Path | None, cutoffs_out: Path | None,
+    json_path: Path | None, quiet: bool,
 ) -> None:  # fmt: skip
     """Count the events of populations that are given by their gates.
 
     An event is + for a marker above its cut-off and - at or below it; ++ is above the second cut-off and lo between
-    the two, where a marker has two. A fraction is of the parent, or of what the column reference of the definitions
-    names: gates, another population of the table, or 'all'. What a panel cannot answer is told on stderr and in the
-    JSON, with the marker that is missing.
+    the two, where a marker has two. Gates side by side must all hold; OR, NOT and brackets join others, and [NAME]
+    stands for another population of the table or a standard one. A fraction is of the parent, or of what the column
+    reference of the definitions names: gates, another population of the table, or 'all'. What a panel cannot answer is
+    told on stderr and in the JSON, with the markers that are missing and what can be searched without them.
 
     With --method metacyto gates have + and - only, an event at the cut-off is neither, fractions are of all events of
     the file, and cut-offs are found on random events. Files must come from events preprocess --method metacyto.
     """
     from immport_cyto import provenance, tables
 
-    _metacyto.check_options(method, only_metacyto=("--pre-gate", "--sample-size", "--seed"))
+    _metacyto.check_options(
+        method, only_standard=("--partial",), only_metacyto=("--pre-gate", "--sample-size", "--seed")
+    )
     files = collect_fcs(paths, files_json)
     wanted = _definitions(definitions, given, standard=method == "standard")
     random = {}
@@ -158,7 +166,7 @@ def search(
             files, samples, wanted, cutoffs_path, pre_gate=pre_gate, seed=seed, sample_size=sample_size, quiet=quiet
         )
     else:
-        counts, middles, cuts, notes = _search(files, samples, wanted, cutoffs_path, quiet)
+        counts, middles, cuts, notes = _search(files, samples, wanted, cutoffs_path, partial, quiet)
     for note in notes:
         click.echo(note, err=True)
     tables.write(counts, out, tables.COUNTS)
@@ -171,7 +179,7 @@ def search(
         entry = provenance.record(
             "population search",
             inputs=[*_inputs(files, samples), *(path for path in (definitions, cutoffs_path) if path)],
-            parameters={"populations": list(given), **random},
+            parameters={"populations": list(given), "partial": partial, **random},
             counts={"files": len(files), "populations": int(counts["population"].nunique())},
             warnings=notes,
         )
@@ -285,7 +293,12 @@ def _show_cutoffs(
 
 
 def _search(
-    files: dict[str, Path], samples: Path | None, wanted: "pd.DataFrame", cutoffs_path: Path | None, quiet: bool
+    files: dict[str, Path],
+    samples: Path | None,
+    wanted: "pd.DataFrame",
+    cutoffs_path: Path | None,
+    partial: bool,
+    quiet: bool,
 ) -> tuple["pd.DataFrame", "pd.DataFrame", "pd.DataFrame", list[str]]:
     from immport_cyto import population, tables
     from immport_cyto.progress import progress
@@ -297,7 +310,7 @@ def _search(
         for part in members:
             counts, middles, said = population.search(
                 part.files, cuts, wanted, panel_id=part.panel_id or None,
-                study_accession=part.study_accession or None,
+                study_accession=part.study_accession or None, with_partial=partial,
             )  # fmt: skip
             found.append(counts)
             found_medians.append(middles)

@@ -130,8 +130,7 @@ def _names(records: list[dict[str, Any]]) -> dict[tuple[str, str, str], str]:
     by_gates: dict[tuple[str, str, str], dict[str, set[str]]] = {}
     for row in records:
         if row["definition"]:
-            gates = " ".join(sorted(row["definition"].replace(",", " ").split()))
-            key = (row["method"], gates, " ".join(sorted(row["parent"].replace(",", " ").split())))
+            key = (row["method"], _in_order(row["definition"]), _in_order(row["parent"]))
             by_gates.setdefault(key, {}).setdefault(row["study_accession"], set()).add(row["population"])
     taken = {(row["method"], row["study_accession"], row["population"]) for row in records}
     united: dict[tuple[str, str, str], str] = {}
@@ -142,6 +141,18 @@ def _names(records: list[dict[str, Any]]) -> dict[tuple[str, str, str], str]:
             if best not in names and (method, study, best) not in taken:
                 united[method, study, min(names)] = best
     return united
+
+
+def _in_order(definition: str) -> str:
+    """Gates sorted, so that one population has one text; what is in brackets stays together, it is sorted already."""
+    pieces, depth = [""], 0
+    for letter in definition.replace(",", " "):
+        depth += {"(": 1, ")": -1}.get(letter, 0)
+        if letter == " " and depth <= 0:
+            pieces.append("")
+        else:
+            pieces[-1] += letter
+    return " ".join(sorted(filter(None, pieces)))
 
 
 def _attach_constant(families: dict[tuple[str, str, str], list[Study]]) -> None:
@@ -169,7 +180,7 @@ def notes_on(family: Family) -> list[str]:
     renamed = sorted({f"{study.population!r} in {study.study}" for study in studies if study.population != population})
     if renamed:
         notes.append(f"same definition under another name: {', '.join(renamed)}")
-    if len({" ".join(sorted(d.replace(",", " ").split())) for d in definitions}) > 1:
+    if len(set(map(_in_order, definitions))) > 1:
         notes.append("the definition differs between studies")
     parents = sorted({study.parent or "all events" for study in studies if study.usable})
     if len(parents) > 1:

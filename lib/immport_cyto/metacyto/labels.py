@@ -16,6 +16,7 @@ Array = NDArray[np.float64]
 Gates = tuple[tuple[str, str], ...]
 
 _SEPARATORS = re.compile(r"[|&,]")
+_BOOLEAN = re.compile(r"(?:^|\s)(?:AND|OR|NOT)\s|^!|^\[", re.IGNORECASE)
 
 
 def parse(label: str) -> Gates:
@@ -31,7 +32,7 @@ def parse(label: str) -> Gates:
     gates = []
     for part in _parts(label):
         marker, sign = part[:-1].strip().upper(), part[-1]
-        if sign not in "+-" or not marker or marker[-1] in "+-" or "^" in part:
+        if sign not in "+-" or not marker or marker[-1] in "+-" or "^" in part or _BOOLEAN.search(part):
             msg = (
                 f"{label!r}: gate {part!r} is not a marker with + or -, all that MetaCyto knows; correct the definition"
             )

@@ -12,6 +12,8 @@
     Events of the named metaclusters in each file.
 ``summary``
     One tidy row per population and sample, with quality flags.
+``check``
+    Whether a table of definitions can be read.
 ``standard_populations``
     The built-in definitions.
 ``groups``
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from immport_cyto.population._cutoffs import cutoffs
     from immport_cyto.population._densities import densities
     from immport_cyto.population.counting import count_clusters
-    from immport_cyto.population.definitions import standard_populations
+    from immport_cyto.population.definitions import check, standard_populations
     from immport_cyto.population.grouping import Group, groups
     from immport_cyto.population.labelling import label
     from immport_cyto.population.ontology import annotate
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "annotate": "ontology",
+    "check": "definitions",
     "Cutoff": "_cutoff",
     "count_clusters": "counting",
     "cutoff": "_cutoff",
@@ -53,6 +56,7 @@ __all__ = [
     "Cutoff",
     "Group",
     "annotate",
+    "check",
     "count_clusters",
     "cutoff",
     "cutoffs",

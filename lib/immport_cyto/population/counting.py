@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from immport_cyto.exceptions import PanelError, TableError
-from immport_cyto.population.definitions import UNNAMED, meets_all, split_text
+from immport_cyto.population.definitions import UNNAMED, meets_all, plain_signs, split_text
 from immport_cyto.population.grouping import marker_channels
 from immport_cyto.population.searching import median_rows
 
@@ -100,7 +100,7 @@ def count_clusters(files: Mapping[str, Path], clusters: "pd.DataFrame") -> tuple
 def members(clusters: "pd.DataFrame") -> dict[str, list[int]]:
     """Metaclusters of each population of labelled CLUSTERS of one model, by the rule of `count_clusters`."""
     described = clusters.sort_values("metacluster").to_dict("records")
-    signs = {int(row["metacluster"]): dict(split_text(str(row["phenotype"]))) for row in described}
+    signs = {int(row["metacluster"]): plain_signs(split_text(str(row["phenotype"]))) for row in described}
     found: dict[str, set[int]] = {}
     for row in described:
         number = int(row["metacluster"])

@@ -1,22 +1,29 @@
 """Definitions of populations: what to look for, and with which markers of a panel.
 
-A definition is a string of gates (``CD3+ CD4+ CCR7-``). It may have alternatives, for panels that lack one of its
+A definition is a text of gates (``CD3+ CD4+ (CCR7- OR CD45RA-)``), in which other populations of the table stand by
+their names (``CD3+ NOT [gamma-delta T cells]``). It may have alternatives, for panels that lack one of its
 markers, in a column ``alternatives`` (joined by ``;``), and so may its parent in ``parent_alternatives``: the first of
 all that the panel can answer is used, and the result says which. A column ``reference`` names what the fraction is of
 where that is not the parent: gates, another population of the table, or all events.
 """
 
+import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
+from itertools import product
+from math import prod
 from typing import TYPE_CHECKING
 
 from immport_cyto.exceptions import DefinitionError
+from immport_cyto.panel.boolean import AnyOf, Gate, Part, as_term, markers, normal
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from immport_cyto.panel import Definition
 
 # a marker that a panel lacks, and those that answer in its place (one chain or epitope of the same complex)
 STAND_INS: Mapping[str, tuple[str, ...]] = {
@@ -26,6 +33,7 @@ STAND_INS: Mapping[str, tuple[str, ...]] = {
     "CD66b": ("CD66", "CD66abce"),
 }
 _WRITTEN = re.compile(r"(\S.*?)(\+\+|\+-|\+~|\+|-|lo)(?= |$)")
+_MAX_CHOICES = 500
 LINEAGES = (("CD3",), ("CD19", "CD20"), ("CD14",))  # no cell has markers of two of these
 DONE_BY_QC = ("intact", "singlet", "viable")
 ALL_EVENTS = ("all", "all events")
@@ -33,8 +41,17 @@ UNNAMED = "unclassified"  # a metacluster without any clear sign
 BETWEEN = ("lo", "+-", "+~")  # above the cut and not above the second cut
 
 
-Gates = tuple[tuple[str, str], ...]  # (marker, sign) pairs
+Gates = tuple[Part, ...]  # all of which hold
 Cuts = Mapping[str, tuple[float | None, float | None]]  # marker of a panel: (cut, second cut)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One way to find a population: its gates, the text that they come from, and its words without a gate."""
+
+    text: str
+    gates: Gates
+    words: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -45,35 +62,16 @@ class Wanted:
     """
 
     population: str
-    texts: tuple[str, ...]
-    gates: tuple[Gates, ...]
+    choices: tuple[Choice, ...]
     parents: tuple[Gates, ...] = ()
     references: tuple[Gates, ...] | None = None
     cl_id: str = ""
 
-
-@dataclass(frozen=True)
-class Fitted:
-    """A population as one panel can answer it, in the panel's markers.
-
-    `gates` holds those of the parent and the reference too, `parent_gates` those of what the fraction is of.
-    """
-
-    population: str
-    gates: Gates
-    parent_gates: Gates
-    cl_id: str
-    note: str = ""
-
     @property
-    def definition(self) -> str:
-        """All gates, the parent's too."""
-        return gates_text(self.gates)
-
-    @property
-    def parent(self) -> str:
-        """Gates of what the fraction is of; empty for all events."""
-        return gates_text(self.parent_gates)
+    def markers(self) -> tuple[str, ...]:
+        """Every marker that one of the gates asks for."""
+        all_gates = (*(choice.gates for choice in self.choices), *self.parents, *(self.references or ()))
+        return tuple(dict.fromkeys(marker for gates in all_gates for marker in markers(gates)))
 
 
 def standard_populations() -> "pd.DataFrame":
@@ -91,19 +89,30 @@ def read_gates(text: str) -> tuple[Gates, tuple[str, ...]]:
     from immport_cyto import panel
 
     found = panel.parse_gates(text)
-    words = tuple(word for word in found.populations if word not in DONE_BY_QC)
-    return tuple((gate.marker, gate.sign) for gate in found.gates), words
+    return found.parts, _without_qc(found.populations)
+
+
+def _without_qc(words: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(word for word in words if word not in DONE_BY_QC)
+
+
+def check(definitions: "pd.DataFrame") -> None:
+    """Read a DEFINITIONS frame for its errors only: see `wanted`."""
+    wanted(definitions)
 
 
 def wanted(definitions: "pd.DataFrame") -> list[Wanted]:
     """Read the rows of a DEFINITIONS frame.
 
-    A parent is a definition, or the name of another population of the table with all its alternatives and parents.
+    A parent is a definition, or the name of another population of the table with all its alternatives and parents. A
+    name in square brackets within a definition is such a population too, or a standard one where the table has none
+    of that name.
 
     Raises
     ------
     DefinitionError
-        A definition cannot be read or has no gate, a name is empty or comes twice, or parents go in a circle.
+        A definition cannot be read or has no gate, a name is empty, unknown or comes twice, populations go in a
+        circle, or no event can meet a definition and its parent.
     """
     rows: dict[str, dict[str, str]] = {}
     for row in definitions.fillna("").astype(str).to_dict("records"):
@@ -121,32 +130,87 @@ def wanted(definitions: "pd.DataFrame") -> list[Wanted]:
 def _resolve(name: str, rows: Mapping[str, dict[str, str]], seen: tuple[str, ...] = ()) -> Wanted:
     if name in seen:
         circle = " -> ".join((*seen, name))
-        msg = f"population {name!r} is its own parent ({circle}); correct the column parent or reference"
+        msg = f"population {name!r} is part of itself ({circle}); correct the column definition, parent or reference"
         raise DefinitionError(msg)
-    row = rows[name]
-    texts = tuple(text.strip() for text in (row["definition"], *row.get("alternatives", "").split(";")) if text.strip())
+    row, above = rows[name], (*seen, name)
+    texts = [text.strip() for text in (row["definition"], *row.get("alternatives", "").split(";")) if text.strip()]
     if not texts:
         msg = f"population {name!r} has no definition; give its gates, such as CD3+ CD4+"
         raise DefinitionError(msg)
-    gates = tuple(_checked(name, text) for text in texts)
+    choices = tuple(choice for text in texts for choice in _choices(name, text, rows, above))
     parent, reference = row.get("parent", "").strip(), row.get("reference", "").strip()
-    found = Wanted(name, texts, gates, cl_id=row.get("cl_id", ""))
+    found = Wanted(name, choices, cl_id=row.get("cl_id", ""))
     if parent in rows:
-        found = replace(found, parents=_with_parents(parent, rows, (*seen, name)))
+        found = replace(found, parents=_with_parents(parent, rows, above))
     elif parent:
         others = [text.strip() for text in row.get("parent_alternatives", "").split(";") if text.strip()]
-        found = replace(found, parents=tuple(dict.fromkeys(_checked(name, text) for text in (parent, *others))))
+        given = [choice.gates for text in (parent, *others) for choice in _choices(name, text, rows, above)]
+        found = replace(found, parents=tuple(dict.fromkeys(given)))
     if reference in rows:
-        found = replace(found, references=_with_parents(reference, rows, (*seen, name)))
+        found = replace(found, references=_with_parents(reference, rows, above))
     elif reference:
-        found = replace(found, references=((),) if _is_all(reference) else (_checked(name, reference),))
+        whole = [Choice(reference, ())] if _is_all(reference) else _choices(name, reference, rows, above)
+        found = replace(found, references=tuple(choice.gates for choice in whole))
+    for kind, outer in (("parent", found.parents), ("reference", found.references or ())):
+        if outer and not any(can_be(upper, choice.gates) for upper in outer for choice in found.choices):
+            msg = f"population {name!r}: no event can meet both its definition and its {kind}; correct one of them"
+            raise DefinitionError(msg)
     return found
 
 
 def _with_parents(name: str, rows: Mapping[str, dict[str, str]], seen: tuple[str, ...]) -> tuple[Gates, ...]:
     """All gates of a population of the table, in each of its alternatives."""
     found = _resolve(name, rows, seen)
-    return tuple(dict.fromkeys(union(upper, mine) for mine in found.gates for upper in found.parents or ((),)))
+    return tuple(dict.fromkeys(union(upper, mine.gates) for mine in found.choices for upper in found.parents or ((),)))
+
+
+def _choices(name: str, text: str, rows: Mapping[str, dict[str, str]], seen: tuple[str, ...]) -> list[Choice]:
+    """The ways to find what `text` says: one, or one for each alternative of the populations that it names."""
+    from immport_cyto import panel
+    from immport_cyto.panel.gates import named_populations
+
+    names = named_populations(text)
+    of_names = [_by_name(name, inner, rows, seen) for inner in names]
+    if prod(map(len, of_names)) > _MAX_CHOICES:
+        msg = f"population {name!r}: the populations that it names have too many alternatives; write gates instead"
+        raise DefinitionError(msg)
+    found: list[Choice] = []
+    refused: DefinitionError | None = None
+    for chosen in product(*of_names):
+        known = {inner: _definition(gates) for inner, gates in zip(names, chosen, strict=True)}
+        try:
+            read = panel.parse_gates(text, known.__getitem__ if names else None)
+        except DefinitionError as error:
+            refused = refused or error
+            continue
+        if not read.parts:
+            msg = f"population {name!r}: {text!r} has no gate on a marker; add one, such as CD3+"
+            raise DefinitionError(msg)
+        found.append(Choice(gates_text(read.parts) if found else text, read.parts, _without_qc(read.populations)))
+    if not found and refused:
+        msg = f"population {name!r}: {refused}"
+        raise DefinitionError(msg) from refused
+    return found
+
+
+def _definition(gates: Gates) -> "Definition":
+    from immport_cyto.panel import Definition
+
+    plain = tuple(part for part in gates if isinstance(part, Gate))
+    return Definition(plain, (), tuple(part for part in gates if isinstance(part, AnyOf)))
+
+
+def _by_name(name: str, inner: str, rows: Mapping[str, dict[str, str]], seen: tuple[str, ...]) -> tuple[Gates, ...]:
+    """All gates of the population that a definition names, in each of its alternatives."""
+    if inner in rows:
+        return _with_parents(inner, rows, seen)
+    standard = {str(row["population"]): row for row in standard_populations().fillna("").to_dict("records")}
+    if inner in standard:
+        return _with_parents(inner, standard, ())
+    close = difflib.get_close_matches(inner, [*rows, *standard], n=1, cutoff=0.5)
+    hint = f"did you mean [{close[0]}]?" if close else "add it to the table"
+    msg = f"population {name!r}: [{inner}] is neither a population of the table nor a standard one; {hint}"
+    raise DefinitionError(msg)
 
 
 def _is_all(text: str) -> bool:
@@ -160,31 +224,72 @@ def _is_all(text: str) -> bool:
     return not gates and not words
 
 
-def _checked(name: str, text: str) -> Gates:
-    try:
-        gates, _ = read_gates(text)
-    except DefinitionError as error:
-        msg = f"population {name!r}: {error}"
-        raise DefinitionError(msg) from error
-    if not gates:
-        msg = f"population {name!r}: {text!r} has no gate on a marker; add one, such as CD3+"
-        raise DefinitionError(msg)
-    return gates
-
-
 def union(first: Gates, second: Gates) -> Gates:
-    """Gates of both, each once; where `second` holds all of `first`, in its order."""
-    return second if set(first) <= set(second) else tuple(dict.fromkeys([*first, *second]))
+    """Gates of both in their one form; where `second` holds all of `first`, in its order."""
+    if set(first) <= set(second):
+        return second
+    both = tuple(dict.fromkeys([*first, *second]))
+    return normal(as_term(both)) or both
+
+
+def can_be(first: Gates, second: Gates) -> bool:
+    """Whether an event can meet the gates of both."""
+    return normal(as_term([*first, *second])) is not None
 
 
 def gates_text(gates: Gates) -> str:
     """Gates as they are written in tables: ``CD3+ CD4- CD45RA++``."""
-    return " ".join(f"{marker}{sign}" for marker, sign in gates)
+    return " ".join(map(str, gates))
+
+
+def plain_signs(gates: Gates) -> dict[str, str]:
+    """Markers and signs of the gates that all events have; groups are left out."""
+    return {part.marker: part.sign for part in gates if isinstance(part, Gate)}
 
 
 def split_text(text: str) -> Gates:
-    """Gates of a text that `gates_text` wrote; marker names may hold blanks and hyphens."""
-    return tuple((marker, sign) for marker, sign in _WRITTEN.findall(text))
+    """Gates of a text that `gates_text` wrote; marker names may hold blanks and hyphens.
+
+    >>> [str(part) for part in split_text("CD3+ IL 2- ((CD4+ CD8-) OR CD56+)")]
+    ['CD3+', 'IL 2-', '((CD4+ CD8-) OR CD56+)']
+    """
+    parts: list[Part] = []
+    position = 0
+    while position < len(text):
+        if text[position] == "(" and (end := _closing(text, position)):
+            options = tuple(split_text(_bare(option)) for option in _options(text[position + 1 : end]))
+            parts.append(AnyOf(options))
+            position = end + 1
+        elif found := _WRITTEN.match(text, position):
+            parts.append(Gate(*found.groups()))
+            position = found.end()
+        else:
+            position += 1
+    return tuple(parts)
+
+
+def _closing(text: str, start: int) -> int:
+    """Where the bracket that opens at `start` closes, 0: nowhere."""
+    depth = 0
+    for position in range(start, len(text)):
+        depth += {"(": 1, ")": -1}.get(text[position], 0)
+        if depth == 0:
+            return position
+    return 0
+
+
+def _options(text: str) -> list[str]:
+    """What stands between the outermost ORs."""
+    found, start = [], 0
+    for match in re.finditer(" OR ", text):
+        if text.count("(", start, match.start()) == text.count(")", start, match.start()):
+            found.append(text[start : match.start()])
+            start = match.end()
+    return [*found, text[start:]]
+
+
+def _bare(option: str) -> str:
+    return option[1:-1] if option.startswith("(") and _closing(option, 0) == len(option) - 1 else option
 
 
 def meets_all(signs: Mapping[str, str], gates: Gates) -> bool:
@@ -192,11 +297,20 @@ def meets_all(signs: Mapping[str, str], gates: Gates) -> bool:
 
     A phenotype with markers of two lineages (CD3 and CD14, say) is one of doublets: only gates on both fit it.
     """
-    asked = {marker for marker, _ in gates}
+    asked = set(markers(gates))
     shown = [lineage for lineage in LINEAGES if any(signs.get(marker, "-") != "-" for marker in lineage)]
     if len(shown) > 1 and not all(asked & set(lineage) for lineage in shown):
         return False
-    return all(_meets(signs.get(marker, ""), sign) for marker, sign in gates)
+    return _meets_parts(signs, gates)
+
+
+def _meets_parts(signs: Mapping[str, str], gates: Gates) -> bool:
+    return all(
+        _meets(signs.get(part.marker, ""), part.sign)
+        if isinstance(part, Gate)
+        else any(_meets_parts(signs, option) for option in part.options)
+        for part in gates
+    )
 
 
 def _meets(sign: str, wanted_sign: str) -> bool:
@@ -205,79 +319,6 @@ def _meets(sign: str, wanted_sign: str) -> bool:
     if wanted_sign in ("-", "++"):
         return sign == wanted_sign
     return sign == "+"
-
-
-def fit(entry: Wanted, cuts: Cuts) -> tuple[Fitted | None, str]:
-    """Choose the alternative that a panel can answer.
-
-    Parameters
-    ----------
-    entry
-        The population.
-    cuts
-        Marker of the panel to (cut, second cut); None where the data show none.
-
-    Returns
-    -------
-    (Fitted or None, str)
-        What can be searched, and a note: which stand-ins or alternatives were taken, or why nothing can be.
-    """
-    above: list[Gates] = []  # the reference, the parent
-    swapped: dict[str, str] = {}
-    for choices in (entry.references or ((),), entry.parents or ((),)):
-        tried = [on_panel(gates, cuts) for gates in choices]
-        usable = next((result for result in tried if not result[1]), None)
-        if usable is None:
-            return None, _reason(problem for result in tried for problem in result[1])
-        above.append(usable[0])
-        swapped |= usable[2]
-    reference, parent = above
-    whole = parent if entry.references is None else reference
-    problems: list[tuple[str, str]] = []
-    for number, (text, gates) in enumerate(zip(entry.texts, entry.gates, strict=True)):
-        own, missing, more_swapped = on_panel(gates, cuts)
-        if missing:
-            problems += missing
-            continue
-        notes = [f"{new} stands for {old}" for old, new in sorted({**swapped, **more_swapped}.items())]
-        if number:
-            notes.insert(0, f"searched as {text}")
-        if words := read_gates(text)[1]:
-            notes.append(f"no gate for {', '.join(words)}")
-        note = "; ".join(notes)
-        inside = union(union(reference, parent), own)
-        return Fitted(entry.population, inside, whole, entry.cl_id, note), note
-    return None, _reason(problems)
-
-
-def _reason(problems: Iterable[tuple[str, str]]) -> str:
-    """Why a panel cannot answer: each kind of problem once, with its markers."""
-    kinds: dict[str, list[str]] = {}
-    for kind, marker in dict.fromkeys(problems):
-        kinds.setdefault(kind, []).append(marker)
-    return "; ".join(f"{kind}: {', '.join(markers)}" for kind, markers in kinds.items())
-
-
-def on_panel(gates: Gates, cuts: Cuts) -> tuple[Gates, list[tuple[str, str]], dict[str, str]]:
-    """Gates in the panel's markers, what is missing for them as (kind, marker), and which markers stand for others."""
-    found: list[tuple[str, str]] = []
-    missing: list[tuple[str, str]] = []
-    swapped: dict[str, str] = {}
-    for marker, sign in gates:
-        name = next((m for m in (marker, *STAND_INS.get(marker, ())) if m in cuts), None)
-        if name is None:
-            missing.append(("not on the panel", marker))
-            continue
-        if name != marker:
-            swapped[marker] = name
-        cut, high = cuts[name]
-        if cut is None:
-            missing.append(("without a cut-off", name))
-        elif high is None and (sign == "++" or sign in BETWEEN):
-            missing.append(("without a second cut-off", f"{name} (for {name}{sign})"))
-        else:
-            found.append((name, sign))
-    return tuple(found), missing, swapped
 
 
 def panel_cuts(cutoffs: "pd.DataFrame") -> Cuts:

@@ -4,11 +4,10 @@ import re
 from typing import TYPE_CHECKING
 
 from immport_cyto.exceptions import TableError
+from immport_cyto.panel.boolean import Gate
 from immport_cyto.population.definitions import (
     UNNAMED,
     Cuts,
-    Fitted,
-    fit,
     gates_text,
     meets_all,
     one_group,
@@ -16,6 +15,7 @@ from immport_cyto.population.definitions import (
     standard_populations,
     wanted,
 )
+from immport_cyto.population.fitting import Fitted, fit
 from immport_cyto.population.searching import check_markers
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def label(
             values = dict(zip(own["marker"], own["median"].astype(float), strict=True))
             signs = phenotype(values, cuts, margins)
             named = _name(signs, fitted)
-            text = gates_text(tuple(signs.items()))
+            text = gates_text(tuple(Gate(*pair) for pair in signs.items()))
             result.loc[index, ["phenotype", "population", "definition", "cl_id"]] = [
                 text,
                 named.population if named else text or UNNAMED,

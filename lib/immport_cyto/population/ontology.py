@@ -5,7 +5,6 @@ markers of its classes, in the marker names of this project; ``scripts/make_cell
 populations are classes too, by their own definitions: the ontology gives no marker to a class as plain as "T cell".
 """
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -13,7 +12,8 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from immport_cyto.exceptions import DefinitionError, OptionError
-from immport_cyto.population.definitions import LINEAGES, read_gates, split_text
+from immport_cyto.panel.boolean import AnyOf
+from immport_cyto.population.definitions import LINEAGES, Gates, gates_text, plain_signs, read_gates, split_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -96,7 +96,11 @@ def classes() -> tuple[CellClass, ...]:
         gates, _ = read_gates(str(row.definition))
         if row.cl_id:
             found[f"{row.cl_id} standard"] = CellClass(
-                str(row.cl_id), str(row.population), dict(gates), names.get(str(row.cl_id), ""), "standard populations"
+                str(row.cl_id),
+                str(row.population),
+                plain_signs(gates),
+                names.get(str(row.cl_id), ""),
+                "standard populations",
             )
     return (*(found[key] for key in sorted(found)), *sorted(ontology, key=lambda entry: entry.cl_id))
 
@@ -238,23 +242,26 @@ def annotate(phenotypes: Iterable[str], *, top: int = 3) -> "pd.DataFrame":
         raise OptionError(msg)
     rows: list[dict[str, Any]] = []
     for text in dict.fromkeys(phenotypes):
-        signs = _signs(text)
+        gates = _gates(text)
+        signs = plain_signs(gates)
+        groups = gates_text(tuple(part for part in gates if isinstance(part, AnyOf)))
+        aside = f"not compared: {groups}" if groups else ""
         found = matches(signs, top=top) if signs else []
-        rows += [_row(text, rank, match) for rank, match in enumerate(found, start=1)]
+        rows += [_row(text, rank, match) | {"note": aside} for rank, match in enumerate(found, start=1)]
         if not found:
-            note = "no class of the table fits" if signs else "there is no gate on a marker"
-            rows.append({"phenotype": text, "rank": 1, "note": note})
+            note = "no class of the table fits" if signs else "there is no gate on a marker that all events have"
+            rows.append({"phenotype": text, "rank": 1, "note": "; ".join(filter(None, (note, aside)))})
     return tables.conform(pd.DataFrame(rows, columns=tables.ANNOTATIONS.column_names), tables.ANNOTATIONS)
 
 
-def _signs(text: str) -> dict[str, str]:
+def _gates(text: str) -> Gates:
     try:
-        gates, _ = read_gates(text)
+        return read_gates(text)[0]
     except DefinitionError:
         gates = split_text(text)  # a phenotype that this project wrote; its markers may be unknown to the vocabulary
-        if not gates or re.sub(r"\s+", " ", " ".join(m + s for m, s in gates)) != re.sub(r"\s+", " ", text.strip()):
+        if not gates or gates_text(gates).split() != text.split():
             raise
-    return dict(gates)
+        return gates
 
 
 def _row(text: str, rank: int, match: Match) -> dict[str, Any]:

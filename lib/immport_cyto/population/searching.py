@@ -9,17 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immport_cyto.exceptions import DefinitionError
+from immport_cyto.panel.boolean import Gate, markers
 from immport_cyto.population.definitions import (
     STAND_INS,
     Cuts,
-    Fitted,
     Gates,
     Wanted,
-    fit,
+    gates_text,
     one_group,
     panel_cuts,
     wanted,
 )
+from immport_cyto.population.fitting import Fitted, fit, partial
 from immport_cyto.population.grouping import marker_channels
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def search(
     *,
     study_accession: str | None = None,
     panel_id: str | None = None,
+    with_partial: bool = False,
 ) -> tuple["pd.DataFrame", "pd.DataFrame", list[str]]:
     """Count the events of each population in each file of one group.
 
@@ -52,6 +54,10 @@ def search(
         CUTOFFS of the group; rows of other groups are left out by `study_accession` and `panel_id`.
     definitions
         DEFINITIONS, with optional columns ``alternatives``, ``parent_alternatives`` and ``reference``.
+    with_partial
+        Count what is left of a population that the panel cannot answer, without the gates that it lacks, under a name
+        of its own that says so: ``NK cells (partial: without CD14-)``. The counts then have a column ``left_out``
+        with these gates. Without it such matches are offered in the notes only.
 
     Returns
     -------
@@ -61,7 +67,8 @@ def search(
         MEDIANS of every marker; empty cells for a population without events.
     notes : list of str
         One sentence that lists the populations that the panel cannot answer, each with the markers that are missing
-        or have no cut-off, and one per population that was searched with other markers than its definition names.
+        or have no cut-off and with the partial match that there is, and one per population that was searched with
+        other markers than its definition names.
 
     Raises
     ------
@@ -81,7 +88,7 @@ def search(
     label = " ".join(word for word in (str(rows["study_accession"].iloc[0]), str(rows["panel_id"].iloc[0])) if word)
     if study_accession:
         label = f"{study_accession} {rows['panel_id'].iloc[0]}"
-    found, notes = fit_all(entries, cuts, label)
+    found, notes = fit_all(entries, cuts, label, with_partial=with_partial)
     channels = marker_channels(files)
     counts: list[dict[str, Any]] = []
     medians: list[dict[str, Any]] = []
@@ -102,6 +109,7 @@ def search(
                     "n_events": int(mask.sum()),
                     "n_parent": int(_mask(levels, population.parent_gates, source.n_events).sum()),
                 }
+                | ({"left_out": gates_text(population.left_out)} if with_partial else {})
             )
         medians += median_rows(
             source, name, channels[name], "search", dict(zip((p.population for p in found), masks, strict=True))
@@ -113,13 +121,22 @@ def search(
     )
 
 
-def fit_all(entries: Iterable[Wanted], cuts: Cuts, label: str) -> tuple[list[Fitted], list[str]]:
+def fit_all(
+    entries: Iterable[Wanted], cuts: Cuts, label: str, *, with_partial: bool = False
+) -> tuple[list[Fitted], list[str]]:
     """What a panel can answer, and notes on all else; `label` names the group in the notes."""
     found, impossible, notes = [], [], []
     for entry in entries:
         population, note = fit(entry, cuts)
         if population is None:
-            impossible.append(f"{entry.population} ({note})")
+            rest = partial(entry, cuts)
+            if rest is None:
+                impossible.append(f"{entry.population} ({note})")
+            elif with_partial:
+                impossible.append(f"{entry.population} ({note}; counted in part as {rest.definition})")
+                found.append(rest)
+            else:
+                impossible.append(f"{entry.population} ({note}; possible in part as {rest.definition})")
             continue
         found.append(population)
         if note:
@@ -134,17 +151,13 @@ def check_markers(entries: Iterable[Wanted], cuts: Cuts) -> None:
     from immport_cyto import panel
 
     for entry in entries:
-        for gates in (*entry.gates, *entry.parents, *(entry.references or ())):
-            for marker, _ in gates:
-                if marker in cuts or marker in STAND_INS or panel.antigen(marker) is not None:
-                    continue
-                close = difflib.get_close_matches(marker, cuts, n=1, cutoff=0.5)
-                hint = f"did you mean {close[0]}?" if close else "correct the definition"
-                msg = (
-                    f"population {entry.population!r}: unknown marker {marker!r}; "
-                    f"the panel has {', '.join(cuts)}; {hint}"
-                )
-                raise DefinitionError(msg)
+        for marker in entry.markers:
+            if marker in cuts or marker in STAND_INS or panel.antigen(marker) is not None:
+                continue
+            close = difflib.get_close_matches(marker, cuts, n=1, cutoff=0.5)
+            hint = f"did you mean {close[0]}?" if close else "correct the definition"
+            msg = f"population {entry.population!r}: unknown marker {marker!r}; the panel has {', '.join(cuts)}; {hint}"
+            raise DefinitionError(msg)
 
 
 def _levels(
@@ -152,7 +165,7 @@ def _levels(
 ) -> dict[str, Levels]:
     """0 at or below the cut, 1 above it, 2 above the second one, for each marker that a gate asks for."""
     result: dict[str, Levels] = {}
-    for marker in dict.fromkeys(marker for population in found for marker, _ in population.gates):
+    for marker in dict.fromkeys(name for population in found for name in markers(population.gates)):
         if marker not in channels:
             msg = (
                 f"{name}: has no channel for marker {marker!r} of the cut-offs; search the files of one panel together"
@@ -169,17 +182,18 @@ def _levels(
 
 def _mask(levels: Mapping[str, Levels], gates: Gates, n_events: int) -> NDArray[np.bool_]:
     mask = np.ones(n_events, dtype=bool)
-    for marker, sign in gates:
-        level = levels[marker]
-        if sign == "+":
-            mask &= level > 0
-        elif sign == "-":
-            mask &= level == 0
-        elif sign == "++":
-            mask &= level == 2
+    for part in gates:
+        if isinstance(part, Gate):
+            mask &= _of_sign(levels[part.marker], part.sign)
         else:
-            mask &= level == 1
+            mask &= np.logical_or.reduce([_mask(levels, option, n_events) for option in part.options])
     return mask
+
+
+def _of_sign(level: Levels, sign: str) -> NDArray[np.bool_]:
+    if sign == "+":
+        return level > 0
+    return level == {"-": 0, "++": 2}.get(sign, 1)
 
 
 def median_rows(

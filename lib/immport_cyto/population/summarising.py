@@ -22,6 +22,8 @@ def summary(counts: "pd.DataFrame", samples: "pd.DataFrame") -> "pd.DataFrame":
 
     - ``few_events``: fewer than 50 events in the parent.
     - ``zero_events``: no event in the population.
+    - ``partial``: a match without some gates of its definition (``left_out`` of the counts), which has a name of its
+      own.
     - ``composition_outlier``: the sample's fractions are far from those of its study, panel and method. For each
       population the logit of ``(n + 0.5) / (parent + 1)`` is compared with the median over the samples, in units of the
       larger of 1.4826 median absolute deviations and the counting error; the root mean square over the
@@ -63,6 +65,7 @@ def summary(counts: "pd.DataFrame", samples: "pd.DataFrame") -> "pd.DataFrame":
     table["sample_id"] = table["file_name"].map(known["sample_id"])
     events, parents = (table[name].to_numpy(dtype=np.float64) for name in ("n_events", "n_parent"))
     table["fraction"] = np.divide(events, parents, out=np.full(len(table), np.nan), where=parents > 0)
+    left_out = table["left_out"].fillna("") if "left_out" in table else [""] * len(table)
     outliers = _outliers(table)
     table["flag"] = [
         ";".join(
@@ -70,11 +73,14 @@ def summary(counts: "pd.DataFrame", samples: "pd.DataFrame") -> "pd.DataFrame":
             for flag, is_set in (
                 ("few_events", n_parent < FEW_EVENTS),
                 ("zero_events", n_events == 0),
+                ("partial", bool(without)),
                 ("composition_outlier", (method, name) in outliers),
             )
             if is_set
         )
-        for n_events, n_parent, method, name in zip(events, parents, table["method"], table["file_name"], strict=True)
+        for n_events, n_parent, method, name, without in zip(
+            events, parents, table["method"], table["file_name"], left_out, strict=True
+        )
     ]
     table = table.sort_values(["study_accession", "panel_id", "method", "file_name"], kind="stable")
     return tables.conform(pd.DataFrame(table), tables.POPULATIONS)

@@ -18,7 +18,7 @@ def definitions(config: StudyConfig) -> "pd.DataFrame":
     """Populations to search for: the table or list of the configuration, else the standard populations."""
     import pandas as pd
 
-    from immport_cyto import panel, population
+    from immport_cyto import population
 
     given = config.populations
     if given is None and config.method == "metacyto":  # which finds the populations itself
@@ -34,10 +34,7 @@ def definitions(config: StudyConfig) -> "pd.DataFrame":
 
         metacyto.whole_labels(frame)
         return frame
-    names = set(frame["population"])
-    for text in [*frame["definition"], *(parent for parent in frame["parent"] if parent not in names)]:
-        if text:
-            panel.parse_gates(text)
+    population.check(frame)
     return tables.conform(frame, tables.DEFINITIONS)
 
 
