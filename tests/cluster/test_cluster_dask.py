@@ -11,10 +11,12 @@ import pytest
 
 from immport_cyto import cluster
 from immport_cyto.cluster import execution, source
+from immport_cyto.cluster import files as cluster_files
 from immport_cyto.cluster.source import Part
 from immport_cyto.exceptions import AnalysisError, MissingExtraError, OptionError
 from support.cluster_events import MARKERS, T_CELLS, blobs, preprocessed
 
+MAP_FILE = cluster_files.map_file
 OPTIONS = {"grid": (5, 5), "n_metaclusters": 4}
 
 
@@ -139,3 +141,43 @@ def test_the_extra_is_named_where_it_is_not_installed(files, monkeypatch):
         MissingExtraError, match=r"distributed is not installed: run  pip install 'immport-cyto\[distributed\]'"
     ):
         cluster.flowsom_files(files, **OPTIONS, scheduler="tcp://127.0.0.1:8786")
+
+
+def test_files_are_mapped_by_the_workers_to_the_same_bytes(files, scheduler, tmp_path, monkeypatch):
+    model = cluster.flowsom_files(files, **OPTIONS)
+    models = dict.fromkeys(files, model)
+    here = {name: tmp_path / "here" / name for name in files}
+    there = {name: Path("there") / name for name in files}  # the workers run in another folder
+    options = {"outlier_channel": True, "mad_allowed": 2.0}
+    found = cluster.map_files(models, files, here, **options)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(cluster_files, "map_file", _Elsewhere(os.getpid()))
+    mapped = cluster.map_files(models, files, there, **options, scheduler=scheduler)
+    assert list(mapped) == list(files)
+    for name in files:
+        assert (tmp_path / there[name]).read_bytes() == here[name].read_bytes()
+        assert np.array_equal(mapped[name].node_counts, found[name].node_counts)
+        assert np.array_equal(mapped[name].outlier_counts, found[name].outlier_counts)
+        assert mapped[name].quantization_error == found[name].quantization_error
+
+
+class _Elsewhere:
+    """Maps a file, but not in the process that asked for it."""
+
+    def __init__(self, home: int) -> None:
+        self.home = home
+
+    def __call__(self, *arguments, **options):
+        assert os.getpid() != self.home, "a file was mapped where the workers are asked from"
+        return MAP_FILE(*arguments, **options)
+
+
+def test_an_error_of_a_worker_that_maps_is_the_same_sentence(files, scheduler, tmp_path):
+    model = cluster.flowsom_files(files, **OPTIONS)
+    X, _ = blobs(T_CELLS, [1500, 900, 600, 150], seed=9)
+    X[2345, 2] = np.inf
+    preprocessed(files["1.fcs"], X)
+    targets = {name: tmp_path / "out" / name for name in files}
+    with pytest.raises(AnalysisError, match=r"1.fcs: marker CD8 is inf in event 2346; remove such events first"):
+        cluster.map_files(dict.fromkeys(files, model), files, targets, scheduler=scheduler)
+    assert not targets["1.fcs"].exists()

@@ -421,3 +421,24 @@ def test_what_does_not_fit(study, clusters_path, tmp_path):
         run("summary", a0, "--model", tmp_path / "none.npz", "--out", tmp_path / "x")
     assert not (tmp_path / "o").exists()
     assert not (tmp_path / "x").exists()
+
+
+def test_map_refuses_another_scale_unless_it_is_allowed(tmp_path):
+    X, _ = blobs(T_CELLS, [400, 300, 200, 100])
+    for name, transform in (("a.fcs", "arcsinh:cofactor=5"), ("b.fcs", "arcsinh:cofactor=150")):
+        preprocessed(tmp_path / name, X, transform=transform)
+    run(
+        "flowsom", tmp_path / "a.fcs", "--grid", "4x4", "--metaclusters", "4", "--models-dir", tmp_path / "models",
+        "--clusters", tmp_path / "clusters.tsv", "--medians", tmp_path / "medians.tsv", "--quiet",
+    )  # fmt: skip
+    (model,) = (tmp_path / "models").iterdir()
+    found = "b.fcs: markers CD19, CD3, CD4, CD8 are on the scale arcsinh:cofactor=150, in the training of the model on "
+    call = ("map", tmp_path / "a.fcs", tmp_path / "b.fcs", "--model", model, "--out-dir", tmp_path / "out", "--quiet")
+    with pytest.raises(PanelError, match=found):
+        run(*call)
+    assert not (tmp_path / "out").exists()
+    shown = run(*call, "--any-scale", "--json", tmp_path / "p.json")
+    assert f"warning: {found}arcsinh:cofactor=5" in shown.stderr
+    record = json.loads((tmp_path / "p.json").read_text())
+    assert record["warnings"] == [f"{found}arcsinh:cofactor=5"]
+    assert record["parameters"]["any_scale"] is True

@@ -11,7 +11,7 @@ from immport_cyto import fcs, tables
 from immport_cyto.cli.cluster import group
 from immport_cyto.cluster import FLOCK, flock
 from immport_cyto.cluster.flock import outputs
-from immport_cyto.exceptions import AnalysisError, LinkError, ModelError, OptionError, OutputExistsError
+from immport_cyto.exceptions import AnalysisError, LinkError, ModelError, OptionError, OutputExistsError, PanelError
 from support.cluster_events import MARKERS, T_CELLS, blobs, preprocessed
 from support.flock_tables import write_text
 
@@ -202,3 +202,22 @@ def test_what_does_not_fit(folder, tmp_path):
 )
 def test_wrong_usage(arguments, message):
     assert message in run(*arguments, code=2).stderr
+
+
+def test_map_refuses_another_scale_unless_it_is_allowed(tmp_path):
+    X, _ = blobs(T_CELLS, SIZES)
+    for name, transform in (("a.fcs", "arcsinh:cofactor=5"), ("b.fcs", "")):
+        preprocessed(tmp_path / name, X, transform=transform)
+    run("flock", tmp_path / "a.fcs", "--models-dir", tmp_path / "models", "--profiles", tmp_path / "p.tsv", "--quiet")
+    (model,) = (tmp_path / "models").iterdir()
+    found = (
+        "b.fcs: markers CD19, CD3, CD4, CD8 are on a scale that the file does not state, in the training of the model "
+        "on arcsinh:cofactor=5"
+    )
+    call = ("flock-map", tmp_path / "a.fcs", tmp_path / "b.fcs", "--model", model, "--out-dir", tmp_path / "out")
+    with pytest.raises(PanelError, match=found):
+        run(*call, "--quiet")
+    assert not (tmp_path / "out").exists()
+    shown = run(*call, "--any-scale", "--json", tmp_path / "p.json", "--quiet")
+    assert f"warning: {found}" in shown.stderr
+    assert json.loads((tmp_path / "p.json").read_text())["warnings"] == [found]

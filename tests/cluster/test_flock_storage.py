@@ -86,6 +86,9 @@ def put(index, value):
         {"version": 0},
         {"version": "1"},
         {"format": "immport-cyto/flowsom"},
+        {"scale": {"transforms": {"CD3": ["linear"]}, "compensation": []}},
+        {"scale": {"transforms": {}, "compensation": [1]}},
+        {"scale": None},
     ],
 )
 def test_a_changed_model_is_refused(trained, tmp_path, changes):
@@ -97,8 +100,8 @@ def test_a_changed_model_is_refused(trained, tmp_path, changes):
 
 def test_newer_missing_truncated_and_foreign_models(trained, tmp_path):
     trained[0].save(tmp_path / "m.npz")
-    newer = rewritten(tmp_path / "m.npz", tmp_path / "newer.npz", {"version": 2})
-    with pytest.raises(ModelError, match=r"newer.npz: the model has format version 2, .* reads up to 1; update"):
+    newer = rewritten(tmp_path / "m.npz", tmp_path / "newer.npz", {"version": 3})
+    with pytest.raises(ModelError, match=r"newer.npz: the model has format version 3, .* reads up to 2; update"):
         flock.load(newer)
     with pytest.raises(ModelError, match=r"none.npz: no such model file; check the path"):
         flock.load(tmp_path / "none.npz")

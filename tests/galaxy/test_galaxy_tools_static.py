@@ -27,6 +27,8 @@ TO_COME: set[str] = {
     "figure quality", "figure scatter",
 }  # fmt: skip
 OPTIONS_TO_COME: dict[str, set[str]] = {
+    "cluster flock-map": {"--any-scale"},
+    "cluster map": {"--any-scale"},
     "events preprocess": {"--densities"},
     "meta subgroup": {"--figure", "--population", "--term"},
     "report build": {"--channel-densities"},
@@ -44,7 +46,8 @@ NOT_OFFERED_BY = {
     "cluster flock": {"--out-dir"},
     "cluster compare": {"--with"},  # files under the same names cannot be in one collection
     "immport template": {"--attach", "--columns", "--list"},
-    "cluster map": {"--clusters", "--medians", "--figures-dir"},  # the tool FlowSOM writes them
+    # the tool FlowSOM writes the first three; the server decides where jobs run
+    "cluster map": {"--clusters", "--medians", "--figures-dir", "--scheduler"},
     "population summary": {"--clustered"},  # --files is the same
 }
 by_file = pytest.mark.parametrize("path", FILES, ids=NAMES)

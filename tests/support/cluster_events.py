@@ -29,12 +29,18 @@ def preprocessed(
     classes: Sequence[str] | None = None,
     extra: Sequence[str] = (),
     panel_id: str = "",
+    transform: str = "",
+    compensation: str = "",
 ) -> Path:
     """An FCS file as `events preprocess` writes it: markers first, then channels without marker of constant 1."""
     values = np.column_stack([X, *(np.ones(len(X)) for _ in extra)]).astype(np.float32)
     channels = [(f"D{i}", marker) for i, marker in enumerate(markers)] + [(name, "") for name in extra]
     keywords = {"ICYTO_FORMAT": "1", "ICYTO_FILE": path.name, **({"ICYTO_PANEL": panel_id} if panel_id else {})}
+    if compensation:
+        keywords["ICYTO_COMPENSATION"] = compensation
     for number in range(1, len(channels) + 1):
+        if transform:
+            keywords[f"ICYTO_P{number}TRANSFORM"] = transform if number <= len(markers) else "linear"
         keywords[f"ICYTO_P{number}ROLE"] = "marker" if number <= len(markers) else "scatter"
         if classes:
             keywords[f"ICYTO_P{number}CLASS"] = classes[number - 1] if number <= len(markers) else "none"

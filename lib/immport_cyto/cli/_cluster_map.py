@@ -7,14 +7,14 @@ import click
 from immport_cyto.cli._cluster_results import (
     FILE,
     FOLDER,
+    any_scale_option,
     choose_models,
-    far_from_training,
     fcs_argument,
     figures_option,
-    map_all,
     models_option,
     record,
     stem,
+    unlike_training,
     write_tables,
 )
 from immport_cyto.cli._common import collect_fcs, files_option, jobs_option, json_option, n_jobs, quiet_option
@@ -38,6 +38,12 @@ from immport_cyto.cli._targets import targets
     help="An event is an outlier where its distance to the code is above the median + so many MAD of the training.",
 )  # fmt: skip
 @click.option("--outlier-channel", is_flag=True, help="Add the channel FlowSOM_outlier (1: outlier, 0: not).")
+@any_scale_option
+@click.option(
+    "--scheduler", metavar="tcp://HOST:PORT",
+    help="Map on the workers of this Dask scheduler, a file each, which see files and folders under the same paths; "
+    "the results are the same to the bit. Needs the extra distributed.",
+)  # fmt: skip
 @figures_option
 @jobs_option
 @json_option
@@ -45,27 +51,29 @@ from immport_cyto.cli._targets import targets
 def map_command(
     paths: tuple[Path, ...], files_json: Path | None, model_paths: tuple[Path, ...], out_dir: Path,
     clusters_path: Path | None, medians_path: Path | None, drift_path: Path | None, outliers_path: Path | None,
-    mad_allowed: float, outlier_channel: bool, figures_dir: Path | None, jobs: int | None, json_path: Path | None,
-    quiet: bool,
+    mad_allowed: float, outlier_channel: bool, any_scale: bool, scheduler: str | None, figures_dir: Path | None,
+    jobs: int | None, json_path: Path | None, quiet: bool,
 ) -> None:  # fmt: skip
     """Write FCS files with the node and metacluster that a model gives each event.
 
-    Markers are matched by name, in any order; a file that lacks a marker of the model is an error, markers that the
-    model does not have are listed in --drift. With --figures-dir the drift is drawn too.
+    Markers are matched by name, in any order; markers that the model does not have are listed in --drift. A file
+    that lacks a marker of the model is an error, and so is one whose keywords state another transform than those of the
+    training files, unless --any-scale is given. With --figures-dir the drift is drawn too.
 
     \b
     Example:
       immport-cyto cluster map new/*.fcs --model SDY1-flow-8m-3fa9c1.npz --out-dir mapped --drift drift.tsv
     """
-    from immport_cyto import tables
+    from immport_cyto import cluster, tables
     from immport_cyto.cluster.drifting import drift, node_outliers
 
     files = collect_fcs(paths, files_json)
     into = targets(files, out_dir)
     models, chosen = choose_models(model_paths, files)
-    mapped = map_all(
-        chosen, files, into, jobs=n_jobs(jobs), quiet=quiet, mad_allowed=mad_allowed, outlier_channel=outlier_channel
-    )
+    mapped = cluster.map_files(
+        chosen, files, into, mad_allowed=mad_allowed, outlier_channel=outlier_channel, any_scale=any_scale,
+        n_jobs=n_jobs(jobs), scheduler=scheduler, quiet=quiet,
+    )  # fmt: skip
     by_model = [(model, names) for model in models if (names := [name for name in files if chosen[name] is model])]
     drifts = [drift(model, {name: mapped[name] for name in names}) for model, names in by_model]
     if drift_path:
@@ -84,8 +92,8 @@ def map_command(
         for (model, _), rows in zip(by_model, drifts, strict=True):
             report.save(report.figures.drift(rows), figures_dir / f"{stem(model)}-drift.svg")
     counts["outliers"] = sum(file.n_outliers for file in mapped.values())
-    warnings = far_from_training(mapped, chosen)
-    parameters = {"mad": mad_allowed, "outlier_channel": outlier_channel}
+    warnings = unlike_training(mapped, chosen)
+    parameters = {"mad": mad_allowed, "outlier_channel": outlier_channel, "any_scale": any_scale}
     record("cluster map", json_path, models, [*model_paths, *files.values()], counts, warnings, parameters)
     click.echo(
         f"{out_dir}: {counts['events']} events of {counts['files']} files mapped, {counts['outliers']} outliers",

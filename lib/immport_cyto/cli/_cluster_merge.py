@@ -7,11 +7,10 @@ import click
 from immport_cyto.cli._cluster_results import (
     FILE,
     FOLDER,
-    far_from_training,
     fcs_argument,
-    map_all,
     one_model_option,
     record,
+    unlike_training,
 )
 from immport_cyto.cli._common import collect_fcs, files_option, jobs_option, json_option, n_jobs, quiet_option
 from immport_cyto.cli._targets import targets
@@ -79,8 +78,8 @@ def merge(
     if out_dir:
         into = targets(files, out_dir)
         models = dict.fromkeys(files, merged)
-        mapped = map_all(models, files, into, jobs=n_jobs(jobs), quiet=quiet)
-        warnings += far_from_training(mapped, models)
+        mapped = cluster.map_files(models, files, into, any_scale=True, n_jobs=n_jobs(jobs), quiet=quiet)
+        warnings += unlike_training(mapped, models)
         events = sum(file.n_events for file in mapped.values())
         counted, medians = cluster.summarize(merged, into)
         clusters[["n_events", "fraction"]] = counted[["n_events", "fraction"]]

@@ -31,6 +31,10 @@ models_option = click.option(
 one_model_option = click.option(
     "--model", "model_path", type=FILE, required=True, help="Model of cluster flowsom or cluster merge (.npz)."
 )
+any_scale_option = click.option(
+    "--any-scale", is_flag=True,
+    help="Take files that were transformed in another way than the training files, with a warning.",
+)  # fmt: skip
 names_option = click.option(
     "--clusters", "clusters_path", type=FILE,
     help="clusters.tsv with the names of the metaclusters (population label, cluster merge).",
@@ -60,32 +64,13 @@ def choose_models(paths: Sequence[Path], files: Mapping[str, Path]) -> "tuple[li
     return models, chosen
 
 
-def map_all(
-    models: "Mapping[str, FlowSOM]", files: Mapping[str, Path], targets: Mapping[str, Path], *, jobs: int, quiet: bool,
-    mad_allowed: float = 4.0, outlier_channel: bool = False,
-) -> "dict[str, MappedFile]":  # fmt: skip
-    """Map each file onto its model and write it; nothing is written where one of them cannot be mapped."""
-    from immport_cyto import cluster
-    from immport_cyto.cluster.files import check_markers
-    from immport_cyto.progress import progress
+def unlike_training(mapped: "Mapping[str, MappedFile]", models: "Mapping[str, FlowSOM]") -> list[str]:
+    """Warnings, shown too, on files that are on another scale or of which many more events are outliers."""
+    from immport_cyto.cluster.scale import UNKNOWN
 
-    for name, source in files.items():
-        check_markers(models[name], source)
-    mapped = {}
-    with progress("mapping files", len(files), quiet=quiet) as shown:
-        for name, source in files.items():
-            mapped[name] = cluster.map_file(
-                models[name], source, targets[name],
-                mad_allowed=mad_allowed, outlier_channel=outlier_channel, n_jobs=jobs,
-            )  # fmt: skip
-            if shown:
-                shown.step(name)
-    return mapped
-
-
-def far_from_training(mapped: "Mapping[str, MappedFile]", models: "Mapping[str, FlowSOM]") -> list[str]:
-    """Warnings, shown too, on files of which many more events than of the training are outliers."""
-    warnings = [
+    unknown = {stem(model): f"{stem(model)}: {UNKNOWN}" for model in models.values() if UNKNOWN in model.warnings_}
+    warnings = [*unknown.values(), *(warning for file in mapped.values() for warning in file.warnings)]
+    warnings += [
         f"{name}: {100 * file.n_outliers / file.n_events:.1f} % of the events are far from every code "
         f"(training: {100 * models[name].outlier_share_:.1f} %); check transformation and panel, or train again"
         for name, file in mapped.items()

@@ -61,7 +61,7 @@ def summary(
     files = collect_fcs(paths, files_json)
     model, names = load_one(model_path, clusters_path)
     threads = n_jobs(jobs)
-    mapped = {name: cluster.map_file(model, path, None, n_jobs=threads) for name, path in files.items()}
+    mapped = {name: cluster.map_file(model, path, None, any_scale=True, n_jobs=threads) for name, path in files.items()}
     statistics = describing.statistics(model, files, names, mapped=mapped)
     abundances = describing.abundances(model, files, names)
     nodes = report.figures.Nodes(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from immport_cyto.cli._cluster_results import any_scale_option
 from immport_cyto.cli._common import (
     collect_fcs,
     files_option,
@@ -160,17 +161,19 @@ def flock(
 @click.option("--profiles", "profiles_path", type=_FILE, help="Table of the populations of each file to write.")
 @_out_dir
 @click.option("--adjust", is_flag=True, help="Let the populations of a model move to where they are in each file.")
+@any_scale_option
 @jobs_option
 @json_option
 @quiet_option
 def flock_map(
     paths: tuple[Path, ...], files_json: Path | None, model_paths: tuple[Path, ...], centers_path: Path | None,
     counts_path: Path | None, medians_path: Path | None, profiles_path: Path | None, out_dir: Path | None,
-    adjust: bool, jobs: int | None, json_path: Path | None, quiet: bool,
+    adjust: bool, any_scale: bool, jobs: int | None, json_path: Path | None, quiet: bool,
 ) -> None:  # fmt: skip
     """Find the populations of a FLOCK model, or of known centres, in files.
 
-    A model gives each event the population that it would have had in the training; with --adjust, and always from
+    A model gives each event the population that it would have had in the training; a file whose keywords state another
+    transform than those of the training files is an error, unless --any-scale is given. With --adjust, and always from
     centres, the populations first move to where they are in the file (cross-sample adjustment).
     """
     if bool(model_paths) == (centers_path is not None):
@@ -180,6 +183,7 @@ def flock_map(
         msg = "nothing would be written; give --out-dir, --counts, --profiles or --medians"
         raise click.UsageError(msg)
     from immport_cyto.cluster import flock as stage
+    from immport_cyto.cluster.scale import UNKNOWN
 
     files = collect_fcs(paths, files_json)
     kind = _kind(files)
@@ -190,11 +194,15 @@ def flock_map(
         chosen = dict.fromkeys(files, stage.read_centres(centers_path))
     else:
         chosen = {name: _choose(models, name, path, kind) for name, path in files.items()}
-    found = _label_all(chosen, files, into, n_jobs(jobs), quiet, adjust=adjust)
+    found = _label_all(chosen, files, into, n_jobs(jobs), quiet, adjust=adjust, any_scale=any_scale)
+    warnings = [f"{group_stem(model.study_accession, model.panel_id)}: {UNKNOWN}"
+                for model in models if UNKNOWN in model.warnings_]  # fmt: skip
+    warnings += [warning for _, _, labelled in found for warning in labelled.warnings]
+    _warn(warnings)
     _write_tables(found, counts_path, medians_path, profiles_path)
     inputs = [*model_paths, *files.values(), *([centers_path] if centers_path else [])]
-    _record("cluster flock-map", json_path, models, inputs, {"adjust": adjust}, _counted(found), [])
     done = _counted(found)
+    _record("cluster flock-map", json_path, models, inputs, {"adjust": adjust, "any_scale": any_scale}, done, warnings)
     click.echo(f"{done['events']} events of {done['files']} files mapped", err=True)
 
 
@@ -238,15 +246,19 @@ def _choose(models: "list[FLOCK]", name: str, path: Path, kind: str) -> "FLOCK":
 
 def _label_all(
     models: "Mapping[str, FLOCK | Centres]", files: Mapping[str, Path], into: Mapping[str, Path], threads: int,
-    quiet: bool, *, adjust: bool,
+    quiet: bool, *, adjust: bool, any_scale: bool = False,
 ) -> "list[Found]":  # fmt: skip
     from immport_cyto.cluster import flock as stage
     from immport_cyto.progress import progress
 
+    for name, path in files.items():
+        stage.check_file(models[name], name, path, any_scale=any_scale)
     found = []
     with progress("mapping files", len(files), quiet=quiet) as shown:
         for name, path in files.items():
-            labelled = stage.label_file(models[name], name, path, into.get(name), adjust=adjust, n_jobs=threads)
+            labelled = stage.label_file(
+                models[name], name, path, into.get(name), adjust=adjust, any_scale=any_scale, n_jobs=threads
+            )
             found.append((models[name], name, labelled))
             if shown:
                 shown.step(name)

@@ -13,7 +13,7 @@ from immport_cyto.cli._cluster_extract import extract
 from immport_cyto.cli._cluster_map import map_command
 from immport_cyto.cli._cluster_match import match
 from immport_cyto.cli._cluster_merge import merge
-from immport_cyto.cli._cluster_results import fcs_argument, figures_option, map_all, record, stem, write_tables
+from immport_cyto.cli._cluster_results import fcs_argument, figures_option, record, stem, write_tables
 from immport_cyto.cli._cluster_summary import summary
 from immport_cyto.cli._common import (
     collect_fcs,
@@ -108,8 +108,8 @@ class _Metaclusters(click.ParamType):
 )
 @click.option(
     "--scheduler", metavar="tcp://HOST:PORT",
-    help="Train on the workers of this Dask scheduler, which see the files under the same paths; the model is the same "
-    "to the bit. Needs the extra distributed.",
+    help="Train and map on the workers of this Dask scheduler, which see files and folders under the same paths; the "
+    "results are the same to the bit. Needs the extra distributed.",
 )  # fmt: skip
 @figures_option
 @seed_option
@@ -155,7 +155,10 @@ def flowsom(
                 continue
             warnings += [f"{group}: {warning}" for warning in model.warnings_]
             mapped = {name: into[name] for name in group.files}
-            map_all(dict.fromkeys(mapped, model), group.files, mapped, jobs=threads, quiet=quiet)
+            cluster.map_files(
+                dict.fromkeys(mapped, model), group.files, mapped, n_jobs=threads, quiet=quiet,
+                scheduler=scheduler if out_dir else None,  # no other machine sees the temporary folder
+            )  # fmt: skip
             done.append((model, mapped))
         if not done:
             raise failures[0]

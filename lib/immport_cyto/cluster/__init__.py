@@ -6,8 +6,8 @@
     A saved model.
 ``flowsom_files``
     One model over the preprocessed FCS files of a group, markers by harmonised name.
-``map_file``
-    Write an FCS file with the node and the metacluster of each event.
+``map_file``, ``map_files``
+    Write FCS files with the node and the metacluster of each event.
 ``choose_model``
     The model that belongs to a file, where there are several.
 ``summarize``, ``statistics``, ``abundances``
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from immport_cyto.cluster.describing import abundances, statistics
     from immport_cyto.cluster.drifting import drift, node_outliers
     from immport_cyto.cluster.extracting import extract
-    from immport_cyto.cluster.files import MappedFile, flowsom_files, map_file
+    from immport_cyto.cluster.files import MappedFile, flowsom_files, map_file, map_files
     from immport_cyto.cluster.flock.model import FLOCK
     from immport_cyto.cluster.matching import match_metaclusters
     from immport_cyto.cluster.merging import merge, merged_clusters
@@ -60,6 +60,7 @@ _HOME = {
     "flowsom_files": "files",
     "load": "storage",
     "map_file": "files",
+    "map_files": "files",
     "match_metaclusters": "matching",
     "merge": "merging",
     "merged_clusters": "merging",
@@ -81,6 +82,7 @@ __all__ = [
     "flowsom_files",
     "load",
     "map_file",
+    "map_files",
     "match_metaclusters",
     "merge",
     "merged_clusters",

@@ -24,7 +24,8 @@ def as_dict(model: FlowSOM, names: Mapping[int, str] | None = None) -> dict[str,
 
     ``codes`` is a list of nodes, each a list of markers, on the scale of the events; a node's metacluster is at its
     place in ``metaclusters``. In R: ``m <- jsonlite::fromJSON("model.json"); colnames(m$codes) <- m$markers``. A new
-    event belongs to the nearest of ``scaled_codes`` after ``(x - offset) / scale``, the first of equals.
+    event belongs to the nearest of ``scaled_codes`` after ``(x - offset) / scale``, the first of equals. ``transforms``
+    and ``compensation`` are what the training files stated, see `immport_cyto.cluster.scale.Scale`.
 
     Parameters
     ----------
@@ -52,6 +53,7 @@ def as_dict(model: FlowSOM, names: Mapping[int, str] | None = None) -> dict[str,
         "spanning_tree": (model.spanning_tree() + 1).tolist(),
         "mad_allowed": MAD_ALLOWED,
         "distance_thresholds": _numbers(np.where(limits < 0, np.nan, limits)),
+        **model.scale_.meta(),
         "training": [{"file_name": name, "n_events": n} for name, n in model.training],
     }
 

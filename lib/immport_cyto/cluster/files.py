@@ -15,6 +15,7 @@ from immport_cyto.cluster.execution import Execution
 from immport_cyto.cluster.labels import write_labelled
 from immport_cyto.cluster.model import FlowSOM
 from immport_cyto.cluster.outliers import MAD_ALLOWED, outliers, thresholds
+from immport_cyto.cluster.scale import Scale, compare
 from immport_cyto.cluster.source import Float32, Part, Reader, array_part, draw, gather
 from immport_cyto.exceptions import OptionError, PanelError
 
@@ -45,6 +46,8 @@ class MappedFile:
         Largest distance of an event to its code; NaN without events.
     unused
         Markers of the file that the model does not have, in the order of the file.
+    warnings
+        That the file is not on the scale of the training.
     """
 
     n_events: int
@@ -53,6 +56,7 @@ class MappedFile:
     outlier_counts: NDArray[np.int64]
     largest_distances: NDArray[np.float64]
     unused: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def n_outliers(self) -> int:
@@ -70,11 +74,12 @@ class _Opened:
     channels: dict[str, int]
     types: frozenset[str] | None
     """Markers of class type; None where the file does not say."""
+    scale: Scale
 
     def part(self, markers: Sequence[str]) -> Part:
         """Events of the file, with `markers` as columns."""
         columns = [self.channels[marker] for marker in markers]
-        return Part(self.name, self.n_events, lambda: _reader(self.path, columns))
+        return Part(self.name, self.n_events, lambda: _reader(self.path.absolute(), columns))
 
 
 def flowsom_files(
@@ -141,7 +146,8 @@ def flowsom_files(
     parts = [one.part(chosen) for one in opened]
     pool = _pool(parts, len(chosen), max_training_events, seed, Execution(n_jobs, scheduler, quiet=quiet))
     model.fit_parts(parts, chosen, pool=pool, quiet=quiet)
-    model.warnings_ = notes + model.warnings_
+    model.scale_ = Scale.joined([one.scale for one in opened], chosen)
+    model.warnings_ = notes + model.scale_.mixed() + model.warnings_
     model.study_accession, model.panel_id = study_accession, panel_id
     return model
 
@@ -153,6 +159,7 @@ def map_file(
     *,
     mad_allowed: float = MAD_ALLOWED,
     outlier_channel: bool = False,
+    any_scale: bool = False,
     n_jobs: int = 1,
 ) -> MappedFile:
     """Write an FCS file with the node and the metacluster of each event as two more channels, both from 1.
@@ -171,11 +178,15 @@ def map_file(
         of the node; 0 or more.
     outlier_channel
         Add the channel ``FlowSOM_outlier``, 1 for outliers and 0 for the others.
+    any_scale
+        Take a file that was transformed in another way than the training files, with a warning.
+    n_jobs
+        Threads; the result does not depend on it.
 
     Raises
     ------
     PanelError
-        The file lacks a marker of the model.
+        The file lacks a marker of the model, or its keywords state another transform than those of the training files.
     AnalysisError
         A marker has a value that is not finite.
     OptionError
@@ -186,6 +197,7 @@ def map_file(
         raise OptionError(msg)
     source = Path(source)
     opened = _open_for(model, source)
+    warnings = compare(model.scale_, opened.scale, source.name, any_scale=any_scale)
     nodes, distances = model.assign(opened.part(model.markers), jobs=n_jobs)
     n_nodes = len(model.codes_)
     beyond = outliers(nodes, distances, thresholds(model.distance_medians_, model.distance_mads_, mad_allowed))
@@ -213,18 +225,57 @@ def map_file(
         outlier_counts=np.bincount(nodes[beyond], minlength=n_nodes),
         largest_distances=np.where(largest < 0, np.nan, largest.astype(np.float64)),
         unused=tuple(marker for marker in opened.channels if marker not in model.markers),
+        warnings=tuple(warnings),
     )
 
 
-def check_markers(model: FlowSOM, source: Path) -> None:
-    """Refuse a file that lacks a marker of the model, without reading its events.
+def map_files(
+    models: Mapping[str, FlowSOM],
+    files: Mapping[str, Path],
+    targets: Mapping[str, Path],
+    *,
+    mad_allowed: float = MAD_ALLOWED,
+    outlier_channel: bool = False,
+    any_scale: bool = False,
+    n_jobs: int = 1,
+    scheduler: str | None = None,
+    quiet: bool = True,
+) -> dict[str, MappedFile]:
+    """Map files as `map_file` does, each onto its model; nothing is written if one of them does not fit its model.
+
+    Parameters
+    ----------
+    models, files, targets
+        By file name: the model, the file, and the file to write.
+    mad_allowed, outlier_channel, any_scale
+        See `map_file`.
+    n_jobs
+        Threads, without a scheduler.
+    scheduler
+        Address of a Dask scheduler whose workers map a file each: they read and write the files under the same paths,
+        and the files are the same to the bit. Needs the extra ``distributed``.
+    quiet
+        Show no progress.
 
     Raises
     ------
-    PanelError
-        The file lacks a marker of the model.
+    PanelError, AnalysisError, OptionError
+        See `map_file` and `Execution`.
     """
-    _open_for(model, Path(source))
+    for name, source in files.items():
+        model = models[name]
+        compare(model.scale_, _open_for(model, Path(source)).scale, Path(source).name, any_scale=any_scale)
+
+    def one(item: tuple[FlowSOM, Path, Path]) -> MappedFile:
+        return map_file(
+            *item, mad_allowed=mad_allowed, outlier_channel=outlier_channel, any_scale=any_scale, n_jobs=n_jobs
+        )
+
+    items = [(models[name], Path(files[name]), Path(targets[name])) for name in files]
+    if scheduler is not None:  # workers may run in another folder
+        items = [(model, source.absolute(), target.absolute()) for model, source, target in items]
+    with Execution(1, scheduler, quiet=quiet) as execution:
+        return dict(zip(files, execution.map(one, items, "mapping files"), strict=True))
 
 
 def _open_for(model: FlowSOM, source: Path) -> _Opened:
@@ -252,7 +303,8 @@ def digest(model: FlowSOM) -> str:
 def _open(name: str, path: Path) -> _Opened:
     with fcs.open(path) as file:
         channels = events.markers(file)
-        return _Opened(name, Path(path), file.n_events, channels, _types(file, channels))
+        scale = Scale.of_file(file, channels)
+        return _Opened(name, Path(path), file.n_events, channels, _types(file, channels), scale)
 
 
 def _types(file: "FCSFile", channels: Mapping[str, int]) -> frozenset[str] | None:

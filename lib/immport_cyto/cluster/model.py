@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from immport_cyto.cluster import metacluster, som
 from immport_cyto.cluster.execution import Execution
 from immport_cyto.cluster.nodes import node_content
+from immport_cyto.cluster.scale import UNSTATED, Scale
 from immport_cyto.cluster.som import DISTANCES, ENGINES, Codebook, Scaling
 from immport_cyto.cluster.source import Part, Scan, array_part, prefix, scan
 from immport_cyto.exceptions import AnalysisError, ModelError, OptionError
@@ -77,6 +78,8 @@ class FlowSOM:
         Where their number was chosen: area under the distribution of the consensus for 1, 2, ... metaclusters;
         `immport_cyto.cluster.metacluster.area_gains` makes the delta area of it.
     scaling_ : Scaling
+    scale_ : Scale
+        What the training files say of the transforms of the markers and of compensation; nothing for events in memory.
     warnings_ : list of str
     markers : list of str
     training : list of (str, int)
@@ -118,6 +121,7 @@ class FlowSOM:
     warnings_: list[str]
     markers: list[str]
     training: list[tuple[str, int]]
+    scale_: Scale = UNSTATED
     study_accession: str = ""
     panel_id: str = ""
 

@@ -44,7 +44,7 @@ def write(path: Path | str, meta: Mapping[str, Any], arrays: Mapping[str, Any], 
 
 
 def read(
-    path: Path | str, types: Mapping[str, str], *, format_name: str, version: int, what: str, command: str
+    path: Path | str, types: Mapping[str, str], *, format_name: str, versions: tuple[int, int], what: str, command: str
 ) -> tuple[dict[str, Any], Arrays]:
     """Read the JSON and the arrays of a model.
 
@@ -54,21 +54,21 @@ def read(
         The file.
     types
         Type of each array, such as ``"<f8"``.
-    format_name, version
-        Name of the format, and its newest version that can be read.
+    format_name, versions
+        Name of the format, and its oldest and newest version that can be read.
     what, command
         For errors: kind of model, and the command that writes it.
 
     Raises
     ------
     ModelError
-        The file is missing, damaged, of a newer version, or of another format.
+        The file is missing, damaged, of a newer or too old version, or of another format.
     """
-    path = Path(path)
+    path, (oldest, newest) = Path(path), versions
     try:
         with zipfile.ZipFile(path) as archive:
             meta = _meta(_entry(archive, "meta", "|u1"), format_name)
-            if meta["version"] <= version:
+            if oldest <= meta["version"] <= newest:
                 return meta, {name: _entry(archive, name, kind) for name, kind in types.items()}
     except FileNotFoundError as error:
         msg = f"{path}: no such model file; check the path"
@@ -76,8 +76,14 @@ def read(
     except (OSError, zipfile.BadZipFile, zlib.error, EOFError, KeyError, ValueError, RuntimeError) as error:
         # RuntimeError: encrypted entries, too deep JSON, and NotImplementedError for unknown compression
         raise damaged(path, error, what, command) from error
+    if meta["version"] < oldest:
+        msg = (
+            f"{path}: the model has format version {meta['version']}, this immport-cyto reads from {oldest} on; "
+            f"train it again with '{command}'"
+        )
+        raise ModelError(msg)
     msg = (
-        f"{path}: the model has format version {meta['version']}, this immport-cyto reads up to {version}; "
+        f"{path}: the model has format version {meta['version']}, this immport-cyto reads up to {newest}; "
         "update immport-cyto"
     )
     raise ModelError(msg)

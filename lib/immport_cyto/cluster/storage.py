@@ -13,11 +13,14 @@ from numpy.typing import NDArray
 
 from immport_cyto.cluster import npz
 from immport_cyto.cluster.model import MAX_NODES, FlowSOM
+from immport_cyto.cluster.scale import UNKNOWN, UNSTATED, Scale
 from immport_cyto.cluster.som import Scaling
 from immport_cyto.exceptions import ImmportCytoError, ModelError
 
 FORMAT = "immport-cyto/flowsom"
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
+"""3: with the scale of the training. Version 2 is read; version 1 had no distances per node."""
+OLDEST_VERSION = 2
 _WORDS = ("FlowSOM", "cluster flowsom")
 
 _ARRAYS = {
@@ -46,6 +49,7 @@ def save(model: FlowSOM, path: Path | str) -> None:
         "quantization_error": model.quantization_error_,
         "outlier_share": model.outlier_share_,
         "warnings": model.warnings_,
+        "scale": model.scale_.meta(),
     }
     arrays = {
         "codes": model.codes_,
@@ -67,10 +71,10 @@ def load(path: Path | str) -> FlowSOM:
     Raises
     ------
     ModelError
-        The file is missing, damaged, of a newer version, or not a model of this package.
+        The file is missing, damaged, of a newer or too old version, or not a model of this package.
     """
     meta, arrays = npz.read(
-        path, _ARRAYS, format_name=FORMAT, version=FORMAT_VERSION, what=_WORDS[0], command=_WORDS[1]
+        path, _ARRAYS, format_name=FORMAT, versions=(OLDEST_VERSION, FORMAT_VERSION), what=_WORDS[0], command=_WORDS[1]
     )
     try:
         return _build(meta, arrays)
@@ -91,6 +95,11 @@ def _build(meta: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> FlowSOM:
     model.training = [(str(name), int(n)) for name, n in meta["training"]]
     model.study_accession, model.panel_id = npz.texts([meta["study_accession"], meta["panel_id"]])
     model.warnings_ = npz.texts(meta["warnings"])
+    if meta["version"] < FORMAT_VERSION:
+        model.warnings_.append(UNKNOWN)
+        model.scale_ = UNSTATED
+    else:
+        model.scale_ = Scale.of_meta(meta["scale"], model.markers)
     model.quantization_error_ = float(meta["quantization_error"])
     model.outlier_share_ = float(meta["outlier_share"])
     model.codes_ = arrays["codes"].copy()

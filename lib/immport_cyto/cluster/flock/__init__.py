@@ -25,7 +25,7 @@ from immport_cyto._lazy import lazy
 
 if TYPE_CHECKING:
     from immport_cyto.cluster.flock.adjusting import Adjusted, adjust
-    from immport_cyto.cluster.flock.files import Centres, LabelledFile, flock_files, label_file
+    from immport_cyto.cluster.flock.files import Centres, LabelledFile, check_file, flock_files, label_file
     from immport_cyto.cluster.flock.model import FLOCK
     from immport_cyto.cluster.flock.outputs import read_centres
     from immport_cyto.cluster.flock.storage import load
@@ -36,6 +36,7 @@ _HOME = {
     "FLOCK": "model",
     "LabelledFile": "files",
     "adjust": "adjusting",
+    "check_file": "files",
     "flock_files": "files",
     "label_file": "files",
     "load": "storage",
@@ -43,7 +44,8 @@ _HOME = {
 }
 
 __all__ = [
-    "FLOCK", "Adjusted", "Centres", "LabelledFile", "adjust", "flock_files", "label_file", "load", "read_centres",
+    "FLOCK", "Adjusted", "Centres", "LabelledFile", "adjust", "check_file", "flock_files", "label_file", "load",
+    "read_centres",
 ]  # fmt: skip
 
 

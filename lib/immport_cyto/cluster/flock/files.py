@@ -23,6 +23,7 @@ from immport_cyto.cluster.flock.inputs import (
 from immport_cyto.cluster.flock.model import FLOCK
 from immport_cyto.cluster.flock.partition import Float64
 from immport_cyto.cluster.labels import write_labelled
+from immport_cyto.cluster.scale import Scale, compare
 from immport_cyto.exceptions import OptionError
 
 MODEL_KEYWORD = "ICYTO_FLOCK"
@@ -62,6 +63,8 @@ class LabelledFile:
         NaN without events.
     centers : ndarray of float64, populations x markers
         Mean of the events; of a population without events NaN.
+    warnings
+        That the file is not on the scale of the training.
     """
 
     n_events: int
@@ -70,6 +73,7 @@ class LabelledFile:
     profile: NDArray[np.int32]
     medians: Float64
     centers: Float64
+    warnings: tuple[str, ...] = ()
 
 
 def flock_files(
@@ -141,7 +145,8 @@ def flock_files(
     del parts
     model.fit(together, markers=chosen)
     del model.labels_
-    model.warnings_ = warnings + model.warnings_
+    model.scale_ = Scale.joined([source.scale for source in sources], chosen)
+    model.warnings_ = warnings + model.scale_.mixed() + model.warnings_
     model.training = training
     model.study_accession, model.panel_id = study_accession, panel_id
     return model
@@ -160,8 +165,9 @@ def _quota(sources: Sequence[Source], limit: int | None) -> tuple[int, list[str]
 
 
 def label_file(
-    model: FLOCK | Centres, name: str, path: Path, target: Path | None = None, *, adjust: bool = False, n_jobs: int = 1
-) -> LabelledFile:
+    model: FLOCK | Centres, name: str, path: Path, target: Path | None = None, *, adjust: bool = False,
+    any_scale: bool = False, n_jobs: int = 1,
+) -> LabelledFile:  # fmt: skip
     """Find the populations of a model in a file, and write the file with the population of each event.
 
     An FCS file gets the channel ``FLOCK_population``, a table such a last column. Markers are matched by name. Results
@@ -178,17 +184,20 @@ def label_file(
     adjust
         Let the centres of the model move to the events of this file (``cent_adjust``), instead of giving each event the
         population that it would have had in the training.
+    any_scale
+        Take a file that was transformed in another way than the training files, with a warning.
     n_jobs
         Threads; the result does not depend on it.
 
     Raises
     ------
     PanelError
-        The file lacks a marker.
+        The file lacks a marker, or its keywords state another transform than those of the training files.
     AnalysisError
         A marker has a value that is not finite.
     """
     source = open_source(name, path)
+    warnings = compare(model.scale_, source.scale, name, any_scale=any_scale) if isinstance(model, FLOCK) else []
     X = source.read(model.markers)
     check_finite(X, model.markers, name)
     if isinstance(model, FLOCK):
@@ -208,7 +217,21 @@ def label_file(
     means, medians, counts = _describe(X, place[numbers], len(ids))
     if target is not None:
         _write(source, target, numbers, model, ids, adjusted=adjust or isinstance(model, Centres))
-    return LabelledFile(len(X), ids, counts, levels, medians, means)
+    return LabelledFile(len(X), ids, counts, levels, medians, means, tuple(warnings))
+
+
+def check_file(model: FLOCK | Centres, name: str, path: Path, *, any_scale: bool = False) -> None:
+    """Refuse a file in which the populations of a model cannot be found, without reading its events.
+
+    Raises
+    ------
+    PanelError
+        See `label_file`.
+    """
+    source = open_source(name, path)
+    source.check(model.markers)
+    if isinstance(model, FLOCK):
+        compare(model.scale_, source.scale, name, any_scale=any_scale)
 
 
 def digest(model: FLOCK | Centres) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immport_cyto import events, fcs
+from immport_cyto.cluster.scale import UNSTATED, Scale
 from immport_cyto.exceptions import InputError, PanelError, TableError
 from immport_cyto.files import atomic_path
 
@@ -33,6 +34,8 @@ class Source:
         Column or channel (0-based) of each marker that can be clustered on.
     types : frozenset of str or None
         Markers of class type; None where the file does not say.
+    scale : Scale
+        What the file says of transforms and compensation; of a table nothing.
     """
 
     name: str
@@ -41,6 +44,17 @@ class Source:
     n_events: int
     columns: dict[str, int]
     types: frozenset[str] | None = None
+    scale: Scale = UNSTATED
+
+    def check(self, markers: Sequence[str]) -> None:
+        """Raise a PanelError where a marker is not in the file."""
+        missing = [marker for marker in markers if marker not in self.columns]
+        if missing:
+            msg = (
+                f"{self.name}: marker {', '.join(missing)} is not in the file "
+                f"(it has {', '.join(self.columns) or 'no marker'}); use files of the same panel"
+            )
+            raise PanelError(msg)
 
     def read(self, markers: Sequence[str]) -> NDArray[np.floating]:
         """Events x markers: float32 of an FCS file, float64 of a table.
@@ -52,13 +66,7 @@ class Source:
         TableError
             A row of the table has another number of cells than the header, or a cell that is no number.
         """
-        missing = [marker for marker in markers if marker not in self.columns]
-        if missing:
-            msg = (
-                f"{self.name}: marker {', '.join(missing)} is not in the file "
-                f"(it has {', '.join(self.columns) or 'no marker'}); use files of the same panel"
-            )
-            raise PanelError(msg)
+        self.check(markers)
         chosen = [self.columns[marker] for marker in markers]
         if self.kind == "text":
             return np.ascontiguousarray(_numbers(self.path)[:, chosen])
@@ -95,9 +103,10 @@ def open_source(name: str, path: Path) -> Source:
     with fcs.open(path) as file:
         channels = events.markers(file)
         n_events = file.n_events
+        scale = Scale.of_file(file, channels)
         classes = {marker: file.keywords.get(f"ICYTO_P{index + 1}CLASS", "") for marker, index in channels.items()}
     types = frozenset(m for m, c in classes.items() if c == "type") if any(classes.values()) else None
-    return Source(name, path, "fcs", n_events, channels, types)
+    return Source(name, path, "fcs", n_events, channels, types, scale)
 
 
 def open_sources(files: Mapping[str, Path]) -> list[Source]:

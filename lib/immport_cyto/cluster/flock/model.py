@@ -14,6 +14,7 @@ from immport_cyto.cluster.flock.fitting import Found, find_populations
 from immport_cyto.cluster.flock.partition import Float64
 from immport_cyto.cluster.flock.profile import profile
 from immport_cyto.cluster.flock.rule import Rule
+from immport_cyto.cluster.scale import UNSTATED, Scale
 from immport_cyto.cluster.source import prefix
 from immport_cyto.exceptions import AnalysisError, ModelError, OptionError
 
@@ -61,6 +62,8 @@ class FLOCK:
     markers : list of str
     training : list of (str, int)
         Names of the training files and their numbers of events.
+    scale_ : Scale
+        What the training files say of the transforms of the markers and of compensation; nothing for events in memory.
     study_accession, panel_id : str
         Group of files the model belongs to; may be empty.
 
@@ -94,6 +97,7 @@ class FLOCK:
     warnings_: list[str]
     markers: list[str]
     training: list[tuple[str, int]]
+    scale_: Scale = UNSTATED
     study_accession: str = ""
     panel_id: str = ""
 

@@ -15,10 +15,12 @@ from immport_cyto.cluster import npz
 from immport_cyto.cluster.flock.fitting import Found
 from immport_cyto.cluster.flock.model import FLOCK
 from immport_cyto.cluster.flock.rule import Rule, Split
+from immport_cyto.cluster.scale import UNKNOWN, UNSTATED, Scale
 from immport_cyto.exceptions import ImmportCytoError, ModelError
 
 FORMAT = "immport-cyto/flock"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""2: with the scale of the training. Version 1 is read."""
 _WORDS = ("FLOCK", "cluster flock")
 
 _ARRAYS = {
@@ -49,6 +51,7 @@ def save(model: FLOCK, path: Path | str) -> None:
         "study_accession": model.study_accession,
         "panel_id": model.panel_id,
         "warnings": model.warnings_,
+        "scale": model.scale_.meta(),
     }
     rule, splits = model.rule_, list(model.rule_.splits.values())
     width = len(splits[0].columns) if splits else 0
@@ -78,7 +81,7 @@ def load(path: Path | str) -> FLOCK:
         The file is missing, damaged, of a newer version, or not a FLOCK model of this package.
     """
     meta, arrays = npz.read(
-        path, _ARRAYS, format_name=FORMAT, version=FORMAT_VERSION, what=_WORDS[0], command=_WORDS[1]
+        path, _ARRAYS, format_name=FORMAT, versions=(1, FORMAT_VERSION), what=_WORDS[0], command=_WORDS[1]
     )
     try:
         return _build(meta, arrays)
@@ -98,6 +101,11 @@ def _build(meta: dict[str, Any], arrays: npz.Arrays) -> FLOCK:
     model.training = [(str(name), int(n)) for name, n in meta["training"]]
     model.study_accession, model.panel_id = npz.texts([meta["study_accession"], meta["panel_id"]])
     model.warnings_ = npz.texts(meta["warnings"])
+    if meta["version"] < FORMAT_VERSION:
+        model.warnings_.append(UNKNOWN)
+        model.scale_ = UNSTATED
+    else:
+        model.scale_ = Scale.of_meta(meta["scale"], model.markers)
     _check(arrays, len(model.markers), len(set(model.markers)))
     splits = {
         int(cluster): Split(
