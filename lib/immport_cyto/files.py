@@ -71,6 +71,23 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
+def workers(cores: int, memory_mb: float | None, need_mb: float) -> int:
+    """Processes to start: one per core, fewer where the memory does not hold so many, but one in any case.
+
+    Parameters
+    ----------
+    cores
+        Processor cores.
+    memory_mb
+        Memory for all of them together, in MB; None where it is not limited.
+    need_mb
+        What one of them needs at most, in MB.
+    """
+    if memory_mb is None:
+        return cores
+    return max(1, min(cores, int(memory_mb // need_mb)))
+
+
 def safe_name(name: str) -> str:
     """Make `name` harmless as a single file name: letters, digits and ``._+-``, no leading dot.
 

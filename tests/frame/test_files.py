@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from immport_cyto.exceptions import InputError
-from immport_cyto.files import atomic_path, available_cores, safe_name, sha256, write_text
+from immport_cyto.files import atomic_path, available_cores, safe_name, sha256, workers, write_text
 
 
 def test_output_appears_only_at_the_end(tmp_path):
@@ -66,3 +66,11 @@ def test_ordinary_names_stay():
 
 def test_cores_are_those_that_the_process_may_use():
     assert available_cores() == len(os.sched_getaffinity(0))
+
+
+@pytest.mark.parametrize(
+    ("cores", "memory", "need", "expected"),
+    [(8, None, 1e6, 8), (8, 4000, 500, 8), (8, 4000, 501, 7), (8, 4000, 5000, 1), (1, 4000, 1, 1), (8, -50, 200, 1)],
+)
+def test_fewer_processes_where_memory_is_short_but_one_in_any_case(cores, memory, need, expected):
+    assert workers(cores, memory, need) == expected

@@ -3,6 +3,7 @@
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -12,8 +13,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from click.testing import CliRunner
 
 from immport_cyto import study, tables
+from immport_cyto.cli._main import cli
 from immport_cyto.exceptions import (
     AnalysisError,
     DefinitionError,
@@ -69,6 +72,20 @@ def digests(out: Path) -> dict[str, str]:
     paths = [p for p in sorted(out.rglob("*")) if p.is_file() and "work" not in p.relative_to(out).parts]
     kept = [p for p in paths if p.name not in ("run.log", "run.json")]
     return {str(p.relative_to(out)): hashlib.sha256(p.read_bytes()).hexdigest() for p in kept}
+
+
+def test_short_memory_gives_fewer_processes_and_the_same_bytes(finished, copied, tmp_path, monkeypatch):
+    """As Galaxy would have it: the files are small, so a process is some 200 MB (preprocess) or 300 MB (a panel)."""
+    config = write_config(tmp_path, copied, ["SDY9901", "SDY9903"])
+    monkeypatch.setenv("GALAXY_SLOTS", "8")
+    monkeypatch.setenv("GALAXY_MEMORY_MB", "540")
+    command = ["study", "run", str(config), "--out", str(tmp_path / "out"), "--quiet"]
+    done = CliRunner().invoke(cli, command, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    said = (tmp_path / "out" / "run.log").read_text(encoding="utf-8")
+    assert re.search(r"preprocess: 1 at a time and not 8, for 20\d MB each in 540 MB", said)
+    assert re.search(r"cluster and search: 1 at a time and not 2, for 30\d MB each in 540 MB", said)
+    assert digests(tmp_path / "out") == digests(finished)
 
 
 def test_two_processes_give_the_same_bytes(finished, copied, tmp_path):

@@ -26,6 +26,14 @@ def job(tmp_path):
     )
 
 
+def test_memory_follows_the_files(job, tmp_path):
+    megabytes = sum(path.stat().st_size for path in job.files.values()) / 1e6
+    assert work.memory_mb(job) == pytest.approx(300 + 2 * megabytes)
+    packed = tmp_path / "c.fcs.gz"
+    packed.write_bytes(bytes(1_000_000))
+    assert work.memory_mb(work.FileJob("c.fcs.gz", packed, (), None, tmp_path / "y")) == pytest.approx(200 + 4 * 3)
+
+
 def test_remarks_of_the_clustering_are_notes_of_the_group(job):
     assert work.analyse(job) == ""
     notes = json.loads((job.place / "notes.json").read_text())

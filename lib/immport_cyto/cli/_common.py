@@ -55,6 +55,21 @@ def n_jobs(given: int | None) -> int:
     return available_cores()
 
 
+memory_option = click.option(
+    "--memory", "memory_mb", type=click.IntRange(min=1), default=None, metavar="MB",
+    help="Memory for all processes together; fewer are started where it is short.  [default: GALAXY_MEMORY_MB, else "
+    "no limit]",
+)  # fmt: skip
+
+
+def memory_limit(given: int | None) -> int | None:
+    """Memory to use, in MB: the option, else what Galaxy gives the job, else None."""
+    if given:
+        return given
+    stated = os.environ.get("GALAXY_MEMORY_MB", "")
+    return int(stated) if stated.isdigit() and int(stated) > 0 else None
+
+
 files_option = click.option(
     "--files", "files_json", type=click.Path(path_type=Path, dir_okay=False),
     help='FCS files as a JSON list of {"name": ..., "path": ...}, where the paths do not carry the names (Galaxy).',

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from immport_cyto.cli._common import jobs_option, quiet_option, seed_option
+from immport_cyto.cli._common import jobs_option, memory_option, quiet_option, seed_option
 from immport_cyto.study.config import EXAMPLE
 
 
@@ -25,14 +25,18 @@ out_option = click.option(
 @resume_option
 @click.option("--allow-orphans", is_flag=True, help="Leave out FCS files without a match in the metadata, and say so.")
 @jobs_option
+@memory_option
 @quiet_option
-def run_command(config: Path, out: Path, *, resume: bool, allow_orphans: bool, jobs: int | None, quiet: bool) -> None:
+def run_command(
+    config: Path, out: Path, *, resume: bool, allow_orphans: bool, jobs: int | None, memory_mb: int | None, quiet: bool
+) -> None:
     from immport_cyto import study
-    from immport_cyto.cli._common import n_jobs
+    from immport_cyto.cli._common import memory_limit, n_jobs
 
     result = study.run(
-        study.read(config), out, jobs=n_jobs(jobs), resume=resume, allow_orphans=allow_orphans, quiet=quiet
-    )
+        study.read(config), out, jobs=n_jobs(jobs), memory_mb=memory_limit(memory_mb), resume=resume,
+        allow_orphans=allow_orphans, quiet=quiet,
+    )  # fmt: skip
     _tell(result)
 
 

@@ -31,6 +31,11 @@ class PanelJob:
     clustered: Path | None
     place: Path
 
+    @property
+    def sources(self) -> list[Path]:
+        """The files of the panel."""
+        return list(self.files.values())
+
 
 def panel_ids(samples: "pd.DataFrame", events: Mapping[str, Path]) -> "pd.DataFrame":
     """Samples with MetaCyto's panel of each preprocessed file."""

@@ -23,7 +23,7 @@ from immport_cyto.exceptions import (
     OutputExistsError,
     PanelError,
 )
-from immport_cyto.files import available_cores, sha256
+from immport_cyto.files import available_cores, sha256, workers
 from immport_cyto.progress import progress
 from immport_cyto.study import inputs, parity, work
 from immport_cyto.study.config import StudyConfig, fingerprint
@@ -46,6 +46,7 @@ def run(
     out: Path | str,
     *,
     jobs: int | None = None,
+    memory_mb: int | None = None,
     resume: bool = False,
     allow_orphans: bool = False,
     quiet: bool = False,
@@ -60,6 +61,8 @@ def run(
         Folder for the results. It must not exist, or be empty, unless `resume` is set.
     jobs
         Processor cores; default all. The results do not depend on it.
+    memory_mb
+        Memory for all processes together, in MB; fewer are started where it is short. Default no limit.
     resume
         Go on with an interrupted run in `out`; finished files are not done again.
     allow_orphans
@@ -86,7 +89,7 @@ def run(
         log.flush()
 
     try:
-        state = RunState(config, out, jobs or available_cores(), quiet, say, Steps(out / "work"))
+        state = RunState(config, out, jobs or available_cores(), quiet, say, Steps(out / "work"), memory_mb=memory_mb)
         state.steps.clean()
         return _run(state, allow_orphans=allow_orphans)
     except (InputError, LinkError, OptionError, PanelError):
@@ -330,6 +333,18 @@ def _stop_silently() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
+def _processes(state: RunState, label: str, todo: Sequence[J]) -> int:
+    """How many jobs run at a time: as cores and memory allow; 1 is this process itself."""
+    wanted = max(min(state.jobs, len(todo)), 1)
+    if wanted == 1 or state.memory_mb is None:
+        return wanted
+    need = max(work.memory_mb(job) for job in todo)
+    given = workers(wanted, state.memory_mb - work.OWN_MB, need)
+    if given < wanted:
+        state.say(f"{label}: {given} at a time and not {wanted}, for {need:.0f} MB each in {state.memory_mb} MB")
+    return given
+
+
 def _all(
     state: RunState, label: str, jobs: Sequence[J], function: Callable[[J], str], name_of: Callable[[J], str]
 ) -> dict[str, str]:
@@ -337,16 +352,15 @@ def _all(
     messages = {name_of(job): "" for job in jobs}
     todo = [job for job in jobs if not job.place.is_dir()]
     state.say(f"{label}: {len(jobs)} in all, {len(jobs) - len(todo)} already done")
+    processes = _processes(state, label, todo)
     with progress(label, len(todo), quiet=state.quiet) as shown:
-        if len(todo) <= 1 or state.jobs == 1:
+        if processes == 1:
             for job in todo:
                 messages[name_of(job)] = function(job)
                 if shown:
                     shown.step(name_of(job))
             return messages
-        with ProcessPoolExecutor(
-            min(state.jobs, len(todo)), mp_context=get_context("forkserver"), initializer=_stop_silently
-        ) as pool:
+        with ProcessPoolExecutor(processes, mp_context=get_context("forkserver"), initializer=_stop_silently) as pool:
             with _without_main():
                 waiting = {pool.submit(function, job): name_of(job) for job in todo}
             for finished in as_completed(waiting):

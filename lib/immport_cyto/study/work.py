@@ -9,11 +9,31 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from immport_cyto.exceptions import ImmportCytoError
 from immport_cyto.study.config import ClusterOptions, PreprocessOptions
 from immport_cyto.study.steps import fill
+
+OWN_MB = 250
+"""What the process that starts the others needs."""
+_FILE_MB, _GROUP_MB = (200, 4.0), (300, 2.0)  # a process, and for each MB of its FCS files; docs/administrators.md
+_GZIP = 3
+
+
+class Job(Protocol):
+    """What one process does with some FCS files."""
+
+    @property
+    def sources(self) -> list[Path]:
+        """The files that it reads."""
+
+
+def memory_mb(job: Job) -> float:
+    """Memory that a job needs at most, in MB, from the sizes of its files."""
+    size = sum(path.stat().st_size * (_GZIP if path.suffix.lower() == ".gz" else 1) for path in job.sources) / 1e6
+    process, each = _FILE_MB if isinstance(job, FileJob) else _GROUP_MB
+    return process + each * size
 
 
 @dataclass(frozen=True)
@@ -26,6 +46,11 @@ class FileJob:
     options: PreprocessOptions
     place: Path
     scales: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def sources(self) -> list[Path]:
+        """The file."""
+        return [self.source]
 
 
 def preprocess(job: FileJob) -> str:
@@ -86,6 +111,11 @@ class GroupJob:
     options: ClusterOptions
     definitions: tuple[Mapping[str, Any], ...]
     place: Path
+
+    @property
+    def sources(self) -> list[Path]:
+        """The files of the group."""
+        return list(self.files.values())
 
 
 def analyse(job: GroupJob) -> str:
