@@ -7,7 +7,8 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-DONE = {"ok", "error", "empty", "discarded", "failed_metadata"}
+# paused: a job before it failed
+DONE = {"ok", "error", "empty", "discarded", "failed_metadata", "paused"}
 JOB_DONE = {"ok", "error", "deleted", "failed"}
 
 
@@ -140,7 +141,7 @@ class Session:
         def ready() -> bool:
             state = self._call("GET", f"/api/datasets/{dataset}")
             if state["state"] in DONE:
-                assert state["state"] == "ok", state.get("misc_info")
+                assert state["state"] == "ok", f"{state['name']}: {state['state']}: {state.get('misc_info')}"
             return state["state"] in DONE
 
         self._wait(ready, dataset)
