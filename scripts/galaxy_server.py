@@ -39,6 +39,7 @@ SECTIONS = (
     ("Clustering", ("cluster_",)),
     ("Populations", ("population_",)),
     ("Meta-analysis", ("meta_",)),
+    ("Figures", ("figure_",)),
     ("Reports", ("report_",)),
 )
 STOCK_TOOLS = ("build_list.xml", "flatten_collection.xml", "merge_collection.xml", "extract_dataset.xml")

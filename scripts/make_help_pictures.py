@@ -21,6 +21,7 @@ from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
 from immport_cyto import cluster, events, fcs, immport, meta, population, simulate, study, tables
+from immport_cyto.cli.figure import group
 from immport_cyto.cluster import describing
 from immport_cyto.cluster.drifting import drift
 from immport_cyto.cluster.flock.files import flock_files
@@ -509,13 +510,56 @@ def place(demo: Demo) -> Figure:
     return figures.reference_curves(ranges, NAIVE, meta.place(of_one, samples, ranges))
 
 
-PICTURES: dict[str, Callable[[Demo], Figure]] = {
+# ---------------------------------------------------------------- figures by their commands
+
+
+def _figure(demo: Demo, *arguments: str | Path) -> Image.Image:
+    """What a command of the noun figure draws of the files of one study."""
+    out = demo.work / "figure.png"
+    group.main([*map(str, arguments), "--out", str(out)], standalone_mode=False)
+    return Image.open(io.BytesIO(out.read_bytes()))
+
+
+def density(demo: Demo) -> Image.Image:
+    """Stacked densities of some files, by arm, with cut-offs."""
+    run = demo.work / "run"
+    colour = ("--samples", run / "samples.tsv", "--group", "arm_name", "--cutoffs", run / "cutoffs.tsv")
+    files = list(demo.files.values())[:6]
+    return _figure(demo, "density", *files, "--markers", "CD3,CD4,CD8,CD45RA", "--layout", "stacked", *colour)
+
+
+def scatter(demo: Demo) -> Image.Image:
+    """Two files in two markers, by metacluster."""
+    colour = ("--colour-by", "FlowSOM_metacluster", "--clusters", demo.work / "run" / "clusters.tsv")
+    return _figure(demo, "scatter", *list(demo.files.values())[:2], "--x", "CD4", "--y", "CD8", *colour)
+
+
+def overview(demo: Demo) -> Image.Image:
+    """Pairs of markers of a file."""
+    return _figure(demo, "overview", next(iter(demo.files.values())), "--markers", "CD3,CD4,CD8")
+
+
+def embedding(demo: Demo) -> Image.Image:
+    """t-SNE of the files of one study."""
+    names = ("--clusters", demo.work / "run" / "clusters.tsv", "--markers", "CD3,CD4,CD8")
+    return _figure(demo, "embedding", *demo.files.values(), *names, "--max-events", "1500")
+
+
+def abundances(demo: Demo) -> Image.Image:
+    """A population by age in each study."""
+    run = demo.work / "run"
+    by = ("--samples", run / "samples.tsv", "--by", "age_years", "--population", NAIVE)
+    return _figure(demo, "populations", run / "populations.tsv", *by)
+
+
+PICTURES: dict[str, Callable[[Demo], Figure | Image.Image]] = {
     "info": info, "link": link, "load": load, "panels": panels, "quality": quality, "spillover": spillover,
     "transforms": transforms, "gates": gates, "heatmap": heatmap, "stars": stars, "flock": flock, "map": map_,
     "compare": compare, "extract": extract, "match": match, "merge": merge, "cutoffs": cutoffs, "label": label,
     "search": search, "annotate": annotate, "summary": summary, "effects": effects, "forest": forest,
     "batches": batches, "regression": regression, "subgroups": subgroups, "cumulative": cumulative, "funnel": funnel,
-    "power": power, "reference": reference, "place": place,
+    "power": power, "reference": reference, "place": place, "density": density, "scatter": scatter,
+    "overview": overview, "embedding": embedding, "abundances": abundances,
 }  # fmt: skip
 
 
@@ -529,8 +573,10 @@ def save(image: Image.Image, path: Path, colours: int = COLOURS) -> None:
     image.convert("RGB").quantize(colours, method=Image.Quantize.MEDIANCUT).save(path, optimize=True)
 
 
-def drawn(figure: Figure, upper: float = 1.0) -> Image.Image:
+def drawn(figure: Figure | Image.Image, upper: float = 1.0) -> Image.Image:
     """A figure as an image, or its upper part."""
+    if isinstance(figure, Image.Image):
+        return figure
     buffer = io.BytesIO()
     with style():
         figure.savefig(buffer, format="png", dpi=min(100.0, WIDTH / figure.get_figwidth()), facecolor="white")
