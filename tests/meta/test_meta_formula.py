@@ -74,6 +74,8 @@ def test_declared_types_and_reference_levels(text: str, variable: Variable) -> N
         ("C(sex, Male) + C(sex, Female)", "column 'sex' is used in two ways"),
         ("C(sex", "the bracket after C\\(sex is not closed"),
         ("C(sex,)", "a level is expected after the comma"),
+        ("ordered(arm_name, Low)", "ordered\\(arm_name\\) needs two or more different levels, the lowest first"),
+        ("trend(arm_name, Low, Low)", "trend\\(arm_name\\) needs two or more different levels"),
         ("log(age_years)", "the function 'log' is not allowed"),
         ("age_years" * 200, "use at most 1000"),
     ],

@@ -44,7 +44,9 @@ def group() -> None:
     "--formula",
     default="age_years + sex",
     show_default=True,
-    help="Terms of the model: columns of samples.tsv joined by + : *, C(column, reference level), num(column).",
+    help="Terms of the model: columns of samples.tsv joined by + : *; C(column, reference level) for groups, "
+    "num(column) for a quantity, ordered(column, lowest, ..., highest) for polynomials of ordered levels, trend(...) "
+    "for one slope per step.",
 )
 @click.option("--term", help="Write only this term, such as age_years or 'sex[Male vs Female]'.  [default: all]")
 @click.option(

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,17 +22,22 @@ IDENTIFIERS = frozenset({
     "file_name", "sample_id", "study_accession", "experiment_accession", "biosample_accession", "subject_accession",
     "link_rule",
 })  # fmt: skip
+_DEGREES = ("linear", "quadratic", "cubic", "4th degree", "5th degree")
 # ImmPort's ways to say that a value is not known
 UNKNOWN = frozenset({"", "unknown", "not specified", "not_specified", "not reported", "not provided"})
 
 
 @dataclass(frozen=True)
 class Covariate:
-    """One column over all rows: numbers, or codes of `levels` (the reference level first); NaN is unknown."""
+    """One column over all rows: numbers, or codes of `levels` (the reference level first); NaN is unknown.
+
+    `order` is empty for groups; levels with an order give polynomial contrasts (``ordered``) or one slope (``trend``).
+    """
 
     name: str
     values: Array
     levels: tuple[str, ...] = ()
+    order: Literal["", "ordered", "trend"] = ""
 
 
 @dataclass(frozen=True)
@@ -101,7 +106,7 @@ def encode(
     return {
         variable.column: _numeric(samples, variable, source)
         if variable.kind == "number"
-        else _categorical(samples, variable, variable.reference or baseline.get(variable.column))
+        else _categorical(samples, variable, variable.reference or baseline.get(variable.column), source)
         for variable in formula.variables
     }
 
@@ -120,9 +125,11 @@ def _numeric(samples: "pd.DataFrame", variable: Variable, source: str) -> Covari
     return Covariate(variable.column, values)
 
 
-def _categorical(samples: "pd.DataFrame", variable: Variable, reference: str | None) -> Covariate:
+def _categorical(samples: "pd.DataFrame", variable: Variable, reference: str | None, source: str) -> Covariate:
     labels = [None if _unknown(value) else _label(value) for value in samples[variable.column]]
     levels = sorted({label for label in labels if label is not None}, key=_level_order)
+    if variable.kind in ("ordered", "trend"):
+        levels = _ordered(variable, levels, source)
     if reference is not None:
         if reference not in levels:
             msg = (
@@ -133,7 +140,28 @@ def _categorical(samples: "pd.DataFrame", variable: Variable, reference: str | N
         levels.insert(0, reference)
     codes = {label: float(code) for code, label in enumerate(levels)}
     values = np.array([np.nan if label is None else codes[label] for label in labels], dtype=np.float64)
-    return Covariate(variable.column, values, tuple(levels))
+    order = variable.kind if variable.kind in ("ordered", "trend") else ""
+    return Covariate(variable.column, values, tuple(levels), order)
+
+
+def _ordered(variable: Variable, found: list[str], source: str) -> list[str]:
+    """The levels in their order: as the formula gives them, or by their numbers."""
+    what = f"{variable.kind}({variable.column})"
+    if not variable.levels:
+        if any(_number(level) is None for level in found):
+            shown = ", ".join(repr(level) for level in found[:8])
+            msg = f"{what} needs its levels, the lowest first, since they are not numbers; the column has {shown}"
+            raise FormulaError(msg)
+        return found
+    absent = [level for level in found if level not in variable.levels]
+    if absent:
+        msg = f"{what} leaves out {absent[0]!r}, which {source} has; put it in its place, or empty those cells"
+        raise FormulaError(msg)
+    unused = [level for level in variable.levels if level not in found]
+    if unused:
+        msg = f"level {unused[0]!r} of {what} is in no sample; use {', '.join(found)} in their order"
+        raise FormulaError(msg)
+    return list(variable.levels)
 
 
 def design(
@@ -172,6 +200,8 @@ def design(
             parts[variable.column] = []
         elif not covariate.levels:
             parts[variable.column] = [(variable.column, values, "")]
+        elif covariate.order:
+            parts[variable.column] = _steps(covariate, values, subject, notes)
         else:
             codes = [int(code) for code in present]
             if codes[0] != 0:
@@ -203,6 +233,37 @@ def design(
             constant.setdefault(base, "; ".join(constant[name] for name in term if name in constant))
         columns += [DesignColumn(label, base, product, small) for label, product, small in products]
     return columns, constant, notes
+
+
+def _steps(covariate: Covariate, values: Array, subject: Index, notes: list[str]) -> list[tuple[str, Array, str]]:
+    """Columns of ordered levels.
+
+    The trend is the rank of the level. Polynomials are those of R's ``contr.poly`` over the levels that are there,
+    but for the linear one, which counts steps, so that its estimate is the change per step.
+    """
+    present = [int(code) for code in np.unique(values)]
+    absent = [level for code, level in enumerate(covariate.levels) if code not in present]
+    if absent:
+        notes.append(f"no sample has {', '.join(absent)} of {covariate.name}")
+    few = next((covariate.levels[code] for code in present if len(np.unique(subject[values == code])) < 2), "")
+    if covariate.order == "trend":
+        return [
+            (f"{covariate.name}[per step: {' < '.join(covariate.levels)}]", values, few if len(present) < 3 else "")
+        ]
+    if len(present) > len(_DEGREES) + 1:
+        msg = f"ordered({covariate.name}) has {len(present)} levels; use trend({covariate.name}) for more than 6"
+        raise FormulaError(msg)
+    rank = np.searchsorted(present, values)
+    steps = np.arange(len(present), dtype=np.float64)
+    powers = np.vander(steps - steps.mean(), increasing=True)
+    contrasts = np.linalg.qr(powers)[0]
+    contrasts *= np.sign((contrasts * powers).sum(axis=0))
+    contrasts[:, 1] = steps - steps.mean()
+    shown = " < ".join(covariate.levels[code] for code in present)
+    return [
+        (f"{covariate.name}[{degree}: {shown}]", contrasts[rank, number], few)
+        for number, degree in enumerate(_DEGREES[: len(present) - 1], start=1)
+    ]
 
 
 def _unknown(value: object) -> bool:

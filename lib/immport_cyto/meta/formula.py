@@ -5,11 +5,13 @@
     formula   = ["~"] term { "+" term }
     term      = "1" | factor { ("*" | ":") factor }
     factor    = column | "C(" column [ "," ["ref" "="] level ] ")" | "num(" column ")"
+              | "ordered(" column { "," level } ")" | "trend(" column { "," level } ")"
     column    = name | "`name with blanks`"
     level     = name | number | "quoted text"
 
 ``a*b`` stands for ``a + b + a:b``; ``C()`` makes a category of any column and may name its reference level, ``num()``
-declares an extra column as a number. Everything else (attributes, calls, operators) is refused. With every interaction
+declares an extra column as a number, ``ordered()`` and ``trend()`` make ordered levels of one, the lowest first.
+Everything else (attributes, calls, operators) is refused. With every interaction
 accompanied by its main effects, treatment coding is a product of columns, so no formula library is needed behind this.
 """
 
@@ -17,7 +19,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Literal, NoReturn
+from typing import Literal, NoReturn, cast
 
 from immport_cyto.exceptions import FormulaError
 
@@ -28,6 +30,7 @@ _TOKEN = re.compile(
     r"""|(?P<sign>[+:*(),=~]))""",
 )
 _MAX_LENGTH, _MAX_TERMS, _MAX_ORDER = 1000, 30, 3
+_KINDS = {"C": "category", "num": "number", "ordered": "ordered", "trend": "trend"}
 
 
 @dataclass(frozen=True)
@@ -35,8 +38,9 @@ class Variable:
     """One column of the samples table as the formula uses it."""
 
     column: str
-    kind: Literal["number", "category"]
+    kind: Literal["number", "category", "ordered", "trend"]
     reference: str | None = None
+    levels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -132,7 +136,7 @@ class _Parser:
             match = _TOKEN.match(text, position)
             if match is None or match.lastgroup is None:
                 found = text[position:].lstrip()[0]
-                self.fail(f"{found!r} is not allowed; use column names, +, :, *, C(column, level) and num(column)")
+                self.fail(f"{found!r} is not allowed; use column names, +, :, *, C(), num(), ordered() and trend()")
             self.tokens.append((match.lastgroup, match.group(match.lastgroup)))
             position = match.end()
 
@@ -173,8 +177,8 @@ class _Parser:
         wrapper = None
         if self._peek("name") and self._peek("sign", "(", ahead=1):
             wrapper = self._take("name")
-            if wrapper not in ("C", "num"):
-                self.fail(f"the function {wrapper!r} is not allowed; only C(column, level) and num(column) are")
+            if wrapper not in _KINDS:
+                self.fail(f"the function {wrapper!r} is not allowed; only C, num, ordered and trend are")
             self._take("sign", "(")
         name = self._take("name") or self._take("tick")
         if name is None:
@@ -183,21 +187,26 @@ class _Parser:
         column = name.strip("`")
         if column not in self.columns:
             self.fail(f"unknown term {column!r}; usable columns: {self._usable()}")
-        kind, reference = self.columns[column], None
+        kind: str = self.columns[column]
+        reference, levels = None, []
         if kind == "empty":
             self.fail(f"no sample has a value of {column!r}; leave it out, or use one of: {self._usable()}")
         if wrapper is not None:
             if wrapper == "C" and self._take("sign", ","):
                 reference = self._level()
+            while wrapper in ("ordered", "trend") and self._take("sign", ","):
+                levels.append(self._level())
             if not self._take("sign", ")"):
                 self.fail(f"the bracket after {wrapper}({column} is not closed; add ')'")
-            kind = "category" if wrapper == "C" else "number"
+            kind = _KINDS[wrapper]
+            if len(set(levels)) < len(levels) or len(levels) == 1:
+                self.fail(f"{wrapper}({column}) needs two or more different levels, the lowest first")
         if kind == "undeclared":
             self.fail(
                 f"column {column!r} holds numbers without a declared meaning; write num({column}) for a quantity or "
                 f"C({column}) for groups"
             )
-        self._declare(Variable(column, kind, reference))
+        self._declare(Variable(column, cast("Literal['number', 'category']", kind), reference, tuple(levels)))
         return column
 
     def _level(self) -> str:

@@ -1,7 +1,7 @@
 """Populations joined with the samples that they were counted in, and which rows enter a model."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -81,9 +81,7 @@ class Joined:
         frame = populations.sort_values(["method", "population", "study_accession", "file_name"], ignore_index=True)
         at = pd.Index(samples["file_name"]).get_indexer(frame["file_name"])
         per_file = cov.encode(samples, model, baseline)
-        covariates = {
-            name: cov.Covariate(name, covariate.values[at], covariate.levels) for name, covariate in per_file.items()
-        }
+        covariates = {name: replace(covariate, values=covariate.values[at]) for name, covariate in per_file.items()}
         accession = samples["subject_accession"].to_numpy()[at]
         subject = pd.factorize(accession, sort=True)[0]
         subject = np.where(accession == "", -1, subject)
