@@ -1,7 +1,11 @@
-"""The recipes under packaging/ ask for what pyproject.toml asks for, and the pages for Galaxy name tools that exist."""
+"""Recipes and tool shed repositories hold what they need, and the pages for Galaxy name tools that exist."""
 
+import json
+import os
 import re
+import subprocess
 import tomllib
+import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import jinja2
@@ -50,6 +54,42 @@ def test_the_container_has_the_same_version_and_copies_files_that_exist():
     for line in re.findall(r"^COPY (?!--)(.*) \S+$", text, re.MULTILINE):
         for name in line.split():
             assert (ROOT / name).exists()
+
+
+@pytest.fixture(scope="module")
+def repositories(planemo, tmp_path_factory):
+    """What planemo would send to the tool shed, by the name of the repository."""
+    script = ROOT / "tests" / "support" / "shed_repositories.py"
+    home = tmp_path_factory.mktemp("planemo")
+    done = subprocess.run(
+        [planemo.parent / "python", script, ROOT / "tools"],
+        env=os.environ | {"HOME": str(home)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_the_suite_has_a_repository_for_each_tool(repositories):
+    tools = {f"immport_cyto_{path.stem}" for path in (ROOT / "tools").glob("*_*.xml")} | {"immport_cyto_simulate"}
+    assert set(repositories) == tools | {"suite_immport_cyto"}
+    assert repositories["suite_immport_cyto"]["files"] == ["repository_dependencies.xml"]
+    assert {name: one["findings"] for name, one in repositories.items() if one["findings"]} == {}
+
+
+def test_a_repository_has_its_tool_pictures_and_the_inputs_of_its_tests(repositories):
+    data = {str(path.relative_to(ROOT)) for path in (ROOT / "test-data").rglob("*") if path.is_file()}
+    for name, one in repositories.items():
+        if name.startswith("suite"):
+            continue
+        own = f"{name.removeprefix('immport_cyto_')}.xml"
+        files = set(one["files"])
+        assert {file for file in files if file.endswith(".xml") and "/" not in file} == {own, "macros.xml"}
+        root = ET.parse(ROOT / "tools" / own).getroot()  # noqa: S314  our own files
+        given = {text for item in root.find("tests").iter() for text in (item.get("value"), item.get("file"))}
+        assert {f"test-data/{text}" for text in given} & data <= files
+        assert all(
+            f"static/images/{image}" in files for image in re.findall(r"PATH_TO_IMAGES/(\S+)", root.findtext("help"))
+        )
 
 
 @pytest.mark.parametrize(
