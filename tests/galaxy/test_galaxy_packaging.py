@@ -48,6 +48,22 @@ def test_version_licence_and_entry_point(recipe):
     assert recipe["build"]["noarch"] == "python"
 
 
+def test_the_recipe_keeps_the_rules_of_bioconda(recipe):
+    """Those of bioconda-utils lint that ask for entries; conda itself is not here."""
+    about, build, test = recipe["about"], recipe["build"], recipe["test"]
+    assert all(about[key] for key in ("home", "license", "license_file", "summary"))
+    assert (ROOT / about["license_file"]).is_file()
+    assert re.fullmatch(r"[0-9a-f]{64}", str(recipe["source"]["sha256"]))
+    assert recipe["source"]["url"].endswith(f"immport_cyto-{__version__}.tar.gz")
+    assert build["number"] == 0
+    assert build["run_exports"] == ["immport-cyto x.x"]
+    assert {"--no-deps", "--no-build-isolation", "--no-cache-dir"} <= set(build["script"].split())
+    bounds = [line for part in ("host", "run") for line in recipe["requirements"][part] if re.search("[<>=]", line)]
+    assert all(re.fullmatch(r"[a-z0-9-]+ [<>=]+[0-9.]+", line) for line in bounds)
+    assert test["imports"] == ["immport_cyto"]
+    assert "pip check" in test["commands"]
+
+
 def test_the_container_has_the_same_version_and_copies_files_that_exist():
     text = (ROOT / "packaging/container/Containerfile").read_text()
     assert f"immport-cyto:{__version__}" in text
