@@ -4,10 +4,10 @@
 
 Bar: at least 95 % of the bad events found at no more than 5 % of the good ones lost. Faults in time are those of
 `tests/support/events_simulated.py`: a clog (a third of the rate, dimmer signals), a surge of the rate, bubbles, a
-drift, a step of one detector, a slower rate, very short disturbances (blips), and a slow drift (ramp). The peers are
-the published rules in their plainest form: PeacoQC's MAD rule (a bin of 500 events is bad when the median of a channel
-is more than 6 MAD from the median over the bins) and flowAI's rule for the rate (bins of equal time whose count is more
-than 4 MAD from the median), both joined.
+drift, a step of one detector, a slower rate, very short disturbances (blips), one marker at half of its brightness
+(dim), and a slow drift (ramp). The peers are the published rules in their plainest form: PeacoQC's MAD rule (a bin of
+500 events is bad when the median of a channel is more than 6 MAD from the median over the bins) and flowAI's rule for
+the rate (bins of equal time whose count is more than 4 MAD from the median), both joined.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from immport_cyto.events import qc, stability
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 from support import events_simulated as sim
 
-FAULTS = ("clog", "surge", "bubbles", "drift", "step", "slow", "blips", "ramp")
+FAULTS = ("clog", "surge", "bubbles", "drift", "step", "slow", "blips", "dim", "ramp")
 
 
 def peers(time: np.ndarray, signals: np.ndarray) -> np.ndarray:

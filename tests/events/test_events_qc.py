@@ -64,7 +64,7 @@ class TestValley:
 class TestTime:
     @pytest.mark.parametrize("seed", SEEDS)
     @pytest.mark.parametrize("n", [10_000, 30_000])
-    @pytest.mark.parametrize("fault", ["clog", "surge", "bubbles", "drift", "step", "slow", "blips"])
+    @pytest.mark.parametrize("fault", ["clog", "surge", "bubbles", "drift", "step", "slow", "blips", "dim"])
     def test_faults_are_found(self, fault: str, n: int, seed: int) -> None:
         made = sim.unstable(seed, fault, n)
         names = tuple(channel[0] for channel in made.channels[1:])
@@ -72,14 +72,24 @@ class TestTime:
         assert sim.sensitivity(found.bad, made.truth["time"]) >= 0.95
         assert sim.loss(found.bad, made.truth["time"]) <= 0.05
 
-    @pytest.mark.parametrize("seed", SEEDS)
-    def test_of_a_slow_drift_all_but_the_beginning_is_found(self, seed: int) -> None:
-        made = sim.unstable(seed, "ramp", 50_000)
+    @pytest.mark.parametrize("n", [10_000, 50_000])
+    def test_a_slow_drift_is_found_from_its_beginning(self, n: int) -> None:
+        found, lost = [], []
+        for seed in range(1, 7):
+            made = sim.unstable(seed, "ramp", n)
+            names = tuple(channel[0] for channel in made.channels[1:])
+            bad = stability.check(made.values[:, 0], made.values[:, 1:], names).bad
+            assert sim.sensitivity(bad, made.values[:, 0] > 42_000 + 0.1 * 18_000) >= 0.99
+            found.append(sim.sensitivity(bad, made.truth["time"]))
+            lost.append(sim.loss(bad, made.truth["time"]))
+        assert np.mean(found) >= 0.95
+        assert max(lost) <= 0.03
+
+    def test_the_figure_names_what_moved(self) -> None:
+        made = sim.unstable(1, "dim", 20_000)
         names = tuple(channel[0] for channel in made.channels[1:])
         found = stability.check(made.values[:, 0], made.values[:, 1:], names)
-        far = made.values[:, 0] > 42_000 + 0.25 * 18_000
-        assert sim.sensitivity(found.bad, far) >= 0.99
-        assert sim.loss(found.bad, made.truth["time"]) <= 0.02
+        assert found.channels[int(np.argmax(np.abs(found.bin_shift).max(axis=1)))] == "PE-A, bright"
 
     @pytest.mark.parametrize("seed", SEEDS)
     def test_edges_are_found_within_few_events(self, seed: int) -> None:

@@ -93,7 +93,10 @@ def flow(
 
 
 def unstable(seed: int, fault: str, n: int = 30000) -> Simulated:
-    """A clean acquisition with a part that is not: clog, surge, bubbles, drift, step, slow (rate only), blips, ramp."""
+    """A clean acquisition with a part that is not.
+
+    `fault` is clog, surge, bubbles, drift, step, slow (rate only), blips, ramp or dim (one marker only).
+    """
     made = flow(seed, n)
     rng = np.random.default_rng(seed + 1000)
     time = made.values[:, 0].astype(np.float64)
@@ -133,6 +136,9 @@ def unstable(seed: int, fault: str, n: int = 30000) -> Simulated:
             here = (time > start) & (time < start + 400)
             bad |= here
             signals[here] *= rng.uniform(0.05, 0.5, here.sum())[:, None]
+    elif fault == "dim":  # the marker of less than half of the cells at half of its brightness, for 15 % of the time
+        bad = (time > 20_000) & (time < 29_000)
+        signals[bad, 1] *= 0.5
     elif fault == "ramp":  # falls slowly to half in the last 30 %; it begins with a fall that nobody can see
         bad = time > 42_000
         signals[:] *= np.where(bad, np.interp(time, [42_000, 60_000], [1, 0.5]), 1)[:, None]

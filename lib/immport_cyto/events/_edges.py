@@ -63,7 +63,7 @@ class SignalEdges:
         Parameters
         ----------
         ranks
-            Ranks of the events of `places`, 0 to 1.
+            Ranks of the events of `places`, 0 to 1; NaN for an event that says nothing.
         shifts
             Mean shift of the channel at the begin and at the end of each run.
         centre
@@ -74,7 +74,7 @@ class SignalEdges:
             for part, size in zip(parts, sizes, strict=True):
                 if abs(size) > _LEAST_SHIFT:
                     # log ratio of two distributions with the variance of a rank, 1 / 12
-                    part += 12 * size * (ranks[start : start + len(part)] - centre - size / 2)
+                    part += np.nan_to_num(12 * size * (ranks[start : start + len(part)] - centre - size / 2))
                 start += len(part)
 
     def mask(self) -> np.ndarray:

@@ -3,7 +3,8 @@
 The events are cut in time order into bins of equal number. In each bin the mean rank of each channel among all stable
 events is 0.5 when nothing changed, with the standard error 1 / sqrt(12 m) for m events, whatever the channel's
 distribution. Its distance from 0.5 is an effect size that is easy to read: 0.1 means that an event of the bin exceeds a
-stable event with probability 0.6. The rate is looked at in bins of equal duration.
+stable event with probability 0.6. The same is done with the brighter half of the events of each channel among
+themselves, which shows a change of the cells that carry the marker. The rate is looked at in bins of equal duration.
 """
 
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from typing import Protocol
 
 import numpy as np
 
-from immport_cyto.events import _edges
+from immport_cyto.events import _edges, _onset
 
 MIN_EVENTS = 2000
 """Fewer events are not checked: too few bins to know what is stable."""
@@ -25,7 +26,7 @@ RATE_FACTOR = 2.0
 
 _Z, _Z_NEAR = 5.5, 3.0
 _SHIFT_DRIFT, _SMOOTH = 0.03, 5
-_ONSET, _ONSET_GAIN, _ONSET_CLEAR = 0.03, 1.0, 1.5
+_BRIGHT = 2 / 3
 _FINE, _FINE_LEAST = 4, 25
 _RATE_Z, _RATE_Z_NEAR, _RATE_NEAR = 6.0, 2.5, 1.4
 _RATE_SHARE = 0.25
@@ -50,11 +51,11 @@ class Stability:
     note
         Why nothing was checked, or how the decision was made.
     bin_time, bin_shift, bin_bad
-        Per bin of events: mean time, channels x bins shift of the mean rank, whether a fifth of it is bad by signal.
+        Per bin of events: mean time, rows x bins shift of the mean rank, whether a fifth of it is bad by signal.
     rate_time, rate, rate_bad
         Per bin of time: its middle, events per unit of time, and whether it is bad by rate.
     channels
-        Names of the rows of `bin_shift`.
+        Names of the rows of `bin_shift`: each channel, and its brighter half.
     """
 
     bad: np.ndarray
@@ -80,12 +81,13 @@ def check(
     """Find the events acquired while the flow rate or a signal was unstable.
 
     A bin of events is bad when the mean rank of any channel is off by more than 0.10 and by more than 5.5 standard
-    errors; so is a quarter of a bin, by the same rule. Neighbours are bad when the same channel is off in the same
-    direction by more than 0.05 or, smoothed over 5 bins, 0.03, and by 3 standard errors; before these, where a drift
-    began. One or two bins between bad ones are bad too. A bin of time is bad when its rate is below half or above twice
-    the usual (the median over events) and differs from it by 6 Poisson standard errors, its neighbours from a factor of
-    1.4 and 2.5 standard errors on; a bin beside a pause is not slow, and none is bad when that holds for more than a
-    quarter of the bins. The edges of a bad part are then put where the events around them fit best.
+    errors, or that of its brighter half by 0.15; so is a quarter of a bin, by the same rule. Neighbours are bad when
+    the same channel is off in the same direction by more than half as much or, smoothed over 5 bins, a third, and by 3
+    standard errors; and all bins from where a drift began. One or two bins between bad ones are bad too. A bin of time
+    is bad when its rate is below half or above twice the usual (the median over events) and differs from it by 6
+    Poisson standard errors, its neighbours from a factor of 1.4 and 2.5 standard errors on; a bin beside a pause is not
+    slow, and none is bad when that holds for more than a quarter of the bins. The edges of a bad part are then put
+    where the events around them fit best.
 
     Parameters
     ----------
@@ -133,7 +135,7 @@ def check(
         (rate_edges[:-1] + rate_edges[1:]) / 2,
         counts / np.diff(rate_edges),
         rate_bad,
-        channels,
+        tuple(row for name in channels for row in (name, f"{name}, bright")),
     )
 
 
@@ -151,10 +153,22 @@ def _unwrap(time: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class _Ranked:
-    """Mean ranks of the channels among the stable events: per bin, per quarter of a bin, and the sorted references."""
+    """Mean scores: of each channel one row for all events, and one for the bright ones.
+
+    Attributes
+    ----------
+    mean, count
+        Rows x bins: mean score, and the number of events that have one.
+    fine_mean, fine_count
+        The same for quarters of bins.
+    references
+        Sorted values of the stable events of each channel.
+    """
 
     mean: np.ndarray
+    count: np.ndarray
     fine_mean: np.ndarray
+    fine_count: np.ndarray
     references: tuple[np.ndarray, ...]
 
 
@@ -162,27 +176,48 @@ def _rank(
     signals: Signals, n_channels: int, order: np.ndarray, stable: np.ndarray, edges: np.ndarray, fine: np.ndarray
 ) -> _Ranked:
     reference = stable[:: max(1, len(stable) // _REFERENCE)]
-    mean = np.empty((n_channels, len(edges) - 1))
-    fine_mean = np.empty((n_channels, len(fine) - 1))
     references = []
+    coarse, quarters = [], []
     for channel in range(n_channels):
         column = signals[:, channel]
         references.append(np.sort(column[reference]))
-        ranks = _ranks(column[order], references[-1])
-        mean[channel] = np.add.reduceat(ranks, edges[:-1]) / np.diff(edges)
-        fine_mean[channel] = np.add.reduceat(ranks, fine[:-1]) / np.diff(fine)
-    return _Ranked(mean, fine_mean, tuple(references))
+        for scores in _scores(_ranks(column[order], references[-1])):
+            coarse.append(_means(scores, edges))
+            quarters.append(_means(scores, fine))
+    if not references:
+        none, fine_none = np.empty((0, len(edges) - 1)), np.empty((0, len(fine) - 1))
+        return _Ranked(none, none, fine_none, fine_none, ())
+    mean, count = np.stack(coarse, axis=1)
+    fine_mean, fine_count = np.stack(quarters, axis=1)
+    return _Ranked(mean, count, fine_mean, fine_count, tuple(references))
+
+
+def _scores(ranks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Ranks of all events, and those of the upper half among themselves (NaN for the others).
+
+    Where a few cells carry a marker, a change of its brightness hardly moves the ranks of all events. The second scores
+    are drawn together by a factor, so that one limit serves both.
+    """
+    return ranks, np.where(ranks > 0.5, 0.5 + _BRIGHT * (2 * ranks - 1.5), np.nan)
+
+
+def _means(scores: np.ndarray, edges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean score of each bin, 0.5 where no event has one, and how many have one."""
+    known = np.isfinite(scores)
+    count = np.add.reduceat(known, edges[:-1], dtype=np.int64)
+    total = np.add.reduceat(np.where(known, scores, 0), edges[:-1])
+    return np.where(count > 0, total / np.maximum(count, 1), 0.5), count
 
 
 def _signal_bins(
     signals: Signals, n_channels: int, order: np.ndarray, edges: np.ndarray, fine: np.ndarray, limit: float
 ) -> tuple[_Ranked, np.ndarray, np.ndarray]:
-    """Mean ranks, shift of the mean rank per channel and bin, and the bad bins."""
+    """Mean ranks, shift of the mean rank per row and bin, and the bad bins."""
     sizes = np.diff(edges)
     bad = np.zeros(len(sizes), dtype=bool)
     for _ in range(4):
         ranked = _rank(signals, n_channels, order, order[~np.repeat(bad, sizes)], edges, fine)
-        shift, error = _shifts(ranked.mean, ~bad, sizes)
+        shift, error = _shifts(ranked.mean, ranked.count, ~bad)
         found = _bad_bins(shift, error, limit)
         if found.mean() > 0.5 or bool((found == bad).all()):
             bad = found
@@ -191,20 +226,17 @@ def _signal_bins(
     return ranked, shift, bad
 
 
-def _shifts(mean: np.ndarray, good: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """How far the mean ranks lie from those of the good bins, and their standard errors; channels x bins."""
-    if not len(mean):
-        return mean, mean
-    return mean - np.median(mean[:, good], axis=1)[:, None], np.array([_error(row, sizes) for row in mean])
-
-
-def _error(mean: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """Standard error of the mean rank of each bin.
+def _shifts(mean: np.ndarray, count: np.ndarray, good: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """How far the mean scores lie from those of the good bins, and their standard errors; rows x bins.
 
     Drift is slow, so differences of neighbours show the noise; ranks give its least value.
     """
-    jumps = np.abs(np.diff(mean))
-    return np.asarray(np.maximum(1 / np.sqrt(12 * sizes), 1.4826 * np.median(jumps) / np.sqrt(2)))
+    if not len(mean):
+        return mean, mean
+    least = 1 / np.sqrt(12 * np.maximum(count, 1))
+    least[1::2] *= _BRIGHT
+    jumps = np.median(np.abs(np.diff(mean, axis=1)), axis=1)
+    return mean - np.median(mean[:, good], axis=1)[:, None], np.maximum(least, 1.4826 / np.sqrt(2) * jumps[:, None])
 
 
 def _sharpen(
@@ -224,7 +256,7 @@ def _sharpen(
     good = np.add.reduceat(coarse, fine[:-1]) == 0
     if not ranked.references or good.sum() < 2:
         return coarse
-    shift, error = _shifts(ranked.fine_mean, good, sizes)
+    shift, error = _shifts(ranked.fine_mean, ranked.fine_count, good)
     centres = np.median(ranked.fine_mean[:, good], axis=1)
     strong = np.asarray(((np.abs(shift) > limit) & (np.abs(shift) > _Z * error)).any(axis=0))
     bad = coarse | np.repeat(_close_gaps(strong, 2), sizes)
@@ -236,9 +268,11 @@ def _sharpen(
     near = 2 * _FINE
     inside = [(min(int(a), count - 1), max(int(b), int(a) + 1)) for a, b in np.searchsorted(fine, found)]
     places = order[refined.places()]
-    for channel, (row, reference) in enumerate(zip(shift, ranked.references, strict=True)):
-        means = [(float(row[a : min(a + near, b)].mean()), float(row[max(b - near, a) : b].mean())) for a, b in inside]
-        refined.add(_ranks(signals[:, channel][places], reference), means, float(centres[channel]))
+    for channel, reference in enumerate(ranked.references):
+        scores = _scores(_ranks(signals[:, channel][places], reference))
+        for row, score in enumerate(scores, start=2 * channel):
+            parts = [(shift[row, a : min(a + near, b)], shift[row, max(b - near, a) : b]) for a, b in inside]
+            refined.add(score, [(float(x.mean()), float(y.mean())) for x, y in parts], float(centres[row]))
     return refined.mask()
 
 
@@ -266,38 +300,8 @@ def _bad_bins(shift: np.ndarray, error: np.ndarray, limit: float) -> np.ndarray:
             weight = np.convolve(~near, smooth, mode="same")
             slow = np.convolve(np.where(near, 0, size), smooth, mode="same") / np.maximum(weight, 1)
             near |= (slow > _SHIFT_DRIFT) & (slow > _Z_NEAR * se / np.sqrt(np.maximum(weight, 1)))
-            row |= _onsets(_grow(core, near), size, se, limit)
-    return _close_gaps(np.asarray(strong.any(axis=0)), 2)
-
-
-def _onsets(bad: np.ndarray, size: np.ndarray, se: np.ndarray, limit: float) -> np.ndarray:
-    """Lengthen each run back to where a drift began.
-
-    A drift took as long to half of the limit as from there to the limit, so the onset lies within that reach (and half
-    as much for noise): where the log likelihood ratio of a shift of 0.03 against none, summed outwards, is best.
-    """
-    result = bad.copy()
-    smooth = np.ones(min(_SMOOTH, len(size)))
-    drift = np.convolve(size, smooth, mode="same") / np.convolve(np.ones(len(size)), smooth, mode="same")
-    for begin, end in _edges.runs(bad):
-        for inward in (1, -1):
-            side = drift[begin:end][::inward]
-            full = np.flatnonzero(side > limit)
-            # a channel that stays near the limit reaches it anywhere, by chance
-            if not len(full) or side.max() < _ONSET_CLEAR * limit:
-                continue
-            edge = begin if inward > 0 else end - 1
-            reached = edge + inward * int(full[0])
-            half = reached
-            while 0 <= half - inward < len(size) and drift[half - inward] > limit / 2:
-                half -= inward
-            reach = (3 * abs(reached - half) + 1) // 2 - abs(half - edge)
-            outward = edge - inward * np.arange(1, max(reach, 0) + 1)
-            outward = outward[(outward >= 0) & (outward < len(size))]
-            gain = np.cumsum((size[outward] - _ONSET / 2) * _ONSET / se[outward] ** 2)
-            if len(gain) and gain.max() > _ONSET_GAIN:
-                result[outward[: int(np.argmax(gain)) + 1]] = True
-    return result
+            row |= _grow(core, near)
+    return _close_gaps(_onset.lengthen(_close_gaps(np.asarray(strong.any(axis=0)), 2), shift, error, limit), 2)
 
 
 def _grow(core: np.ndarray, near: np.ndarray) -> np.ndarray:
