@@ -3,13 +3,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from immport_cyto import fcs, tables
 from immport_cyto.cli.events import group
 from immport_cyto.events.figure import FigureData, qc_figure
-from immport_cyto.exceptions import OptionError, TableError
+from immport_cyto.exceptions import FCSError, OptionError, TableError
 from support import events_simulated as sim
 
 
@@ -44,7 +45,7 @@ def test_all_outputs(folder: Path) -> None:
     assert entry["counts"]["n_time"] == row["n_time"]
     assert entry["parameters"]["seed"] == 42
     assert {item["name"] for item in entry["inputs"]} == {"a.fcs", "panel.tsv"}
-    assert "bins unstable by signal" in entry["rules"]["time"]
+    assert "bins unstable by signal" in entry["files"]["sample 1"]["rules"]["time"]
     assert (folder / "qc.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
 
 
@@ -81,8 +82,64 @@ def test_one_file_at_a_time(folder: Path) -> None:
     both = CliRunner().invoke(group, [*arguments(folder), str(folder / "b.fcs")])
     none = CliRunner().invoke(group, ["preprocess", "--out", "o.fcs", "--qc", "q.tsv"])
     assert (both.exit_code, none.exit_code) == (2, 2)
-    assert "2 FCS files are given; preprocess one file at a time" in both.output
+    assert "2 FCS files are given; --out takes one, give --out-dir for more" in both.output
     assert "give FCS files or folders, or a list of them with --files" in none.output
+
+
+def many(folder: Path, *more: str) -> list[str]:
+    """Three files, the second of which is damaged."""
+    rows = [{"name": name, "path": str(folder / f"{n}.fcs")} for n, name in enumerate(("x/1", "broken", "γ 2.fcs"))]
+    for row in rows:
+        Path(row["path"]).write_bytes(b"no FCS" if row["name"] == "broken" else (folder / "a.fcs").read_bytes())
+    (folder / "many.json").write_text(json.dumps(rows))
+    return [
+        "preprocess", "--files", str(folder / "many.json"), "--out-dir", str(folder / "events"), "--qc",
+        str(folder / "q.tsv"), "--compensation", "none", *more,
+    ]  # fmt: skip
+
+
+def test_the_rest_goes_on_where_that_is_asked_for(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In one process or two, the same bytes; a file's result is that of the file alone."""
+    monkeypatch.chdir(folder)  # the elements are found from the working directory of a job
+    written = []
+    for jobs in ("1", "2"):
+        more = [
+            "--failures", "failures.tsv", "--elements", "galaxy.json", "--figures-dir", "figures", "--densities",
+            "d.tsv", "--jobs", jobs, "--out-dir", "events",
+        ]  # fmt: skip
+        done = CliRunner().invoke(group, many(folder, *more), catch_exceptions=False)
+        assert done.exit_code == 0
+        assert "warning: broken is left out: " in done.output
+        names = ("q.tsv", "d.tsv", "failures.tsv", "galaxy.json", "events/000002.fcs", "events/000003.fcs")
+        written.append([Path(name).read_bytes() for name in names])
+    assert written[0] == written[1]
+    assert list(tables.read("q.tsv", tables.QC)["file_name"]) == ["x/1", "γ 2.fcs"]
+    failures = tables.read("failures.tsv", tables.FAILURES)
+    assert list(failures["file_name"]) == ["broken"]
+    assert "not an FCS file" in failures["message"][0]
+    lists = json.loads(Path("galaxy.json").read_text(encoding="utf-8"))
+    assert [(one["name"], one["filename"], one["ext"]) for one in lists["events_list"]["elements"]] == [
+        ("x/1", "events/000002.fcs", "fcs"), ("γ 2.fcs", "events/000003.fcs", "fcs"),
+    ]  # fmt: skip
+    assert [one["filename"] for one in lists["figures"]["elements"]] == ["figures/000002.png", "figures/000003.png"]
+    alone = ["preprocess", "0.fcs", "--out", "alone.fcs", "--qc", "1.tsv", "--compensation", "none"]
+    CliRunner().invoke(group, alone, catch_exceptions=False)
+    np.testing.assert_array_equal(fcs.open("alone.fcs").raw(), fcs.open("events/000002.fcs").raw())
+
+
+def test_an_error_leaves_nothing_where_the_rest_is_not_to_go_on(folder: Path) -> None:
+    with pytest.raises(FCSError, match="not an FCS file"):
+        CliRunner().invoke(group, many(folder), catch_exceptions=False)
+    assert not list((folder / "events").iterdir())
+    assert not (folder / "q.tsv").exists()
+
+
+def test_a_name_that_no_list_keeps(folder: Path) -> None:
+    (folder / "long.json").write_text(json.dumps([{"name": "x" * 240, "path": str(folder / "a.fcs")}]))
+    command = many(folder, "--elements", str(folder / "galaxy.json"))
+    command[2] = str(folder / "long.json")
+    with pytest.raises(OptionError, match=r"^x{40}\.\.\.: has 240 characters; a list made in Galaxy keeps 222, rename"):
+        CliRunner().invoke(group, command, catch_exceptions=False)
 
 
 def test_missing_panel_column(folder: Path) -> None:
@@ -135,8 +192,8 @@ def test_scales_of_a_panel_and_thresholds(folder: Path) -> None:
     entry = json.loads((folder / "p.json").read_text())
     assert entry["parameters"]["transform"] == "t.tsv"
     assert entry["parameters"]["thresholds"] == ["debris: FSC-A < 70000", "time: off"]
-    assert entry["rules"]["debris"] == "FSC-A < 70000 (given)"
-    assert entry["transforms"]["PE-A"] == scales["PE-A"]
+    assert entry["files"]["sample 1"]["rules"]["debris"] == "FSC-A < 70000 (given)"
+    assert entry["files"]["sample 1"]["transforms"]["PE-A"] == scales["PE-A"]
     assert {item["name"] for item in entry["inputs"]} == {"a.fcs", "panel.tsv", "t.tsv"}
     row = tables.read(folder / "qc.tsv", tables.QC).iloc[0]
     assert (row["n_time"], row["n_debris"]) == (0, entry["counts"]["n_debris"])

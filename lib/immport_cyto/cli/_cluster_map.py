@@ -18,6 +18,7 @@ from immport_cyto.cli._cluster_results import (
     write_tables,
 )
 from immport_cyto.cli._common import collect_fcs, files_option, jobs_option, json_option, n_jobs, quiet_option
+from immport_cyto.cli._each_file import check_elements, elements_option, numbered, write_elements
 from immport_cyto.cli._targets import targets
 
 
@@ -45,6 +46,7 @@ from immport_cyto.cli._targets import targets
     "the results are the same to the bit. Needs the extra distributed.",
 )  # fmt: skip
 @figures_option
+@elements_option
 @jobs_option
 @json_option
 @quiet_option
@@ -52,7 +54,7 @@ def map_command(
     paths: tuple[Path, ...], files_json: Path | None, model_paths: tuple[Path, ...], out_dir: Path,
     clusters_path: Path | None, medians_path: Path | None, drift_path: Path | None, outliers_path: Path | None,
     mad_allowed: float, outlier_channel: bool, any_scale: bool, scheduler: str | None, figures_dir: Path | None,
-    jobs: int | None, json_path: Path | None, quiet: bool,
+    elements_path: Path | None, jobs: int | None, json_path: Path | None, quiet: bool,
 ) -> None:  # fmt: skip
     """Write FCS files with the node and metacluster that a model gives each event.
 
@@ -68,7 +70,9 @@ def map_command(
     from immport_cyto.cluster.drifting import drift, node_outliers
 
     files = collect_fcs(paths, files_json)
-    into = targets(files, out_dir)
+    if elements_path:
+        check_elements(list(files), ["clustered_list"])
+    into = numbered(list(files), out_dir, ".fcs") if elements_path else targets(files, out_dir)
     models, chosen = choose_models(model_paths, files)
     mapped = cluster.map_files(
         chosen, files, into, mad_allowed=mad_allowed, outlier_channel=outlier_channel, any_scale=any_scale,
@@ -82,6 +86,8 @@ def map_command(
         per_node = [node_outliers(model, {name: mapped[name] for name in names}, mad_allowed)
                     for model, names in by_model]  # fmt: skip
         tables.write(tables.concat(per_node, tables.OUTLIERS), outliers_path, tables.OUTLIERS)
+    if elements_path:
+        write_elements(elements_path, {"clustered_list": into})
     counts = {"files": len(files), "events": sum(file.n_events for file in mapped.values())}
     if clusters_path or medians_path or figures_dir:
         labelled = [(model, {name: into[name] for name in names}) for model, names in by_model]

@@ -13,8 +13,6 @@ from immport_cyto.exceptions import OptionError, TableError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from immport_cyto.events import PreprocessResult
-
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
 method_option = click.option(
@@ -53,19 +51,6 @@ def check_options(method: str, *, only_standard: Iterable[str] = (), only_metacy
         if context.get_parameter_source(str(by_flag[flag])) == ParameterSource.COMMANDLINE:
             msg = f"{flag} has no meaning with --method {method}; leave one of them out"
             raise OptionError(msg)
-
-
-def preprocess(
-    source: Path, out: Path, *, name: str, panel: "pd.DataFrame | None", cofactor: float | None,
-    rename: Sequence[str], max_events: int | None, seed: int,
-) -> "PreprocessResult":  # fmt: skip
-    """Preprocess one file; ``--max-events`` is 5,000 where it is not given."""
-    from immport_cyto import metacyto
-
-    return metacyto.preprocess(
-        source, out, file_name=name, panel=panel, cofactor=cofactor, rename=pairs(rename, "--rename"),
-        max_events=max_events or 5000, seed=seed,
-    )  # fmt: skip
 
 
 def pairs(given: Sequence[str], option: str) -> dict[str, str]:
