@@ -131,6 +131,32 @@ def changes(replicates: int, rng: np.random.Generator) -> None:
         print(f"  {f'{n} subjects, counts, 0.7 %, ICC .005':36s} {rate(found['p_value'])}   beta-binomial")
 
 
+def adjusted(replicates: int, rng: np.random.Generator) -> None:
+    """Fractions that `meta adjust` changed; batches differ by a shift of .7 on the logit scale, and by age."""
+    print("Batches: adjusted fractions, taken as measured or with the batch as a factor (what `meta effects` does)")
+    for sizes in ([12] * 2, [6] * 4, [3] * 8):
+        samples = subjects([1] * sum(sizes), rng)
+        code = np.repeat(np.arange(len(sizes)), sizes)
+        samples["batch"] = [f"b{i}" for i in code]
+        samples["age_years"] = rng.uniform(20, 50, len(samples)) + 5 * code
+        found: dict[str, list[pd.Series]] = {}
+        for _ in range(max(1, replicates // 40)):  # forty populations share what adjust draws from all
+            drawn = tables(samples, lambda r, of: r.normal(0, 0.5, len(of)), 40, rng)
+            shift = rng.normal(0, 0.7, (40, len(sizes)))[:, code].ravel()
+            share = 1 / (1 + (drawn["n_parent"] / (drawn["n_events"] + 0.5) - 1) * np.exp(-shift))
+            drawn["n_events"] = np.round(drawn["n_parent"] * share).astype(int)
+            drawn["fraction"] = drawn["n_events"] / drawn["n_parent"]
+            result = meta.adjust(drawn, samples, keep="age_years").populations
+            for name, table, formula in (
+                ("adjusted, taken as measured", result.drop(columns="adjusted_for"), "age_years"),
+                ("adjusted", result, "age_years"),
+                ("measured, batch as a term", drawn, "age_years + batch"),
+            ):
+                found.setdefault(name, []).append(meta.effects(table, samples, formula, term="age_years")["p_value"])
+        for name, p_values in found.items():
+            print(f"  {f'{len(sizes)} batches of {sizes[0]}: {name}':46s} {rate(pd.concat(p_values))}")
+
+
 def counts(samples: pd.DataFrame, replicates: int, rng: np.random.Generator) -> pd.DataFrame:
     """A rare population whose true share varies between samples as a beta distribution, 2,000 to 50,000 events each."""
     parts = []
@@ -180,3 +206,4 @@ if __name__ == "__main__":
     within_study(count, generator)
     changes(count, generator)
     over_studies(count, generator)
+    adjusted(count, generator)

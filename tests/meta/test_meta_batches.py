@@ -52,6 +52,36 @@ def test_true_values_come_back() -> None:
     assert (explained["n_samples"], explained["n_populations"], explained["n_batches"]) == (36, 10, 3)
 
 
+def test_effects_of_adjusted_fractions_have_the_batch_as_a_factor() -> None:
+    """As if the shifts were known, 24 samples in 8 batches would reject a true null in every third case."""
+    of, counts, _ = shifted(24, 40)
+    of["batch"] = [f"b{i // 3}" for i in range(24)]
+    result = meta.adjust(counts, of).populations
+    assert result["adjusted_for"].unique().tolist() == ["batch"]
+    found = meta.effects(result, of, "age_years")
+    assert set(found["model"]) == {"logit ~ age_years + batch; least squares"}
+    assert found["df"].tolist() == [15] * 40
+    assert found["note"].str.startswith("fractions adjusted for batch (smallest batch: 3): the errors cover that").all()
+    as_measured = meta.effects(result.drop(columns="adjusted_for"), of, "age_years")
+    assert as_measured["df"].tolist() == [22] * 40
+    assert (found["se"] > as_measured["se"]).mean() > 0.9
+    named = meta.effects(result, of, "age_years + batch", term="age_years")
+    assert named["se"].tolist() == pytest.approx(found["se"].tolist())
+
+
+def test_adjusted_fractions_need_the_samples_that_named_the_batches() -> None:
+    of, counts, _ = shifted()
+    result = meta.adjust(counts, of.rename(columns={"batch": "plate"}), batch="plate").populations
+    with pytest.raises(
+        TableError, match="was adjusted for 'plate', which samples.tsv has not; give the samples of then"
+    ):
+        meta.effects(result, of, "age_years")
+    both = pd.concat([of, of.assign(study_accession="SDY2", file_name="x" + of["file_name"])], ignore_index=True)
+    two = pd.concat([counts, counts.assign(study_accession="SDY2", file_name="x" + counts["file_name"])])
+    over = meta.adjust(two, both, batch="study_accession").populations
+    assert set(meta.effects(over, both, "age_years")["model"]) == {"logit ~ age_years; least squares"}
+
+
 def test_fractions_stay_fractions_and_the_reported_ones_are_kept() -> None:
     of, counts, _ = shifted()
     counts.loc[counts.index[:3], ["n_events", "fraction"]] = 0

@@ -30,8 +30,9 @@ def adjust(
 ) -> None:  # fmt: skip
     """Take shifts between batches out of the fractions, by the method of ComBat on the logit scale.
 
-    Adjusted fractions have no counts: they are no longer of events. What is not adjusted is named. Where batches are
-    few, the batch as a factor in the formula of meta effects says the same with honest errors.
+    Adjusted fractions have no counts: they are no longer of events. What is not adjusted is named. meta effects has
+    the batch of adjusted fractions as a further factor; where batches are small, the batch as a term on measured
+    fractions has the better errors.
 
     \b
     Example:

@@ -15,7 +15,7 @@ from immport_cyto import tables
 from immport_cyto.exceptions import AnalysisError, OptionError
 from immport_cyto.meta import covariates as cov
 from immport_cyto.meta.formula import Formula, parse
-from immport_cyto.meta.joining import check_keys
+from immport_cyto.meta.joining import ADJUSTED_FOR, check_keys
 from immport_cyto.meta.outcome import check_shares, outcome
 
 if TYPE_CHECKING:
@@ -34,7 +34,9 @@ class Adjusted:
     Attributes
     ----------
     populations
-        A POPULATIONS table with adjusted fractions; these have no counts. `fraction_reported` holds what was measured.
+        A POPULATIONS table with adjusted fractions; these have no counts. `fraction_reported` holds what was measured,
+        `adjusted_for` the column of the batches, which `effects` then has as a further factor: the shifts were
+        estimated, and a model that takes them as known rejects a true null too often.
     explained
         One row per method and study: samples, populations, batches, and the mean share of the variance of a population
         that the batches explain before and after, beyond the terms that were kept.
@@ -90,7 +92,7 @@ def adjust(populations: "pd.DataFrame", samples: "pd.DataFrame", *, batch: str =
         raise OptionError(msg)
     model = parse(keep, cov.usable(samples)) if keep else None
     ordered = populations.sort_values(["method", "population", _STUDY, "file_name"], ignore_index=True)
-    ordered["fraction_reported"] = ordered["fraction"]
+    ordered["fraction_reported"], ordered[ADJUSTED_FOR] = ordered["fraction"], ""
     notes: list[str] = []
     rows = []
     keys = ["method"] if batch == _STUDY else ["method", _STUDY]
@@ -103,6 +105,7 @@ def adjust(populations: "pd.DataFrame", samples: "pd.DataFrame", *, batch: str =
         done = part.index[np.isfinite(fractions)]
         ordered.loc[done, "fraction"] = fractions[np.isfinite(fractions)]
         ordered.loc[done, ["n_events", "n_parent"]] = pd.NA
+        ordered.loc[done, ADJUSTED_FOR] = batch
         rows.append(
             {
                 "method": part["method"].iloc[0], _STUDY: "" if batch == _STUDY else part[_STUDY].iloc[0],

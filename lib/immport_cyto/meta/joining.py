@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
 
+ADJUSTED_FOR = "adjusted_for"
+"""Column of populations whose fractions `meta adjust` changed: the column of the samples that named the batches."""
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -63,6 +66,7 @@ class Joined:
     topcoded: NDArray[np.bool_]
     at_baseline: NDArray[np.bool_]
     shared: dict[str, dict[int, str]] = field(default_factory=dict)
+    batches: dict[str, Index] = field(default_factory=dict)  # of adjusted fractions
 
     @classmethod
     def join(
@@ -105,7 +109,7 @@ class Joined:
             frame, model, covariates, what, exclude_flags, **numbers, subject=np.asarray(subject, dtype=np.intp),
             panel=np.asarray(pd.factorize(frame["panel_id"], sort=True)[0], dtype=np.intp),
             topcoded=samples["age_is_topcoded"].fillna(False).to_numpy(dtype=bool)[at], at_baseline=first[at],
-            shared=shared,
+            shared=shared, batches=_batches(frame, samples, at),
         )  # fmt: skip
 
     def groups(self) -> list[tuple[tuple[str, str, str], Index]]:
@@ -122,6 +126,23 @@ class Joined:
     def words(self, column: str, rows: Index) -> list[str]:
         """Different values of a column, empty ones left out."""
         return sorted({str(value) for value in self.frame[column].to_numpy()[rows]} - {""})
+
+
+def _batches(frame: "pd.DataFrame", samples: "pd.DataFrame", at: Index) -> dict[str, Index]:
+    """Codes of the batches that fractions were adjusted for, by column; -1 where a row was not adjusted."""
+    import pandas as pd
+
+    if ADJUSTED_FOR not in frame.columns:
+        return {}
+    of = frame[ADJUSTED_FOR].fillna("").astype(str)
+    found = {}
+    for column in sorted(set(of) - {"", "study_accession"}):  # within a study there is one study
+        if column not in samples.columns:
+            msg = f"populations.tsv was adjusted for {column!r}, which samples.tsv has not; give the samples of then"
+            raise TableError(msg)
+        codes = pd.factorize(samples[column].astype("string").fillna(""), sort=True)[0][at]
+        found[column] = np.where(of == column, codes, -1).astype(np.intp)
+    return found
 
 
 def _baseline(samples: "pd.DataFrame", change_from: tuple[str, str] | None) -> NDArray[np.bool_]:
