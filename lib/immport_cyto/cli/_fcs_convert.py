@@ -46,6 +46,11 @@ def convert(
 
     Values are on the instrument's linear scale ($PnE and $PnG applied, $TIMESTEP not), or as stored with --raw.
     Parquet needs the extra "parquet", h5ad the extra "anndata".
+
+    \b
+    Examples:
+      immport-cyto fcs convert a.fcs --out a.tsv --keywords a.json
+      immport-cyto fcs convert ResultFiles --to h5ad --out-dir h5ad
     """
     from immport_cyto import provenance
     from immport_cyto.exceptions import OptionError, OutputExistsError

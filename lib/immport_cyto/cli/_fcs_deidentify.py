@@ -43,6 +43,10 @@ def deidentify(
     Give all files of a study together, because batches are numbered over them. Keywords of persons, subjects, labels
     and dates are blanked; dates and initials in file names and paths are masked; everything else stays as it is, byte
     for byte. Dates in names of files become labels too.
+
+    \b
+    Example:
+      immport-cyto fcs deidentify ResultFiles --out-dir shared --batches batches.tsv --key private.tsv
     """
     from immport_cyto import provenance, tables
     from immport_cyto.exceptions import FCSError

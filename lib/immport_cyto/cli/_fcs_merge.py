@@ -42,6 +42,10 @@ def merge(
 
     Keywords that all files share are kept; the files and their counts stand in ICYTO_MERGED. "fcs split --by File"
     takes the result apart again.
+
+    \b
+    Example:
+      immport-cyto fcs merge ResultFiles --per-file 10000 --channels common --out merged.fcs
     """
     from immport_cyto import provenance
     from immport_cyto.fcs.merge import merge as merge_files

@@ -64,6 +64,10 @@ def sample(
     """Take a random subset of the events of each file.
 
     Events keep their order, channels and keywords. The choice in a file depends on --seed and its name only.
+
+    \b
+    Example:
+      immport-cyto fcs sample ResultFiles --per-file 10000 --out-dir sampled
     """
     from immport_cyto import provenance
     from immport_cyto.fcs.sampling import sample as sample_files

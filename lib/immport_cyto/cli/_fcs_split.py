@@ -29,6 +29,10 @@ def split(
     """Take one file apart: by a channel of labels, or into pieces of equal size.
 
     A file that "fcs merge" made is taken apart with --by File; the parts get the names of the files again.
+
+    \b
+    Example:
+      immport-cyto fcs split merged.fcs --by File --out-dir parts
     """
     from immport_cyto import provenance
     from immport_cyto.fcs.split import split as split_file

@@ -88,6 +88,11 @@ def flock(
     The files are preprocessed FCS files; or tables of numbers, tab-separated, with a header, where a column Time is
     left out. The study of a file is that of --samples, the panel of an FCS file that of 'events preprocess'. A study
     and panel in which no populations can be found is reported and does not stop the others.
+
+    \b
+    Example:
+      immport-cyto cluster flock preprocessed/ --samples samples.tsv --models-dir models --profiles profiles.tsv \\
+          --out-dir flock
     """
     from immport_cyto import tables
     from immport_cyto.cluster import flock as stage
@@ -175,6 +180,10 @@ def flock_map(
     A model gives each event the population that it would have had in the training; a file whose keywords state another
     transform than those of the training files is an error, unless --any-scale is given. With --adjust, and always from
     centres, the populations first move to where they are in the file (cross-sample adjustment).
+
+    \b
+    Example:
+      immport-cyto cluster flock-map new/ --model models/SDY1-flow-8m-3fa9c1.npz --out-dir mapped --counts counts.tsv
     """
     if bool(model_paths) == (centers_path is not None):
         msg = "give either --model or --centers"

@@ -35,6 +35,10 @@ def results(
     """Write the population results that the studies share, for 'meta effects'.
 
     Cells per volume are for --scale log10, shares and counts for the other scales.
+
+    \b
+    Example:
+      immport-cyto immport results --store immport.sqlite --out populations.tsv --samples samples.tsv
     """
     period = read_days(days) if days else None
     with opened(store_path, packages) as store:

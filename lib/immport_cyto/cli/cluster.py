@@ -126,6 +126,11 @@ def flowsom(
 
     The study of a file is that of --samples, its panel that of 'events preprocess'. A study and panel that cannot be
     clustered is reported and does not stop the others.
+
+    \b
+    Example:
+      immport-cyto cluster flowsom preprocessed/ --samples samples.tsv --models-dir models --out-dir clustered \\
+          --clusters clusters.tsv --medians cluster_medians.tsv
     """
     from immport_cyto import cluster, population, tables
 

@@ -53,6 +53,10 @@ def info(
 
     PATH is a file or a folder. A file that cannot be read is listed with its error; the others go on. Without an
     output option the result is printed.
+
+    \b
+    Example:
+      immport-cyto fcs info ResultFiles --out files.tsv --union channels.tsv
     """
     from immport_cyto import provenance, tables
     from immport_cyto.exceptions import FCSError

@@ -40,6 +40,10 @@ def load(packages: tuple[Path, ...], store_path: Path, json_path: Path | None) -
     """Load Tab packages, Subject_2 tables, saved API responses and upload templates into a store.
 
     The same package twice changes nothing; a newer release of a study replaces the older one and says what changed.
+
+    \b
+    Example:
+      immport-cyto immport load SDY420-DR40_Tab.zip SDY736-DR40_Tab.zip --store immport.sqlite
     """
     from immport_cyto import provenance
 

@@ -93,6 +93,11 @@ def effects(
 
     With --method metacyto: of the term (default: the first of the formula) on the z-scored fraction, or the median of
     one --marker, by least squares per panel of a study, each file counted as independent.
+
+    \b
+    Example:
+      immport-cyto meta effects --populations populations.tsv --samples samples.tsv --formula "age_years + sex" \\
+          --out effects.tsv
     """
     from immport_cyto import meta, provenance, tables
 
@@ -194,7 +199,12 @@ def pool(
     effects: tuple[Path, ...], out: Path, method: str, test: str, leave_one_out: bool, fdr: str,
     forest: Path | None, term: str | None, json_path: Path | None,
 ) -> None:  # fmt: skip
-    """Pool the effects of EFFECTS (one or more effects.tsv) over studies."""
+    """Pool the effects of EFFECTS (one or more effects.tsv) over studies.
+
+    \b
+    Example:
+      immport-cyto meta pool effects.tsv --out meta.tsv --forest forest.svg
+    """
     from immport_cyto import meta, provenance, tables
     from immport_cyto.exceptions import OptionError
 

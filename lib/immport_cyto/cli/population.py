@@ -54,7 +54,12 @@ def cutoffs(
     markers: str | None, method: str, sample_size: int, seed: int, out: Path, figure: Path | None,
     drift_figure: Path | None, densities_out: Path | None, json_path: Path | None, quiet: bool,
 ) -> None:  # fmt: skip
-    """Find the value above which each marker is positive, per study and panel, or that there is none."""
+    """Find the value above which each marker is positive, per study and panel, or that there is none.
+
+    \b
+    Example:
+      immport-cyto population cutoffs preprocessed/ --samples samples.tsv --out cutoffs.tsv --figure cutoffs.svg
+    """
     from immport_cyto import provenance, tables
 
     _metacyto.check_options(method, only_metacyto=("--sample-size", "--seed"))
@@ -90,7 +95,13 @@ def cutoffs(
 def label(
     clusters: Path, medians: Path, cutoffs_path: Path, definitions: Path | None, out: Path, json_path: Path | None
 ) -> None:
-    """Name each metacluster by the signs of its markers."""
+    """Name each metacluster by the signs of its markers.
+
+    \b
+    Example:
+      immport-cyto population label --clusters clusters.tsv --medians cluster_medians.tsv --cutoffs cutoffs.tsv \\
+          --out clusters_named.tsv
+    """
     from immport_cyto import population, provenance, tables
 
     frame = population.label(
@@ -151,6 +162,11 @@ def search(
 
     With --method metacyto gates have + and - only, an event at the cut-off is neither, fractions are of all events of
     the file, and cut-offs are found on random events. Files must come from events preprocess --method metacyto.
+
+    \b
+    Example:
+      immport-cyto population search preprocessed/ --samples samples.tsv --population "T cells=CD3+" \\
+          --out counts.tsv --cutoffs-out cutoffs.tsv
     """
     from immport_cyto import provenance, tables
 
@@ -202,7 +218,13 @@ def summary(
     counts_paths: tuple[Path, ...], clustered: tuple[Path, ...], files_json: Path | None,
     clusters: Path | None, samples: Path, out: Path, medians: Path | None, json_path: Path | None,
 ) -> None:  # fmt: skip
-    """Join counts with samples: one row per population and sample, with flags; no row is dropped."""
+    """Join counts with samples: one row per population and sample, with flags; no row is dropped.
+
+    \b
+    Example:
+      immport-cyto population summary --counts counts.tsv --clustered clustered/ --clusters clusters_named.tsv \\
+          --samples samples.tsv --out populations.tsv
+    """
     from immport_cyto import population, provenance, tables
 
     known = tables.read(samples, tables.SAMPLES)

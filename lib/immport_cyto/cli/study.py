@@ -60,6 +60,10 @@ def demo_command(out: Path, *, seed: int, resume: bool, jobs: int | None, quiet:
     """Simulate three ImmPort studies with known truth and run the whole way on them.
 
     The studies are written to OUT/studies, the results to OUT/results.
+
+    \b
+    Example:
+      immport-cyto study demo --out demo
     """
     from immport_cyto import study
     from immport_cyto.cli._common import n_jobs
