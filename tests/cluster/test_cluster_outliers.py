@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.stats import median_abs_deviation
 
 from immport_cyto import cluster
-from immport_cyto.cluster import kernels
+from immport_cyto.cluster import native
 from immport_cyto.cluster.outliers import DistanceSample, outliers, thresholds
 from support.cluster_events import T_CELLS, blobs
 
@@ -40,7 +40,7 @@ def test_of_many_events_some_of_each_node_are_taken_and_the_first_of_each_chunk(
     assert [DistanceSample.stride(n) for n in (1, 10**6, 10**6 + 1, 5 * 10**6)] == [1, 1, 2, 5]
     nodes = np.array([0, 0, 1, 0, 0, 0, 1, 2], np.int32)
     counts, kept = np.zeros(3, np.int64), np.empty(8, np.bool_)
-    total = kernels.describe(nodes, np.arange(8, dtype=np.float32), 3, counts, kept)
+    total = native.describe(nodes, np.arange(8, dtype=np.float32), 3, counts, kept)
     assert kept.nonzero()[0].tolist() == [0, 2, 4, 7]
     assert counts.tolist() == [5, 2, 1]
     assert total == 28

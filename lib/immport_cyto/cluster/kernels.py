@@ -1,14 +1,14 @@
 """Compiled inner loops of the self-organising map. Importing this module imports numba.
 
-Codes are tiled as `immport_cyto.cluster.lanes` states. Every kernel finds the nearest node by the one function
-`_nearest`, so training, mapping and statistics agree to the bit.
+Codes are tiled as `immport_cyto.cluster.tiles` states; `x` is room for one event, padded as they are. Called through
+`immport_cyto.cluster.native`, and so without arrays of their own. Every kernel finds the nearest node by the one
+function `_nearest`, so training, mapping and statistics agree to the bit.
 """
 
 import numpy as np
 
-from immport_cyto.cluster._jit import njit
+from immport_cyto.cluster._jit import kernel
 from immport_cyto.cluster.lanes import (
-    LANES,
     nearest_chebyshev,
     nearest_cosine,
     nearest_euclidean,
@@ -16,16 +16,12 @@ from immport_cyto.cluster.lanes import (
     prefetch,
     pull,
 )
-
-LIMIT = 1e9
-"""Largest absolute value of an event, so that no square overflows a float32."""
-AHEAD = 128
-"""Events that the online rule copies at a time, and prefetches: they come from anywhere in memory."""
+from immport_cyto.cluster.tiles import LANES
 
 EUCLIDEAN, MANHATTAN, CHEBYSHEV, COSINE = range(4)
 
 
-@njit
+@kernel
 def _nearest(x, codes, n_nodes, metric):  # type: ignore[no-untyped-def]
     """Node nearest to `x`, the first of equals, and a value that `_distance` makes the distance of."""
     if metric == EUCLIDEAN:
@@ -37,7 +33,7 @@ def _nearest(x, codes, n_nodes, metric):  # type: ignore[no-untyped-def]
     return nearest_cosine(x, codes, n_nodes)
 
 
-@njit
+@kernel
 def _distance(value, x, metric):  # type: ignore[no-untyped-def]
     if metric == EUCLIDEAN:
         return np.sqrt(value)
@@ -51,17 +47,16 @@ def _distance(value, x, metric):  # type: ignore[no-untyped-def]
     return value
 
 
-@njit
+@kernel
 def _load(X, i, offset, inverse, x):  # type: ignore[no-untyped-def]
     """Copy event `i`, scaled, into the padded buffer `x`."""
     for d in range(X.shape[1]):
         x[d] = (X[i, d] - offset[d]) * inverse[d]
 
 
-@njit
-def assign(X, offset, inverse, codes, n_nodes, metric, nodes, distances):  # type: ignore[no-untyped-def]
+@kernel
+def assign(X, offset, inverse, codes, n_nodes, metric, nodes, distances, x):  # type: ignore[no-untyped-def]
     """Nearest node of each event and the distance to its code, into `nodes` and `distances`."""
-    x = np.zeros(codes.shape[1], np.float32)
     for i in range(X.shape[0]):
         _load(X, i, offset, inverse, x)
         winner, value = _nearest(x, codes, n_nodes, metric)
@@ -69,10 +64,9 @@ def assign(X, offset, inverse, codes, n_nodes, metric, nodes, distances):  # typ
         distances[i] = _distance(value, x, metric)
 
 
-@njit
-def node_sums(X, offset, inverse, codes, metric, sums, counts):  # type: ignore[no-untyped-def]
+@kernel
+def node_sums(X, offset, inverse, codes, metric, sums, counts, x):  # type: ignore[no-untyped-def]
     """Add the scaled events to the sums and counts (float64, int64) of their nearest nodes."""
-    x = np.zeros(codes.shape[1], np.float32)
     for i in range(X.shape[0]):
         _load(X, i, offset, inverse, x)
         winner, _ = _nearest(x, codes, counts.shape[0], metric)
@@ -81,26 +75,26 @@ def node_sums(X, offset, inverse, codes, metric, sums, counts):  # type: ignore[
             sums[winner, d] += x[d]
 
 
-@njit
-def train_online(X, order, offset, inverse, codes, metric, apart, tile_apart, radius, rate_first, rate_last):  # type: ignore[no-untyped-def]
+@kernel
+def train_online(X, order, offset, inverse, codes, metric, apart, tile_apart, radius, rate_first, rate_last, rows, x):  # type: ignore[no-untyped-def]
     """Move `codes` in place by FlowSOM's online rule over the events ``X[order]``.
 
     Step t of T: the radius is ``radius (1 - t / T)``, 0.5 once below 1; the rate falls linearly; each node
     within the radius of the winner (on the grid) moves by rate x (event - code). `apart` (uint16) has the distances on
-    the grid, nodes x padded nodes, `tile_apart` the smallest of them per tile.
+    the grid, nodes x padded nodes, `tile_apart` the smallest of them per tile. The events come from anywhere in memory,
+    so some are copied at a time into `rows`, and the next ones prefetched.
     """
-    rows, x = np.empty((AHEAD, X.shape[1]), np.float32), np.zeros(codes.shape[1], np.float32)
     n_nodes, n_tiles = tile_apart.shape
-    n_steps = order.shape[0]
-    for begin in range(0, n_steps, AHEAD):
-        end = min(begin + AHEAD, n_steps)
+    n_steps, ahead = order.shape[0], rows.shape[0]
+    for begin in range(0, n_steps, ahead):
+        end = min(begin + ahead, n_steps)
         for t in range(begin, end):
             event = order[t]
             for d in range(X.shape[1]):
                 rows[t - begin, d] = X[event, d]
         for t in range(begin, end):
-            if t + AHEAD < n_steps:
-                prefetch(X, order[t + AHEAD])
+            if t + ahead < n_steps:
+                prefetch(X, order[t + ahead])
             _load(rows, t - begin, offset, inverse, x)
             winner, _ = _nearest(x, codes, n_nodes, metric)
             reach = radius * (1.0 - t / n_steps)
@@ -114,7 +108,7 @@ def train_online(X, order, offset, inverse, codes, metric, apart, tile_apart, ra
                     pull(x, codes, tile, apart, winner, whole, rate)
 
 
-@njit
+@kernel
 def smooth(weight, sums, counts, total, share):  # type: ignore[no-untyped-def]
     """Neighbourhood-weighted `sums` and `counts` into `total` and `share` (float64), added node by node."""
     for i in range(weight.shape[0]):
@@ -124,7 +118,7 @@ def smooth(weight, sums, counts, total, share):  # type: ignore[no-untyped-def]
                 total[i, d] += weight[i, j] * sums[j, d]
 
 
-@njit
+@kernel
 def describe(nodes, distances, stride, counts, kept):  # type: ignore[no-untyped-def]
     """Count the events per node; mark the first, the one `stride` later, ... of each node; returns summed distances."""
     total = 0.0
@@ -136,7 +130,7 @@ def describe(nodes, distances, stride, counts, kept):  # type: ignore[no-untyped
     return total
 
 
-@njit
+@kernel
 def scan(X, total, low, high):  # type: ignore[no-untyped-def]
     """Sum, minimum and maximum per marker into the float64 arrays; returns the first event that is not finite, or -1.
 
@@ -156,7 +150,7 @@ def scan(X, total, low, high):  # type: ignore[no-untyped-def]
     return -1
 
 
-@njit
+@kernel
 def squares(X, mean, total):  # type: ignore[no-untyped-def]
     """Add the squared deviations from `mean` to `total` (float64)."""
     for i in range(X.shape[0]):

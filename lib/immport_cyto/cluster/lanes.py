@@ -4,8 +4,7 @@ Numba leaves the vector width to LLVM, which keeps the distances of all nodes in
 distances of 16 nodes stay in registers over all markers: 3 times as fast. LLVM splits a vector of 16 where registers
 are narrower. Nothing is reordered or fused, so every processor gives the same bits.
 
-Codes are tiled, float32 ``(tiles, markers, 16)``; node = 16 x tile + lane. The number of markers is a multiple of 4
-with zeros at the end, in codes and events, which add nothing to any distance. Lanes beyond the last node never win.
+Codes are tiled as `immport_cyto.cluster.tiles` states.
 """
 
 from collections.abc import Callable
@@ -16,9 +15,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-LANES = 16
-CHAINS = 4
-"""Sums of a distance: markers d, d + 4, d + 8, ... add up in one, so that an addition need not wait for the last."""
+from immport_cyto.cluster.tiles import CHAINS, LANES
 
 _FLOAT, _INT, _SHORT = ir.FloatType(), ir.IntType(32), ir.IntType(16)
 _FLOATS, _INTS, _SHORTS = (ir.VectorType(kind, LANES) for kind in (_FLOAT, _INT, _SHORT))

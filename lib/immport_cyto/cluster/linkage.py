@@ -1,18 +1,17 @@
-"""Average linkage, cut at given numbers of groups, and its consensus over resamples; compiled. Imports numba.
+"""Average linkage, cut at given numbers of groups, and its consensus over resamples. Imports numba.
 
 Own code because of the number of small trees per model (a hundred, cut at up to twenty numbers of groups), and because
-every operation here is in a stated order, so the trees are the same on every machine.
+every operation here is in a stated order, so the trees are the same on every machine. Called through
+`immport_cyto.cluster.native`, and so without arrays of its own.
 """
 
-import numpy as np
-
-from immport_cyto.cluster._jit import njit
+from immport_cyto.cluster._jit import kernel
 
 GONE = 1e300
 """Distance of a group to itself, and to groups that were joined to another."""
 
 
-@njit
+@kernel
 def _first_smallest(values):  # type: ignore[no-untyped-def]
     smallest = values[0]
     for i in range(values.shape[0]):
@@ -23,68 +22,72 @@ def _first_smallest(values):  # type: ignore[no-untyped-def]
     return first
 
 
-@njit
-def cut_average_linkage(distance, ks, labels):  # type: ignore[no-untyped-def]
+@kernel
+def cut_average_linkage(distance, ks, labels, sizes, apart, group, nearest):  # type: ignore[no-untyped-def]
     """Join the nearest groups until `ks` (falling) remain; fills ``labels[i]`` with the groups at ``ks[i]``.
 
     `distance` (n x n, float64, symmetric) is overwritten. A group is named by its first node. Of equally near groups
-    those of the first nodes join, so there are exactly ``ks[i]`` groups whatever the ties.
+    those of the first nodes join, so there are exactly ``ks[i]`` groups whatever the ties. The last four arrays are
+    room for n numbers each.
     """
     n = distance.shape[0]
-    size, group, alive = np.ones(n), np.arange(n), np.ones(n, np.bool_)
-    nearest, apart = np.empty(n, np.int64), np.empty(n)
     for i in range(n):
+        sizes[i], group[i] = 1.0, i
         distance[i, i] = GONE
         nearest[i] = _first_smallest(distance[i])
         apart[i] = distance[i, nearest[i]]
     groups, at = n, 0
     while at < ks.shape[0]:
         if ks[at] >= groups:
-            labels[at] = group
+            for k in range(n):
+                labels[at, k] = group[k]
             at += 1
             continue
         one = _first_smallest(apart)
         kept, gone = min(one, nearest[one]), max(one, nearest[one])
-        alive[gone] = False
         for k in range(n):
             if group[k] == gone:
                 group[k] = kept
-            if alive[k] and k != kept:
-                joined = size[kept] * distance[kept, k] + size[gone] * distance[gone, k]
-                distance[kept, k] = distance[k, kept] = joined / (size[kept] + size[gone])
+            if sizes[k] > 0.0 and k != kept and k != gone:
+                joined = sizes[kept] * distance[kept, k] + sizes[gone] * distance[gone, k]
+                distance[kept, k] = distance[k, kept] = joined / (sizes[kept] + sizes[gone])
             distance[k, gone] = distance[gone, k] = GONE
-        size[kept] += size[gone]
+        sizes[kept] += sizes[gone]
+        sizes[gone] = 0.0  # gone for good
         groups -= 1
         apart[gone] = GONE
         for k in range(n):
+            joined_is_near = k == kept or nearest[k] == kept or nearest[k] == gone
             # the last of these only by rounding: a mean is not smaller than the smaller of two
-            if alive[k] and (k == kept or nearest[k] == kept or nearest[k] == gone or distance[k, kept] < apart[k]):
+            if sizes[k] > 0.0 and (joined_is_near or distance[k, kept] < apart[k]):
                 nearest[k] = _first_smallest(distance[k])
                 apart[k] = distance[k, nearest[k]]
 
 
-@njit
-def count_together(distance, chosen, ks, drawn, together):  # type: ignore[no-untyped-def]
+@kernel
+def count_together(distance, chosen, ks, drawn, together, part, labels, group, sizes, apart, groups, nearest):  # type: ignore[no-untyped-def]
     """Cluster each of the resamples `chosen` (draws x nodes, ascending) and count pairs of nodes.
 
     `drawn` (n x n) counts the draws with both nodes, ``together[i]`` (n x n) those of them in which they are in one of
-    ``ks[i]`` groups; `ks` fall.
+    ``ks[i]`` groups; `ks` fall. The other arrays are room: `part` (drawn x drawn nodes), `labels` (``ks`` x drawn
+    nodes), `group` (n), and those of `cut_average_linkage`.
     """
     n, size = distance.shape[0], chosen.shape[1]
-    part, labels = np.empty((size, size)), np.empty((ks.shape[0], size), np.int64)
-    for nodes in chosen:
-        group = np.zeros(n, np.uint16)  # 0: not drawn
+    for draw in range(chosen.shape[0]):
+        nodes = chosen[draw]
+        for b in range(n):
+            group[b] = 0  # not drawn
         for a in range(size):
             for b in range(size):
                 part[a, b] = distance[nodes[a], nodes[b]]
             group[nodes[a]] = 1
-        for a in nodes:
+        for a in range(size):
             for b in range(n):
-                drawn[a, b] += group[b]
-        cut_average_linkage(part, ks, labels)
+                drawn[nodes[a], b] += group[b]
+        cut_average_linkage(part, ks, labels, sizes, apart, groups, nearest)
         for i in range(ks.shape[0]):
             for a in range(size):
                 group[nodes[a]] = labels[i, a] + 1
-            for a in nodes:
+            for a in range(size):
                 for b in range(n):
-                    together[i, a, b] += group[a] == group[b]
+                    together[i, nodes[a], b] += group[nodes[a]] == group[b]

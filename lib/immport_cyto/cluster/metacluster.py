@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from immport_cyto.cluster import native
+
 RESAMPLES = 100
 SHARE = 0.9
 LEAST_GAIN = 0.02
@@ -52,14 +54,15 @@ def consensus(
     resamples
         Number of draws, at most 65,535.
     """
-    from immport_cyto.cluster.linkage import count_together
-
     n = len(codes)
     size = min(n, max(2, round(SHARE * n)))
     chosen = np.stack([np.sort(rng.choice(n, size, replace=False)) for _ in range(resamples)])
     falling = np.array(sorted(ks, reverse=True))
     drawn, together = np.zeros((n, n), np.uint16), np.zeros((len(falling), n, n), np.uint16)
-    count_together(_distances(codes), chosen, falling, drawn, together)
+    part, labels = np.empty((size, size)), np.empty((len(falling), size), np.int64)
+    native.count_together(
+        _distances(codes), chosen, falling, drawn, together, part, labels, np.empty(n, np.uint16), *_room(size)
+    )
     result = {}
     pairs = np.triu_indices(n, k=1)
     for k, counts in zip(falling.tolist(), together, strict=True):
@@ -71,11 +74,14 @@ def consensus(
 
 def cut(distance: NDArray[np.float64], k: int) -> Labels:
     """Exactly `k` groups (from 0, in the order of their first nodes) by average linkage of a distance matrix."""
-    from immport_cyto.cluster.linkage import cut_average_linkage
-
     first = np.empty((1, len(distance)), np.int64)
-    cut_average_linkage(np.array(distance, np.float64), np.array([k]), first)
+    native.cut_average_linkage(np.array(distance, np.float64), np.array([k]), first, *_room(len(distance)))
     return np.unique(first[0], return_inverse=True)[1].astype(np.int32)
+
+
+def _room(n: int) -> tuple[NDArray[Any], ...]:
+    """What `linkage.cut_average_linkage` needs for n nodes."""
+    return np.empty(n), np.empty(n), np.empty(n, np.int64), np.empty(n, np.int64)
 
 
 def _distances(codes: NDArray[Any]) -> NDArray[np.float64]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from immport_cyto.cluster import som
+from immport_cyto.cluster import native, som
 from immport_cyto.cluster.execution import Execution
 from immport_cyto.cluster.outliers import DistanceSample
 from immport_cyto.cluster.som import Codebook
@@ -63,8 +63,6 @@ def node_content(
     AnalysisError
         A value is NaN, infinite or larger than 1e9.
     """
-    from immport_cyto.cluster import kernels
-
     n_nodes = len(book.codes)
     stride = DistanceSample.stride(sum(part.n_events for part in parts))
 
@@ -77,7 +75,7 @@ def node_content(
             block = slice(start - chunk.start, start - chunk.start + len(X))
             som.nearest(X, book, tiled, nodes[block], distances[block])
         counts, kept = np.zeros(n_nodes, np.int64), np.empty(len(nodes), np.bool_)
-        total = kernels.describe(nodes, distances, stride, counts, kept)
+        total = native.describe(nodes, distances, stride, counts, kept)
         return _Found(counts, total, nodes[kept], distances[kept], nodes if labels else None)
 
     counts, error, sample = np.zeros(n_nodes, np.int64), 0.0, DistanceSample(n_nodes)

@@ -20,8 +20,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from immport_cyto.cluster import native
 from immport_cyto.cluster.execution import Execution
 from immport_cyto.cluster.source import Chunk, Float32, Part, check_block, chunks, draw, gather
+from immport_cyto.cluster.tiles import LANES, padded, tile, untile
 from immport_cyto.exceptions import MissingExtraError
 
 ENGINES = ("online", "batch", "minisom")
@@ -49,7 +51,7 @@ class Scaling:
         return self.offset.astype(np.float32), (1.0 / self.scale).astype(np.float32)
 
     def apply(self, X: Float32) -> Float32:
-        """Scaled events, by the same float32 operations as in the kernels."""
+        """Scaled events, by the same float32 operations as in the native."""
         offset, inverse = self.kernel()
         scaled: Float32 = (X - offset) * inverse
         return scaled
@@ -75,7 +77,7 @@ class Codebook:
 
     @property
     def metric(self) -> int:
-        """Number of the distance in the kernels."""
+        """Number of the distance in the native."""
         return DISTANCES.index(self.distance)
 
 
@@ -86,27 +88,6 @@ def grid_distance(grid: tuple[int, int]) -> NDArray[np.float64]:
         np.float64
     )
     return distance
-
-
-def tile(codes: Float32) -> Float32:
-    """Codes (nodes x markers) in the layout of the kernels, aligned to whole vectors in memory."""
-    from immport_cyto.cluster.lanes import CHAINS, LANES
-
-    n, d = codes.shape
-    shape = (-(-n // LANES), -(-d // CHAINS) * CHAINS, LANES)
-    padded = np.zeros((shape[0] * LANES, shape[1]), np.float32)
-    padded[:n, :d] = codes
-    buffer = np.empty(padded.size + LANES, np.float32)
-    first = -(buffer.ctypes.data // 4) % LANES
-    tiled = buffer[first : first + padded.size].reshape(shape)
-    tiled[:] = padded.reshape(shape[0], LANES, shape[1]).transpose(0, 2, 1)
-    return tiled
-
-
-def untile(tiled: Float32, n_nodes: int, n_markers: int) -> Float32:
-    """Codes (nodes x markers) from the layout of the kernels."""
-    flat = tiled.transpose(0, 2, 1).reshape(-1, tiled.shape[1])
-    return np.ascontiguousarray(flat[:n_nodes, :n_markers])
 
 
 def train(
@@ -145,9 +126,6 @@ def train(
 
 def online(X: Float32, order: NDArray[np.int64], book: Codebook, grid: tuple[int, int]) -> Codebook:
     """The codes after the online rule over the events ``X[order]``."""
-    from immport_cyto.cluster import kernels
-    from immport_cyto.cluster.lanes import LANES
-
     tiled = tile(book.codes)
     distance = grid_distance(grid)
     n = len(distance)
@@ -155,9 +133,11 @@ def online(X: Float32, order: NDArray[np.int64], book: Codebook, grid: tuple[int
     apart[:, :n] = distance
     nearest = apart.reshape(n, -1, LANES).min(axis=2)
     radius = float(np.quantile(distance, 0.67))
-    kernels.train_online(
-        X, order, *book.scaling.kernel(), tiled, book.metric, apart, nearest, radius, RATE_FIRST, RATE_LAST
-    )
+    rows = np.empty((native.AHEAD, X.shape[1]), np.float32)
+    native.train_online(
+        X, order, *book.scaling.kernel(), tiled, book.metric, apart, nearest, radius, RATE_FIRST, RATE_LAST,
+        rows, padded(tiled),
+    )  # fmt: skip
     return Codebook(untile(tiled, *book.codes.shape), book.scaling, book.distance)
 
 
@@ -165,14 +145,12 @@ def batch_epoch(
     parts: Sequence[Part], book: Codebook, grid: tuple[int, int], radius: float, execution: Execution
 ) -> Codebook:
     """Codes as means of the events near them on the grid, weighted by a Gaussian; at radius 0 of their own events."""
-    from immport_cyto.cluster import kernels
-
     sums, counts = node_sums(parts, book, execution)
     if radius:
         # rounded, because the last bit of an exponential is not the same on every machine
         weight = np.round(np.exp(-(grid_distance(grid) ** 2) / (2.0 * radius**2)), 9)
         total, share = np.zeros_like(sums), np.zeros_like(counts)
-        kernels.smooth(weight, sums, counts, total, share)
+        native.smooth(weight, sums, counts, total, share)
         sums, counts = total, share
     filled = counts > 0
     codes = book.codes.copy()
@@ -184,15 +162,13 @@ def node_sums(
     parts: Sequence[Part], book: Codebook, execution: Execution
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Sums (nodes x markers) and counts of the events per nearest node: the statistics that merge over chunks."""
-    from immport_cyto.cluster import kernels
-
     shape = book.codes.shape
 
     def one(chunk: Chunk) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         tiled = tile(book.codes)
         sums, counts = np.zeros(shape), np.zeros(shape[0], np.int64)
         for _, X in chunk.blocks():
-            kernels.node_sums(X, *book.scaling.kernel(), tiled, book.metric, sums, counts)
+            native.node_sums(X, *book.scaling.kernel(), tiled, book.metric, sums, counts, padded(tiled))
         return sums, counts
 
     sums, counts = np.zeros(shape), np.zeros(shape[0], np.int64)
@@ -204,9 +180,7 @@ def node_sums(
 
 def nearest(X: Float32, book: Codebook, tiled: Float32, nodes: NDArray[np.int32], distances: Float32) -> None:
     """Fill `nodes` (0-based) and `distances` for events that were checked; `tiled` are the codes of `book`."""
-    from immport_cyto.cluster import kernels
-
-    kernels.assign(X, *book.scaling.kernel(), tiled, len(book.codes), book.metric, nodes, distances)
+    native.assign(X, *book.scaling.kernel(), tiled, len(book.codes), book.metric, nodes, distances, padded(tiled))
 
 
 def assign(

@@ -11,11 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from immport_cyto.cluster import native
 from immport_cyto.cluster.execution import Execution
 from immport_cyto.exceptions import AnalysisError
 
 CHUNK = 262_144
 """Events per chunk. Part of the definition of all sums: another value gives other last bits."""
+LIMIT = 1e9
+"""Largest absolute value of an event, so that no square overflows a float32."""
 BLOCK = 65_536
 """Events that are read at a time."""
 
@@ -210,20 +213,16 @@ class _Moments:
 
 
 def _moments(X: Float32, limits: NDArray[np.float64]) -> _Moments:
-    from immport_cyto.cluster import kernels
-
     mean, deviations = limits[0] / max(len(X), 1), np.zeros(X.shape[1])
-    kernels.squares(X, mean, deviations)
+    native.squares(X, mean, deviations)
     return _Moments(len(X), mean, deviations, limits[1], limits[2])
 
 
 def check_block(X: Float32, start: int, name: str, markers: Sequence[str]) -> NDArray[np.float64]:
     """Sum, minimum and maximum per marker of a block (3 x markers); raises like `scan`."""
-    from immport_cyto.cluster import kernels
-
     d = len(markers)
     limits = np.vstack([np.zeros(d), np.full(d, np.inf), np.full(d, -np.inf)])
-    bad = kernels.scan(X, limits[0], limits[1], limits[2])
+    bad = native.scan(X, limits[0], limits[1], limits[2])
     if bad >= 0:
         column = int(np.flatnonzero(~np.isfinite(X[bad]))[0])
         msg = (
@@ -232,7 +231,7 @@ def check_block(X: Float32, start: int, name: str, markers: Sequence[str]) -> ND
         )
         raise AnalysisError(msg)
     largest = np.maximum(-limits[1], limits[2])
-    if len(X) and largest.max() > kernels.LIMIT:
+    if len(X) and largest.max() > LIMIT:
         column = int(np.argmax(largest))
         msg = (
             f"{prefix(name)}marker {markers[column]} reaches {largest[column]:.3g}, which is too large to cluster; "
