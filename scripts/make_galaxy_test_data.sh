@@ -24,7 +24,7 @@ for file in SDY9901/ResultFiles/Flow_cytometry_result/D1_002_backbone.99010002.f
     SDY9901/ResultFiles/Flow_cytometry_result/D2_001_backbone.99010001.fcs \
     SDY9903/ResultFiles/CyTOF_result/D1_003_mass.99030003.fcs; do
     immport-cyto events preprocess "$data/$file" --panel "$out/panel.tsv" --out "$out/events/$(basename "$file")" \
-        --qc "$work/qc.tsv" --quiet
+        --qc "$work/qc.tsv" --densities "$out/channel_densities.tsv" --quiet
 done
 immport-cyto cluster flowsom "$out/events" --samples "$out/samples.tsv" --metaclusters 12 --grid 7x7 --quiet \
     --models-dir "$out/models" --out-dir "$out/clustered" \
