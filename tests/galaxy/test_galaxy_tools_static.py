@@ -24,15 +24,10 @@ WITHOUT_TOOL = {
 # landed in the command line, not yet in Galaxy: docs/status.md
 TO_COME: set[str] = set()
 OPTIONS_TO_COME: dict[str, set[str]] = {
-    "cluster flock-map": {"--any-scale"},
-    "cluster map": {"--any-scale"},
-    "events preprocess": {"--densities"},
-    "meta subgroup": {"--figure", "--population", "--term"},
-    "population search": {"--partial"},
-    "report build": {"--channel-densities"},
 }
-# A job of Galaxy has no use for these: provenance is kept by Galaxy, cores are GALAXY_SLOTS, files have their own names
-NOT_OFFERED = {"--json", "--quiet", "--jobs", "--help"}
+# A job of Galaxy has no use for these: provenance is kept by Galaxy, cores and memory are GALAXY_SLOTS and
+# GALAXY_MEMORY_MB, files have their own names
+NOT_OFFERED = {"--json", "--quiet", "--jobs", "--memory", "--help"}
 NOT_OFFERED_BY = {
     "fcs convert": {"--out-dir"},
     "fcs deidentify": {"--check", "--show-values"},  # values of persons stay out of the job's messages
