@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from immport_cyto.cli import _metacyto, _population_annotate
+from immport_cyto.cli import _metacyto, _population_annotate, _population_export
 from immport_cyto.cli._common import collect_fcs, files_option, json_option, quiet_option
 from immport_cyto.exceptions import OptionError
 
@@ -31,6 +31,7 @@ def group() -> None:
 
 group.add_command(_metacyto.import_command)
 group.add_command(_population_annotate.annotate)
+group.add_command(_population_export.export)
 
 
 @group.command("cutoffs")

@@ -15,7 +15,7 @@ from immport_cyto.files import atomic_path
 _KEY = "immport-cyto"
 
 
-def _extra(package: str, extra: str) -> Any:
+def import_extra(package: str, extra: str) -> Any:
     """Import a package that an extra brings."""
     try:
         import_module(f"{package}.parquet" if package == "pyarrow" else package)
@@ -26,7 +26,7 @@ def _extra(package: str, extra: str) -> Any:
 
 def write_parquet(path: Path, description: Description, blocks: Iterable[npt.NDArray[Any]]) -> None:
     """One column per channel; the description is the metadata ``immport-cyto`` of the schema."""
-    pa = _extra("pyarrow", "parquet")
+    pa = import_extra("pyarrow", "parquet")
     metadata = {_KEY: description.to_json()}
     with atomic_path(path) as temporary:
         writer = None
@@ -49,7 +49,7 @@ def read_parquet(path: Path) -> tuple[Description, npt.NDArray[np.float32]]:
     TableError
         Not a Parquet file, or a column holds no numbers.
     """
-    pa = _extra("pyarrow", "parquet")
+    pa = import_extra("pyarrow", "parquet")
     try:
         table = pa.parquet.read_table(path)
     except (pa.ArrowInvalid, OSError) as error:
@@ -69,7 +69,7 @@ def read_parquet(path: Path) -> tuple[Description, npt.NDArray[np.float32]]:
 
 def write_h5ad(path: Path, description: Description, values: npt.NDArray[Any]) -> None:
     """AnnData: ``X`` events x channels, ``var`` the channels, ``uns["fcs"]`` the description."""
-    anndata = _extra("anndata", "anndata")
+    anndata = import_extra("anndata", "anndata")
     import pandas as pd
 
     channels = pd.DataFrame(
@@ -94,7 +94,7 @@ def read_h5ad(path: Path) -> tuple[Description, npt.NDArray[np.float32]]:
     TableError
         Not an h5ad file, or one without events.
     """
-    anndata = _extra("anndata", "anndata")
+    anndata = import_extra("anndata", "anndata")
     try:
         data = anndata.read_h5ad(path)
     except (OSError, KeyError, ValueError) as error:

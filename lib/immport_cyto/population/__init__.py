@@ -14,6 +14,8 @@
     One tidy row per population and sample, with quality flags.
 ``check``
     Whether a table of definitions can be read.
+``export``
+    Populations and samples as one AnnData file.
 ``standard_populations``
     The built-in definitions.
 ``groups``
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from immport_cyto.population._densities import densities
     from immport_cyto.population.counting import count_clusters
     from immport_cyto.population.definitions import check, standard_populations
+    from immport_cyto.population.exporting import export
     from immport_cyto.population.grouping import Group, groups
     from immport_cyto.population.labelling import label
     from immport_cyto.population.ontology import annotate
@@ -44,6 +47,7 @@ _HOME = {
     "cutoff": "_cutoff",
     "cutoffs": "_cutoffs",
     "densities": "_densities",
+    "export": "exporting",
     "Group": "grouping",
     "groups": "grouping",
     "label": "labelling",
@@ -61,6 +65,7 @@ __all__ = [
     "cutoff",
     "cutoffs",
     "densities",
+    "export",
     "groups",
     "label",
     "search",
