@@ -127,7 +127,8 @@ def test_embedding_is_coloured_by_the_clusters_that_the_files_have(folder):
 
 
 @pytest.mark.parametrize("command", [
-    ("density", *FILES), ("scatter", *FILES, "--x", "CD3", "--y", "CD19"), ("overview", *FILES),
+    ("density", *FILES), ("scatter", *FILES, "--x", "CD3", "--y", "CD19"),
+    ("overview", *FILES, "--markers", "CD3,CD4,CD8"),
     ("embedding", *FILES, "--max-events", "80"),
 ], ids=lambda command: command[0])  # fmt: skip
 def test_the_order_of_the_files_is_nothing(folder, command):

@@ -1,12 +1,15 @@
 """``report build`` takes every table by an option of its name."""
 
+import html
 import re
+import shlex
 
 import pytest
 from click.testing import CliRunner
 
 from immport_cyto import tables
 from immport_cyto.cli.report import group
+from immport_cyto.report import over_studies
 from support.report_tables import more
 
 
@@ -26,7 +29,8 @@ def build(folder, names, *more_options):
     return CliRunner().invoke(group, ["build", *given, *more_options, "--out", str(folder / "page.html")])
 
 
-def test_all_tables_and_the_column_of_the_batches(written):
+def test_all_tables_and_the_column_of_the_batches(written, monkeypatch):
+    monkeypatch.setattr(over_studies, "_MOST", 1)  # figures of a section: the test is about the tables
     folder, names = written
     done = build(folder, names, "--batch", "plate")
     assert done.exit_code == 0, done.output
@@ -35,6 +39,11 @@ def test_all_tables_and_the_column_of_the_batches(written):
     assert {"moderators", "subgroups", "cumulative", "asymmetry", "power", "batches", "reference", "drift"} <= sections
     assert page.count("Mean of each batch in each population") == 3
     assert "&#34;batch&#34;: &#34;plate&#34;" in page
+    command = html.unescape(re.search(r'<pre [^>]*aria-label="Command"[^>]*>([^<]+)</pre>', page)[1])
+    words = shlex.split(command.replace("\\\n", ""))
+    assert words[:5] == ["immport-cyto", "report", "build", "--title", "Cytometry of ImmPort studies"]
+    assert {f"--{name.replace('_', '-')}" for name in names} <= set(words)
+    assert words[-2:] == ["--out", "report.html"]
 
 
 def test_the_column_of_the_batches_is_no_parameter_without_batches(written):

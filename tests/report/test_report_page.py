@@ -131,7 +131,7 @@ def test_meta_regression_names_what_it_found_and_draws_the_strongest_first(full)
         assert name in text.split("q < 0.05 in ")[1].split(" (of 12")[0]
     first = re.findall(r'alt="([^"]+)"', text)[0]
     assert first == (
-        f"Effect of age_years on {best['population']} in each of 7 studies against year: {best['estimate']:.3g} per "
+        f"Effect of age (years) on {best['population']} in each of 7 studies against year: {best['estimate']:.3g} per "
         f"unit, p = {best['p_value']:.2g}."
     )
 
@@ -139,7 +139,7 @@ def test_meta_regression_names_what_it_found_and_draws_the_strongest_first(full)
 def test_egger_has_funnels_and_power_the_range_of_effects(full):
     tables = more()
     text = section(full, "asymmetry")
-    assert text.count("Funnel plot: effect of age_years") == 12
+    assert text.count("Funnel plot: effect of age (years)") == 12
     best = tables["asymmetry"].sort_values("p_value").iloc[0]
     assert f"on {best['population']} in 7 studies against its standard error; Egger's test p = " in text
     power = tables["power"]["detectable"]
@@ -157,7 +157,9 @@ def test_cumulative_and_subgroups_give_their_values(full):
     assert found in section(full, "subgroups")
     assert f"the smallest p is {tests['p_between'].iloc[0]:.2g}" in section(full, "subgroups")
     text = section(full, "subgroups")
-    assert text.split('alt="')[1].startswith(f"Pooled effect of age_years on {tests['population'].iloc[0]} by assay: ")
+    assert text.split('alt="')[1].startswith(
+        f"Pooled effect of age (years) on {tests['population'].iloc[0]} by assay: "
+    )
     assert f"p of their difference = {tests['p_between'].iloc[0]:.2g}." in text
 
 
@@ -193,5 +195,5 @@ def test_drift_and_names(full):
 
 
 def test_a_volcano_stands_beside_many_populations_only(full, page):
-    assert "Pooled effect of age_years against its p value, 12 populations" in section(full, "pooled")
+    assert "Pooled effect of age (years) against its p value, 12 populations" in section(full, "pooled")
     assert "against its p value" not in section(page, "pooled")

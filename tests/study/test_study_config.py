@@ -1,11 +1,14 @@
 """study.yaml: what is wrong is named by file and key, before any work starts."""
 
+from dataclasses import replace
+
 import pytest
 
 from immport_cyto import study
 from immport_cyto.exceptions import InputError, OptionError
 from immport_cyto.study.config import ClusterOptions, ModelOptions
 from immport_cyto.study.inputs import definitions
+from immport_cyto.study.repeating import commands
 
 
 @pytest.fixture
@@ -119,3 +122,25 @@ def test_a_missing_path_or_no_yaml_is_named(folder, text, message):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(InputError, match=r"nothing.yaml: cannot be read"):
         study.read(tmp_path / "nothing.yaml")
+
+
+@pytest.mark.parametrize("text", [
+    "",
+    ("title: 'A: <b>'\npopulations: definitions.tsv\n"
+    "model: {formula: age_years, term: age_years, baseline: {sex: Male}}\n"),
+    ("populations:\n  - CD3+\n  - {population: B, definition: CD19+, reference: CD3+}\n"
+    "cluster: {grid: [7, 8], markers: [CD3]}\n"),
+    ("preprocess: {compensation: definitions.tsv, thresholds: ['debris: FSC-A < 3'], seed: 3}\n"
+    "pool: {method: DL, test: z}\n"),
+    "method: metacyto\npreprocess: {rename: {CD8B: CD8}, max_events: 10}\ncluster: {clustering: flowhc}\n",
+])  # fmt: skip
+def test_a_run_tells_how_to_repeat_it(folder, text):
+    """The text of the report, saved beside the files, is the same configuration again."""
+    config = study.read(write(folder, STUDIES + text))
+    (folder / "FCS_1").mkdir()
+    head, _, again = commands(config).partition("\n\n")
+    assert head == "immport-cyto study run study.yaml --out results"
+    assert str(folder) not in again
+    other = study.read(write(folder, again))
+    assert replace(other, studies=config.studies) == config
+    assert [path.name for path in other.studies[0].fcs] == ["FCS_1"]

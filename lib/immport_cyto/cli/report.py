@@ -1,5 +1,7 @@
 """``immport-cyto report``."""
 
+import shlex
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -40,11 +42,20 @@ def _build(
         inputs=inputs,
         parameters={"title": title, **({"batch": batch} if given["batches"] else {})},
         counts={n: len(f) for n, f in frames.items()},
+        extra={"repeat": _command(title, batch if given["batches"] else "", given)},
     )
     report.build(out, title=title, provenance=entry, warnings=(), batch=batch, **frames)
     if json_path:
         provenance.write(json_path, entry)
     click.echo(f"report: {out}")
+
+
+def _command(title: str, batch: str, given: Mapping[str, tuple[Path, ...]]) -> str:
+    """The command line that builds the page again, files by their names."""
+    lines = [f"immport-cyto report build --title {shlex.quote(title)}"]
+    lines += [f"--batch {shlex.quote(batch)}"] if batch else []
+    lines += [f"--{name.replace('_', '-')} {shlex.quote(path.name)}" for name, paths in given.items() for path in paths]
+    return " \\\n    ".join([*lines, "--out report.html"])
 
 
 _options = [

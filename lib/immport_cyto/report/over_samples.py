@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from immport_cyto.report.section import METHODS, Section
+from immport_cyto.report.section import Section, named
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,7 +30,7 @@ def batches(frames: Mapping[str, "pd.DataFrame"], batch: str) -> Section | None:
             f"{row.n_batches} batches held {row.r2_before:.0%} of the variance of {row.n_populations} populations, "
             f"{row.r2_after:.0%} after adjustment"
         )
-        section.notes.append(f"{where}, {METHODS.get(str(row.method), row.method)}: {values}.")
+        section.notes.append(f"{where}, {named(row.method)}: {values}.")
         column = batch if row.study_accession else "study_accession"
         if number >= _MOST or populations is None or samples is None or column not in samples:
             continue
@@ -41,7 +41,7 @@ def batches(frames: Mapping[str, "pd.DataFrame"], batch: str) -> Section | None:
         shown = picture(
             figures.batch_shifts(own.assign(fraction_reported=reported), samples, column, str(row.study_accession)),
             f"Mean of each batch in each population of {where}, before and after adjustment: {values}.",
-            f"Batches of {where}, {METHODS.get(str(row.method), row.method)}",
+            f"Batches of {where}, {named(row.method)}",
         )
         (section.pictures if number < _OPEN else section.folded).append(shown)
     section.sheets.append(sheet(table, "batches.tsv", "Variance between batches"))
@@ -79,7 +79,7 @@ def reference(frames: Mapping[str, "pd.DataFrame"]) -> Section | None:
             shown = picture(
                 figures.reference_curves(own, population, placed),
                 f"Percentiles of {population} for ages {own['age_years'].min():g} to {own['age_years'].max():g}{span}.",
-                f"Reference range by age, {METHODS.get(method, method)}",
+                f"Reference range by age, {named(method)}",
             )
             (section.pictures if number < _OPEN else section.folded).append(shown)
         if len(keys) > _MOST:

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from immport_cyto.report.section import METHODS, Section, by_method
+from immport_cyto.report.section import Section, by_method, named
+from immport_cyto.report.wording import sentence, words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,7 +61,7 @@ def _moderators(frames: Mapping[str, "pd.DataFrame"]) -> Section | None:
     slopes = slopes.sort_values(["p_value", "population", "term"])
     for method, term, rows in by_method(slopes):
         for coefficient, own in rows.groupby("coefficient", sort=True):
-            section.notes.append(f"{METHODS.get(method, method)}, {term}, {coefficient}: {_found(own)}.")
+            section.notes.append(f"{sentence(named(method))}, {words(term)}, {coefficient}: {_found(own)}.")
     if studies is not None and effects is not None:
         _show(
             section,
@@ -79,10 +80,13 @@ def _moderators(frames: Mapping[str, "pd.DataFrame"]) -> Section | None:
 
 def _of_slope(row: "pd.Series") -> tuple[str, str]:
     alternative = (
-        f"Effect of {row['term']} on {row['population']} in each of {row['k']} studies against "
+        f"Effect of {words(row['term'])} on {row['population']} in each of {row['k']} studies against "
         f"{row['coefficient']}: {row['estimate']:.3g} per unit, p = {row['p_value']:.2g}."
     )
-    return alternative, f"Effect of {row['term']} by property of the study, {METHODS.get(row['method'], row['method'])}"
+    return (
+        alternative,
+        f"{row['population']}: effect of {words(row['term'])} by property of the study, {named(row['method'])}",
+    )
 
 
 def _found(rows: "pd.DataFrame") -> str:
@@ -108,8 +112,9 @@ def _subgroups(frames: Mapping[str, "pd.DataFrame"]) -> Section | None:
             first = tests.iloc[0]
             below = int((tests["p_between"] < 0.05).sum())
             section.notes.append(
-                f"{METHODS.get(method, method)}, {term}, {name}: p < 0.05 in {below} of {len(tests)} tests, which are "
-                f"not corrected for their number; the smallest p is {first['p_between']:.2g}, {first['population']}."
+                f"{sentence(named(method))}, {words(term)}, {name}: p < 0.05 in {below} of {len(tests)} tests, which "
+                f"are not corrected for their number; the smallest p is {first['p_between']:.2g}, "
+                f"{first['population']}."
             )
     tested = subgroups[subgroups["p_between"].notna()].sort_values(["p_between", "population", "term", "subgroup"])
     _show(
@@ -130,10 +135,13 @@ def _of_groups(row: "pd.Series", subgroups: "pd.DataFrame") -> tuple[str, str]:
     same = subgroups[(subgroups[keys] == row[keys]).all(axis=1) & subgroups["estimate"].notna()]
     found = ", ".join(f"{one.subgroup} {one.estimate:.3g}" for one in same.itertuples())
     alternative = (
-        f"Pooled effect of {row['term']} on {row['population']} by {row['property']}: {found}; "
+        f"Pooled effect of {words(row['term'])} on {row['population']} by {row['property']}: {found}; "
         f"p of their difference = {row['p_between']:.2g}."
     )
-    return alternative, f"Effect of {row['term']} in groups of studies, {METHODS.get(row['method'], row['method'])}"
+    return (
+        alternative,
+        f"{row['population']}: effect of {words(row['term'])} in groups of studies, {named(row['method'])}",
+    )
 
 
 def _cumulative(frames: Mapping[str, "pd.DataFrame"]) -> Section | None:
@@ -162,10 +170,13 @@ def _cumulative(frames: Mapping[str, "pd.DataFrame"]) -> Section | None:
 
 def _of_last(row: "pd.Series") -> tuple[str, str]:
     alternative = (
-        f"Pooled effect of {row['term']} on {row['population']} as studies are added; after all {row['k']}: "
+        f"Pooled effect of {words(row['term'])} on {row['population']} as studies are added; after all {row['k']}: "
         f"{row['estimate']:.3g} ({row['ci_low']:.3g} to {row['ci_high']:.3g})."
     )
-    return alternative, f"Cumulative effect of {row['term']}, {METHODS.get(row['method'], row['method'])}"
+    return (
+        alternative,
+        f"{row['population']}: cumulative effect of {words(row['term'])}, {named(row['method'])}",
+    )
 
 
 def _asymmetry(frames: Mapping[str, "pd.DataFrame"]) -> Section | None:
@@ -183,7 +194,7 @@ def _asymmetry(frames: Mapping[str, "pd.DataFrame"]) -> Section | None:
     )
     tested = asymmetry[asymmetry["slope"].notna()].sort_values(["p_value", "population", "term"])
     for method, term, rows in by_method(tested):
-        section.notes.append(f"{METHODS.get(method, method)}, {term}: {_found(rows)}.")
+        section.notes.append(f"{sentence(named(method))}, {words(term)}: {_found(rows)}.")
     if effects is not None and meta is not None:
         _show(
             section,
@@ -199,10 +210,13 @@ def _asymmetry(frames: Mapping[str, "pd.DataFrame"]) -> Section | None:
 
 def _of_egger(row: "pd.Series") -> tuple[str, str]:
     alternative = (
-        f"Funnel plot: effect of {row['term']} on {row['population']} in {row['k']} studies against its standard "
-        f"error; Egger's test p = {row['p_value']:.2g}."
+        f"Funnel plot: effect of {words(row['term'])} on {row['population']} in {row['k']} studies against its "
+        f"standard error; Egger's test p = {row['p_value']:.2g}."
     )
-    return alternative, f"Funnel plot, {row['term']}, {METHODS.get(row['method'], row['method'])}"
+    return (
+        alternative,
+        f"{row['population']}: funnel plot, {words(row['term'])}, {named(row['method'])}",
+    )
 
 
 def _power(frames: Mapping[str, "pd.DataFrame"]) -> Section | None:
@@ -217,8 +231,8 @@ def _power(frames: Mapping[str, "pd.DataFrame"]) -> Section | None:
         first, last = rows.iloc[0], rows.iloc[-1]
         text = f"from {first['detectable']:.3g} ({first['population']}) to " if len(rows) > 1 else ""
         section.notes.append(
-            f"{METHODS.get(method, method)}, {term}: the smallest effect that is found with a power of "
-            f"{first['wanted_power']:.0%} is {text}{last['detectable']:.3g} ({last['population']}) "
+            f"{sentence(named(method))}, {words(term)}: the smallest effect that is found with a power "
+            f"of {first['wanted_power']:.0%} is {text}{last['detectable']:.3g} ({last['population']}) "
             f"on the {first['scale']} scale."
         )
     section.sheets.append(sheet(power, "power.tsv", "Power of the pooled effects", hide=["scale", "estimator"]))

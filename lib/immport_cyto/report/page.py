@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 ROWS_SHOWN = 300
+_ROWS_PRINTED = 30  # as in report.css
 _COMPRESS_ABOVE = 1_000_000
+_WIDE = 9  # columns of a table that is printed across
+_LONG = 300  # characters of a note that is folded
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,8 @@ class Picture:
     source: str
     alternative: str
     caption: str
+    width: int
+    height: int
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,8 @@ def picture(figure: "Figure", alternative: str, caption: str) -> Picture:
     from immport_cyto.report.figures import svg
 
     encoded = base64.b64encode(svg(figure).encode()).decode()
-    return Picture(f"data:image/svg+xml;base64,{encoded}", alternative, caption)
+    width, height = (round(96 * inches) for inches in figure.get_size_inches())
+    return Picture(f"data:image/svg+xml;base64,{encoded}", alternative, caption, width, height)
 
 
 def sheet(frame: "pd.DataFrame", name: str, caption: str, *, hide: Sequence[str] = ()) -> Sheet:
@@ -95,6 +101,8 @@ def _kind(column: str) -> str:
     """Identifiers are not broken over lines; sentences get room."""
     if column in ("note", "warnings", "message"):
         return "sentence"
+    if column in ("population", "definition", "phenotype", "term", "markers", "arm_name"):
+        return "phrase"
     return "id" if column == "file_name" or column.endswith(("_id", "_accession")) else "text"
 
 
@@ -195,5 +203,8 @@ def write_page(out: Path | str, title: str, content: Sequence[Section]) -> None:
         policy=f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'",
         sections=content,
         rows_shown=ROWS_SHOWN,
+        rows_printed=_ROWS_PRINTED,
+        wide=_WIDE,
+        long=_LONG,
     )
     write_text(out, page)

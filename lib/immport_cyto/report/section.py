@@ -17,6 +17,11 @@ METHODS = {
 }
 
 
+def named(method: object) -> str:
+    """Populations of a method in words."""
+    return METHODS.get(str(method), str(method))
+
+
 @dataclass
 class Section:
     """One section of the page."""
@@ -29,7 +34,7 @@ class Section:
     folded: list["Picture"] = field(default_factory=list)
     sheets: list["Sheet"] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    code: str = ""
+    codes: list[tuple[str, str]] = field(default_factory=list)
 
 
 def by_method(rows: "pd.DataFrame") -> list[tuple[str, str, "pd.DataFrame"]]:

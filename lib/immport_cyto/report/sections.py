@@ -4,15 +4,16 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from immport_cyto.report import over_samples, over_studies
+from immport_cyto.report import amounts, over_samples, over_studies
 from immport_cyto.report.cutoffs import cutoffs
 from immport_cyto.report.densities import densities
-from immport_cyto.report.section import METHODS, Section, by_method
+from immport_cyto.report.section import Section, by_method, named
+from immport_cyto.report.wording import sentence, words
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_FORESTS_OPEN, _FORESTS_MOST, _SCATTERS_MOST = 6, 24, 12
+_FORESTS_OPEN, _FORESTS_MOST = 6, 24
 _VOLCANO_FROM = 10  # populations
 
 
@@ -32,7 +33,7 @@ def sections(
         _clusters(frames),
         over_samples.drift(frames),
         over_samples.annotations(frames),
-        _populations(frames),
+        amounts.populations(frames),
         over_samples.batches(frames, batch),
         over_samples.reference(frames),
         _effects(frames),
@@ -77,7 +78,7 @@ def _headline(frames: Mapping[str, "pd.DataFrame"]) -> list[str]:
         found = rows[rows["q_value"] < 0.05].sort_values("estimate")
         falls = [str(name) for name in found.loc[found["estimate"] < 0, "population"]]
         rises = [str(name) for name in found.loc[found["estimate"] > 0, "population"]]
-        what = f"{METHODS.get(method, method)}, {term}: "
+        what = f"{sentence(named(method))}, {words(term)}: "
         parts = []
         if rises:
             parts.append(f"higher: {', '.join(rises)}")
@@ -90,6 +91,8 @@ def _headline(frames: Mapping[str, "pd.DataFrame"]) -> list[str]:
 
 
 def _pooled(frames: Mapping[str, "pd.DataFrame"]) -> Section | None:
+    import pandas as pd
+
     from immport_cyto.report import figures
     from immport_cyto.report.page import picture, sheet
 
@@ -109,17 +112,17 @@ def _pooled(frames: Mapping[str, "pd.DataFrame"]) -> Section | None:
             kept, single = (several, len(rows) - len(several)) if len(several) else (rows, 0)
             rows = kept
             if single:
-                name = METHODS.get(method, method)
+                name = named(method)
                 what = "1 population" if single == 1 else f"{single} populations"
-                section.notes.append(f"{name}, {term}: {what} of one study only: see the tables.")
+                section.notes.append(f"{sentence(name)}, {words(term)}: {what} of one study only: see the tables.")
         truth = _truth(frames, term) if method == "search" else {}
         best = rows.sort_values("p_value", na_position="last").iloc[0]
         section.pictures.append(
             picture(
                 figures.forest_all(rows, term, truth),
-                f"Pooled effect of {term} on {len(rows)} populations. The smallest p value has {best['population']}: "
-                f"{best['estimate']:.3g}. All values are in the table meta.tsv.",
-                f"Effect of {term} on all {METHODS.get(method, method)}",
+                f"Pooled effect of {words(term)} on {len(rows)} populations. The smallest p value has "
+                f"{best['population']}: {best['estimate']:.3g}. All values are in the table meta.tsv.",
+                f"Effect of {words(term)} on all {named(method)}",
             )
         )
         if len(rows) >= _VOLCANO_FROM:
@@ -127,14 +130,16 @@ def _pooled(frames: Mapping[str, "pd.DataFrame"]) -> Section | None:
             section.pictures.append(
                 picture(
                     figures.volcano(rows, term),
-                    f"Pooled effect of {term} against its p value, {len(rows)} populations; {found} have q < 0.05.",
-                    f"Effect of {term} and its p value, {METHODS.get(method, method)}",
+                    f"Pooled effect of {words(term)} against its p value, {len(rows)} populations; {found} have "
+                    "q < 0.05.",
+                    f"Effect of {words(term)} and its p value, {named(method)}",
                 )
             )
     if effects is not None:
         _forests(section, frames, estimates, effects, meta)
     columns = ["definition", "omitted", "q", "q_p", "estimator", "scale"]
-    pooled = meta[meta["omitted"] == ""].sort_values(["method", "term", "p_value"])
+    parts = [rows.sort_values(["p_value", "population"]) for _, _, rows in by_method(meta[meta["omitted"] == ""])]
+    pooled = pd.concat(parts) if parts else meta[meta["omitted"] == ""]
     section.sheets.append(sheet(pooled, "meta.tsv", "Pooled effects", hide=columns))
     left_out = meta[(meta["omitted"] != "") & meta["estimate"].notna()]
     if len(left_out):
@@ -165,9 +170,9 @@ def _forests(
         )
         shown = picture(
             figure,
-            f"Forest plot: {row.term} on {row.population}, pooled {row.estimate:.3g} "
+            f"Forest plot: {words(row.term)} on {row.population}, pooled {row.estimate:.3g} "
             f"({row.ci_low:.3g} to {row.ci_high:.3g}), {row.k} studies.",
-            f"Forest plot, {row.term}, {METHODS.get(str(row.method), row.method)}",
+            f"{row.population}: effect of {words(row.term)}, {named(row.method)}",
         )
         (section.pictures if number < _FORESTS_OPEN else section.folded).append(shown)
     if len(several) > _FORESTS_MOST:
@@ -219,7 +224,8 @@ def _studies(frames: Mapping[str, "pd.DataFrame"]) -> Section | None:
     section.sheets.append(sheet(pd.DataFrame(rows), "studies.tsv", "Studies"))
     hide = [
         "experiment_accession", "biosample_accession", "arm_accession", "visit_accession", "race", "ethnicity",
-        "species", "technique", "batch", "treatment",
+        "species", "technique", "batch", "treatment", "study_time_collected", "study_time_collected_unit",
+        "study_time_t0_event", "control_files",
     ]  # fmt: skip
     section.sheets.append(sheet(samples, "samples.tsv", "Samples", hide=hide))
     return section
@@ -302,46 +308,6 @@ def _clusters(frames: Mapping[str, "pd.DataFrame"]) -> Section | None:
     return section
 
 
-def _populations(frames: Mapping[str, "pd.DataFrame"]) -> Section | None:
-    from immport_cyto.report import figures
-    from immport_cyto.report.page import picture, sheet
-
-    populations, samples = frames.get("populations"), frames.get("samples")
-    if populations is None:
-        return None
-    section = Section(
-        "populations", "Populations", intro="The share of each population in each sample, of its parent population."
-    )
-    if "fraction_reported" in populations:
-        section.notes.append("The fractions are adjusted for batches; fraction_reported holds them as they were.")
-    effects = frames.get("effects")
-    if samples is not None and effects is not None and len(effects):
-        terms = list(dict.fromkeys(effects["term"]))
-        covariate = next((t for t in terms if t in samples.columns), None)
-        covariate = covariate or next((t.split("[")[0] for t in terms if t.split("[")[0] in samples.columns), None)
-        if covariate is not None:
-            chosen = populations[populations["method"] == "search"]
-            chosen = chosen if len(chosen) else populations
-            ranked = effects[effects["term"].str.startswith(covariate)].groupby("population")["p_value"].min()
-            names = [str(n) for n in ranked.sort_values().index if n in set(chosen["population"])]
-            for number, name in enumerate(names[:_SCATTERS_MOST]):
-                figure = figures.effect_scatter(chosen, samples, name, covariate)
-                rows = chosen[chosen["population"] == name]
-                values = figures.amounts_of(rows)
-                what = "fraction" if values is None else "amount"
-                middle = f"{rows['fraction'].median():.1%}" if values is None else f"{values.median():.3g}"
-                shown = picture(
-                    figure,
-                    f"{name}: {what} against {covariate} in {rows['study_accession'].nunique()} studies, "
-                    f"median {middle}.",
-                    f"{what.capitalize()} against {covariate}",
-                )
-                (section.pictures if number < 4 else section.folded).append(shown)
-    hide = ["panel_id", "sample_id", "definition", "cl_id"]
-    section.sheets.append(sheet(populations, "populations.tsv", "Populations per sample", hide=hide))
-    return section
-
-
 def _effects(frames: Mapping[str, "pd.DataFrame"]) -> Section | None:
     from immport_cyto.report.page import sheet
 
@@ -376,10 +342,13 @@ def _provenance(provenance: Mapping[str, Any]) -> Section | None:
     if not provenance:
         return None
     section = Section(
-        "provenance", "Provenance", intro="Versions, options and checksums: what is needed to repeat this."
+        "provenance", "Provenance", intro="Versions, options, seeds and checksums: what is needed to repeat this."
     )
+    if provenance.get("repeat"):
+        section.codes.append(("Command", str(provenance["repeat"])))
     settings = {key: provenance[key] for key in ("versions", "parameters", "counts") if key in provenance}
-    section.code = json.dumps(settings, indent=2, sort_keys=True, ensure_ascii=False, default=str)
+    text = json.dumps(settings, indent=2, sort_keys=True, ensure_ascii=False, default=str)
+    section.codes.append(("Versions, options and counts", text))
     listed = [*provenance.get("inputs", []), *provenance.get("files", [])]
     if listed:
         frame = pd.DataFrame([{"name": row["name"], "sha256": row["sha256"]} for row in listed])

@@ -9,6 +9,7 @@ from immport_cyto.exceptions import TableError
 from immport_cyto.files import safe_name
 from immport_cyto.progress import progress
 from immport_cyto.study.config import StudyConfig
+from immport_cyto.study.repeating import commands
 from immport_cyto.study.state import RunResult, RunState
 from immport_cyto.study.steps import publish, withdraw
 
@@ -68,7 +69,10 @@ def finish(
     }
     entry = provenance.record(
         "study run", inputs=config.inputs(), parameters=config.parameters(), counts=counts, warnings=state.warnings,
-        extra={"files": [{"name": name, "sha256": digest} for name, digest in sorted(state.checksums.items())]},
+        extra={
+            "files": [{"name": name, "sha256": digest} for name, digest in sorted(state.checksums.items())],
+            "repeat": commands(config),
+        },
     )  # fmt: skip
     provenance.write(out / "provenance.json", entry)
     state.say("report")

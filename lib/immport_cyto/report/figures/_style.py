@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from immport_cyto.exceptions import OptionError
 from immport_cyto.files import atomic_path, write_text
+from immport_cyto.report.wording import words
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -38,6 +39,8 @@ _RC = {
 }
 _ID = re.compile(r'(?<= id=")[^"]+(?=")')
 _REFERENCE = re.compile(r"""( id="|"#|url\(#)([^")]+)([")])""")
+_PLACES = re.compile(r'(?<= d=")[^"]+|(?<= [xy]=")-?[\d.]+(?=")')
+_DIGITS = re.compile(r"-?\d+\.\d{3,}")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 
 
@@ -63,11 +66,7 @@ def label(text: object, limit: int = 48) -> str:
 
 def term_label(term: object) -> str:
     """A term of a model as an axis label: ``age_years`` is "age (years)"."""
-    text = str(term)
-    for ending, unit in (("_years", "years"), ("_days", "days")):
-        if text.endswith(ending):
-            text = f"{text.removesuffix(ending)} ({unit})"
-    return label(text.replace("_", " "), 40)
+    return label(words(term), 48)
 
 
 def svg(figure: "Figure") -> str:
@@ -75,7 +74,12 @@ def svg(figure: "Figure") -> str:
     stream = io.StringIO()
     with style():
         figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
-    return _renumber(stream.getvalue())
+    return _shorten(_renumber(stream.getvalue()))
+
+
+def _shorten(text: str) -> str:
+    """Write places to 0.01 points, which nobody sees and halves an SVG of curves; text is left as it is."""
+    return _PLACES.sub(lambda match: _DIGITS.sub(lambda number: f"{float(number[0]):.2f}", match[0]), text)
 
 
 def _renumber(text: str) -> str:

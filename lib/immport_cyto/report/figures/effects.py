@@ -36,11 +36,13 @@ def effect_scatter(populations: "pd.DataFrame", samples: "pd.DataFrame", populat
     joined["shown"] = joined["fraction"] * 100 if values is None else values.where(values > 0)
     joined = joined[joined["shown"].notna()]
     studies = sorted(joined["study_accession"].unique())
+    shade = dict(zip(known := sorted(populations["study_accession"].unique()), _cycle(len(known)), strict=True))
     numeric = bool(pd.api.types.is_numeric_dtype(joined[covariate].dtype))
     with style():
         figure = new_figure(max(3.2, 2.7 * max(len(studies), 1)), 2.7)
         plots = figure.subplots(1, max(len(studies), 1), sharey=True, squeeze=False)[0]
-        for axes, study, colour in zip(plots, studies, _cycle(len(studies)), strict=False):  # no study: an empty plot
+        for axes, study in zip(plots, studies, strict=False):  # no study: an empty plot
+            colour = shade[study]
             part = joined[joined["study_accession"] == study]
             if amounts:
                 axes.set_yscale("log")
@@ -72,10 +74,12 @@ def amounts_of(rows: "pd.DataFrame") -> "pd.Series | None":
 def draw_points(axes: "Axes", part: "pd.DataFrame", covariate: str, colour: str, *, amounts: bool) -> None:
     """Values (column ``shown``) against a number, with a line on the logit scale, or the logarithm of amounts."""
     import numpy as np
+    from matplotlib.ticker import MaxNLocator
 
     known = part[part[covariate].notna()]
     x = known[covariate].to_numpy(dtype=float)
     y = known["shown"].to_numpy(dtype=float)
+    axes.xaxis.set_major_locator(MaxNLocator(4))
     axes.scatter(x, y, s=16, color=colour, alpha=0.75, linewidths=0)
     if len(x) >= 3 and np.ptp(x) > 0:
         at = np.linspace(x.min(), x.max(), 50)
