@@ -361,6 +361,18 @@ def test_export_for_r_and_flowjo(study, clusters_path, tmp_path):
     assert list(pd.read_csv(tmp_path / "l" / "a0.fcs.csv").columns) == ["FlowSOM_node", "FlowSOM_metacluster"]
 
 
+def test_exported_elements_have_the_names_of_the_inputs(study, tmp_path):
+    source = next(iter(study.labelled.values()))
+    given, made = tmp_path / "files.json", tmp_path / "galaxy.json"
+    given.write_text(json.dumps([{"name": "Sample 1/2 (γδ)", "path": str(source)}]))
+    more = ("--events-dir", tmp_path / "events", "--elements", made)
+    run("export", "--files", given, "--model", study.model_path, *more)
+    (element,) = json.loads(made.read_text())["events"]["elements"]
+    assert (element["name"], element["ext"]) == ("Sample 1/2 (γδ)", "csv")
+    with fcs.open(source) as file:
+        assert np.array_equal(pd.read_csv(element["filename"]).to_numpy(np.float32), file.events())
+
+
 def test_codes_are_exported_on_the_scale_of_the_events(tmp_path):
     X, _ = blobs(T_CELLS, [200, 200, 200, 200])
     model = cluster.FlowSOM((3, 3), n_metaclusters=3, scale="zscore").fit(X * [1, 10, 100, 1000] + [5, 0, 0, -7])

@@ -14,6 +14,7 @@ from immport_cyto.cli._cluster_results import (
     record,
 )
 from immport_cyto.cli._common import collect_fcs, files_option, json_option
+from immport_cyto.cli._each_file import check_elements, elements_option, numbered, write_elements
 from immport_cyto.cli._targets import targets
 
 
@@ -36,10 +37,12 @@ from immport_cyto.cli._targets import targets
     "--columns", type=click.Choice(["all", "clusters"]), default="all", show_default=True,
     help="Columns of the events: all channels, or only those of the clusters.",
 )  # fmt: skip
+@elements_option
 @json_option
 def export(
     paths: tuple[Path, ...], files_json: Path | None, model_path: Path, clusters_path: Path | None,
-    model_json: Path | None, codes_path: Path | None, events_dir: Path | None, columns: str, json_path: Path | None,
+    model_json: Path | None, codes_path: Path | None, events_dir: Path | None, columns: str,
+    elements_path: Path | None, json_path: Path | None,
 ) -> None:  # fmt: skip
     """Write a FlowSOM model as JSON and CSV for R, and mapped files as CSV for FlowJo.
 
@@ -58,11 +61,15 @@ def export(
     files = collect_fcs(paths, files_json) if events_dir else {}
     events = 0
     if events_dir:
-        into = targets(files, events_dir, ".csv")
+        if elements_path:
+            check_elements(list(files), ["events"])
+        into = numbered(list(files), events_dir, ".csv") if elements_path else targets(files, events_dir, ".csv")
         for path in files.values():
             read_nodes(model, path)
         for name, path in files.items():
             events += convert.from_fcs(path, into[name], "csv", channels=_channels(path, columns)).n_events
+        if elements_path:
+            write_elements(elements_path, {"events": into})
     if model_json:
         exporting.write_json(model, model_json, names)
     if codes_path:
