@@ -73,8 +73,12 @@ def test_online_rule_is_that_of_plain_numpy(grid, d, distance):
     assert np.array_equal(som.online(X, order, plain(codes, distance), grid).codes, expected)
 
 
-def test_radius_of_the_usual_grid_is_six():
-    assert np.quantile(som.grid_distance((10, 10)), 0.67) == 6
+def test_the_first_radius_is_the_quantile_of_the_distances_on_the_grid():
+    assert som.first_radius(som.grid_distance((10, 10))) == 6
+    for rows in range(1, 30):
+        for columns in range(2, 30):
+            distance = som.grid_distance((rows, columns))
+            assert som.first_radius(distance) == np.quantile(distance, 0.67)
 
 
 @settings(max_examples=100, deadline=None)

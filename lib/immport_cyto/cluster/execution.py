@@ -6,7 +6,6 @@ them and however often, so they add up to the same bits everywhere. What travels
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -73,6 +72,8 @@ class Execution:
         elif self.jobs == 1 or len(items) < 2:
             yield from map(function, items)
         else:
+            from concurrent.futures import ThreadPoolExecutor
+
             with ThreadPoolExecutor(self.jobs) as pool:
                 yield from pool.map(function, items)
 
