@@ -76,13 +76,13 @@ def node_sums(X, offset, inverse, codes, metric, sums, counts, x):  # type: igno
 
 
 @kernel
-def train_online(X, order, offset, inverse, codes, metric, apart, tile_apart, radius, rate_first, rate_last, rows, x):  # type: ignore[no-untyped-def]
+def train_online(X, order, offset, inverse, codes, metric, apart, tile_apart, radius, rate_first, rate_last, rows):  # type: ignore[no-untyped-def]
     """Move `codes` in place by FlowSOM's online rule over the events ``X[order]``.
 
     Step t of T: the radius is ``radius (1 - t / T)``, 0.5 once below 1; the rate falls linearly; each node
     within the radius of the winner (on the grid) moves by rate x (event - code). `apart` (uint16) has the distances on
     the grid, nodes x padded nodes, `tile_apart` the smallest of them per tile. The events come from anywhere in memory,
-    so some are copied at a time into `rows`, and the next ones prefetched.
+    so some are copied (scaled and padded) at a time into `rows`, and the next ones prefetched.
     """
     n_nodes, n_tiles = tile_apart.shape
     n_steps, ahead = order.shape[0], rows.shape[0]
@@ -91,11 +91,11 @@ def train_online(X, order, offset, inverse, codes, metric, apart, tile_apart, ra
         for t in range(begin, end):
             event = order[t]
             for d in range(X.shape[1]):
-                rows[t - begin, d] = X[event, d]
+                rows[t - begin, d] = (X[event, d] - offset[d]) * inverse[d]
         for t in range(begin, end):
             if t + ahead < n_steps:
                 prefetch(X, order[t + ahead])
-            _load(rows, t - begin, offset, inverse, x)
+            x = rows[t - begin]
             winner, _ = _nearest(x, codes, n_nodes, metric)
             reach = radius * (1.0 - t / n_steps)
             rate = np.float32(rate_first - (rate_first - rate_last) * (t / n_steps))

@@ -222,7 +222,7 @@ node_sums = Kernel(
 train_online = Kernel(
     "kernels", "train_online",
     f"float32[:,:] int64[:] {_SCALING} float32[:,:,:] int64 uint16[:,:] uint16[:,:] float64 float64 float64 "
-    "float32[:,:] float32[:]",
+    "float32[:,:]",
 )  # fmt: skip
 smooth = Kernel("kernels", "smooth", "float64[:,:] float64[:,:] float64[:] float64[:,:] float64[:]")
 describe = Kernel("kernels", "describe", "int32[:] float32[:] int64 int64[:] bool[:]", "float64")
