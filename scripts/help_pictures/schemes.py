@@ -30,17 +30,17 @@ def _texts(value: object) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-def _widths(table: Shown, measure: Axes) -> list[float]:
+def _wide(text: str, figure: Figure, *, size: float = 8, bold: bool = True) -> float:
+    """Pixels of a text."""
+    drawn = Text(0, 0, text, fontsize=size, fontweight="bold" if bold else "normal", figure=figure)
+    return float(drawn.get_window_extent(figure.canvas.get_renderer()).width)
+
+
+def _widths(table: Shown, probe: Figure) -> list[float]:
     """Pixels that each column needs."""
-    renderer = measure.figure.canvas.get_renderer()
-
-    def wide(text: str, *, bold: bool = False) -> float:
-        drawn = Text(0, 0, text, fontsize=8, fontweight="bold" if bold else "normal", figure=measure.figure)
-        return float(drawn.get_window_extent(renderer).width)
-
     columns = [[_texts(value) for value in table.rows[name]] for name in table.rows.columns]
     return [
-        max([wide(str(name), bold=True), *map(wide, values)]) + 2 * PAD
+        max([_wide(str(name), probe), *(_wide(value, probe, bold=False) for value in values)]) + 2 * PAD
         for name, values in zip(table.rows.columns, columns, strict=True)
     ]
 
@@ -66,9 +66,10 @@ def scheme(inputs: Sequence[Shown], tool: str, outputs: Sequence[Shown]) -> Figu
     with style():
         probe = Figure(figsize=(1, 1), dpi=DPI)
         FigureCanvasAgg(probe)
-        measure = probe.add_subplot()
-        levels = [[(table, _widths(table, measure)) for table in tables] for tables in (inputs, outputs)]
-        across = [sum(sum(widths) for _, widths in level) + GAP * (len(level) - 1) for level in levels]
+        levels = [[(table, _widths(table, probe)) for table in tables] for tables in (inputs, outputs)]
+        taken = [[max(sum(widths), _wide(table.name, probe, size=8.5)) for table, widths in level] for level in levels]
+        across = [sum(one) + GAP * (len(one) - 1) for one in taken]
+        across.append(_wide(tool, probe, size=9) + 4 * PAD)
         down = [ROW * (2 + max(len(table.rows) for table, _ in level)) for level in levels]
         width, height = max(across) + 2 * PAD, sum(down) + ARROW + 2 * PAD
         figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI)
@@ -77,11 +78,11 @@ def scheme(inputs: Sequence[Shown], tool: str, outputs: Sequence[Shown]) -> Figu
         axes.set_ylim(height, 0)
         axes.set_axis_off()
         top = float(PAD)
-        for level, colour, tall in zip(levels, (MUTED, PALETTE[0]), down, strict=True):
+        for level, room, colour, tall in zip(levels, taken, (MUTED, PALETTE[0]), down, strict=True):
             left = float(PAD)
-            for table, widths in level:
+            for (table, widths), width in zip(level, room, strict=True):
                 _draw(axes, table, widths, left, top, colour)
-                left += sum(widths) + GAP
+                left += width + GAP
             top += tall + ARROW
         middle = PAD + down[0] + ARROW / 2
         axes.annotate(

@@ -1,0 +1,1 @@
+"""Pictures for the help of the Galaxy tools."""
