@@ -130,7 +130,7 @@ def test_the_whole_way(preprocessed, tmp_path):
         ("population search out --method metacyto --population X=CD3++ --out c.tsv", "'CD3++': gate 'CD3++' is not"),
         (
             "meta effects --method metacyto --scale logit --populations p --samples samples.tsv --out e",
-            "--scale has no",
+            "--scale logit has no meaning with --method metacyto; use zscore or fraction",
         ),
     ],
 )

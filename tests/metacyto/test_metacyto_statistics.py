@@ -67,6 +67,28 @@ def test_one_model_over_all_studies(two_panels):
     assert (found["k"], found["n"], found["df"]) == (3, 36, 31)
 
 
+@pytest.mark.parametrize("scaled", [(False, False), (False, True), (True, True)])
+def test_scaling_of_outcome_and_variable(two_panels, scaled):
+    """MetaCyto's ifScale."""
+    import statsmodels.formula.api as smf
+
+    populations, samples = two_panels
+    data = populations.merge(samples, on="file_name")
+    for name, is_scaled in zip(("fraction", "age_years"), scaled, strict=True):
+        if is_scaled:
+            data[name] = (data[name] - data[name].mean()) / data[name].std()
+    theirs = smf.ols("fraction ~ age_years + sex + panel_id", data).fit()
+    found = metacyto.regression(populations, samples, "age_years + sex", scaled=scaled).iloc[0]
+    assert (found["estimate"], found["se"]) == pytest.approx(
+        (theirs.params["age_years"], theirs.bse["age_years"]), rel=1e-9
+    )
+    effects = metacyto.effects(populations, samples, "age_years + sex", scaled=scaled)
+    assert set(effects["scale"]) == {"zscore" if scaled[0] else "fraction"}
+    assert effects["p_value"].tolist() == pytest.approx(
+        metacyto.effects(populations, samples, "age_years + sex")["p_value"].tolist()
+    )
+
+
 def test_pooled_effects_and_leave_one_out(two_panels):
     from immport_cyto import meta
 

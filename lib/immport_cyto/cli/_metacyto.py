@@ -53,6 +53,15 @@ def check_options(method: str, *, only_standard: Iterable[str] = (), only_metacy
             raise OptionError(msg)
 
 
+def scale(chosen: str) -> str:
+    """Scale of the outcome: MetaCyto's z-score where none was asked for; the fraction as it is (its ``ifScale``)."""
+    given = click.get_current_context().get_parameter_source("scale") == ParameterSource.COMMANDLINE
+    if given and chosen not in ("zscore", "fraction"):
+        msg = f"--scale {chosen} has no meaning with --method metacyto; use zscore or fraction"
+        raise OptionError(msg)
+    return chosen if given else "zscore"
+
+
 def pairs(given: Sequence[str], option: str) -> dict[str, str]:
     """``OLD=NEW`` texts as a dictionary."""
     found = {}
@@ -169,7 +178,7 @@ def search(
 
 def effects(
     populations: "pd.DataFrame", samples: "pd.DataFrame", formula: str, term: str | None, medians: Sequence[Path],
-    markers: Sequence[str], regression_path: Path | None,
+    markers: Sequence[str], regression_path: Path | None, *, z_scored: bool = True,
 ) -> "pd.DataFrame":  # fmt: skip
     """Effects per panel of a study; the model over all studies is written where asked for."""
     from immport_cyto import metacyto, tables
@@ -180,7 +189,7 @@ def effects(
     if not len(populations):
         msg = "populations.tsv: there are no rows; count populations first"
         raise TableError(msg)
-    options: dict[str, Any] = {"term": term}
+    options: dict[str, Any] = {"term": term, "scaled": (z_scored, False)}
     if medians:
         middles = tables.concat((tables.read(path, tables.MEDIANS) for path in medians), tables.MEDIANS)
         options |= {"parameter": markers[0], "medians": middles}

@@ -92,7 +92,8 @@ def effects(
     """Estimate the effect of each term on each population, study by study.
 
     With --method metacyto: of the term (default: the first of the formula) on the z-scored fraction, or the median of
-    one --marker, by least squares per panel of a study, each file counted as independent.
+    one --marker, by least squares per panel of a study, each file counted as independent; --scale fraction leaves the
+    z-score out.
 
     \b
     Example:
@@ -103,9 +104,11 @@ def effects(
 
     _metacyto.check_options(
         method,
-        only_standard=("--scale", "--baseline", "--change-from", "--family", "--min-samples", "--exclude-flag"),
+        only_standard=("--baseline", "--change-from", "--family", "--min-samples", "--exclude-flag"),
         only_metacyto=("--regression",),
     )
+    if method == "metacyto":
+        scale = _metacyto.scale(scale)
     if not populations and (method == "metacyto" or not medians):
         msg = "give populations.tsv" if method == "metacyto" else "give populations.tsv or medians.tsv"
         raise click.BadParameter(msg, param_hint="--populations")
@@ -116,8 +119,9 @@ def effects(
     fractions = tables.concat((tables.read(path, tables.POPULATIONS) for path in populations), tables.POPULATIONS)
     known = tables.concat((tables.read(path, tables.SAMPLES) for path in samples), tables.SAMPLES)
     if method == "metacyto":
-        scale = "zscore"
-        result = _metacyto.effects(fractions, known, formula, term, medians, marker, regression_path)
+        result = _metacyto.effects(
+            fractions, known, formula, term, medians, marker, regression_path, z_scored=scale == "zscore"
+        )
     else:
         result = meta.effects(
             _medians(medians, known, marker) if medians else fractions, known, formula,

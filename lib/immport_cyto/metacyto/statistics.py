@@ -108,10 +108,15 @@ def regression(
     term: str | None = None,
     medians: "pd.DataFrame | None" = None,
     parameter: str = FRACTION,
+    scaled: tuple[bool, bool] = (True, False),
 ) -> "pd.DataFrame":
     """MetaCyto's ``glmAnalysis``: per label, all files of all studies in one linear model with the study as a factor.
 
-    The outcome is z-scored over all files of the label.
+    Parameters
+    ----------
+    scaled
+        MetaCyto's ``ifScale``: whether the outcome, and whether the variable of interest where it is a number, is
+        z-scored over all files of the label.
 
     Returns
     -------
@@ -125,11 +130,11 @@ def regression(
     rows = []
     for name, part in _by_population(data, populations):
         used = _complete_rows(part, [wanted, *others])
-        common = {**_family(part, name, wanted), "omitted": "", "k": used[STUDY].nunique(), "n": len(used)}
+        common = {**_family(part, name, wanted, scaled[0]), "omitted": "", "k": used[STUDY].nunique(), "n": len(used)}
         if reason := _skipped(used, [wanted, *others]):
             rows.append({**common, "note": reason})
             continue
-        for label, coefficient in _effects(used, wanted, [*others, STUDY]).items():
+        for label, coefficient in _effects(used, wanted, [*others, STUDY], scaled).items():
             notes = [*_doubts(used, coefficient), "studies are taken as one sample with a shift per study"]
             rows.append({
                 **common, "term": label,
@@ -149,8 +154,15 @@ def effects(
     term: str | None = None,
     medians: "pd.DataFrame | None" = None,
     parameter: str = FRACTION,
+    scaled: tuple[bool, bool] = (True, False),
 ) -> "pd.DataFrame":
     """First half of MetaCyto's ``metaAnalysis``: per label and panel of a study, z-scored outcome, least squares.
+
+    Parameters
+    ----------
+    scaled
+        MetaCyto's ``ifScale``: whether the outcome, and whether the variable of interest where it is a number, is
+        z-scored over the files of the panel.
 
     Returns
     -------
@@ -161,19 +173,21 @@ def effects(
 
     data = collect(populations, samples, medians, parameter)
     wanted, others = variables(formula, samples, term)
+    outcome = f"z({parameter})" if scaled[0] else parameter
     rows: list[dict[str, Any]] = []
     for name, whole in _by_population(data, populations):
         for study, part in whole.groupby(STUDY, sort=True):
             usable = _complete_rows(part, [wanted, *others])
             common = {
-                **_family(part, name, wanted), "study_accession": str(study), "panel_id": part["panel_id"].iloc[0],
+                **_family(part, name, wanted, scaled[0]), "study_accession": str(study),
+                "panel_id": part["panel_id"].iloc[0],
                 "parent": part["parent"].iloc[0], "n": len(usable), "n_subjects": usable["subject_accession"].nunique(),
-                "model": f"least squares of z({parameter}) ~ {' + '.join([wanted, *others])}, each file on its own",
+                "model": f"least squares of {outcome} ~ {' + '.join([wanted, *others])}, each file on its own",
             }  # fmt: skip
             if reason := _skipped(usable, [wanted, *others]):
                 rows.append({**common, "note": reason})
                 continue
-            for label, coefficient in _effects(usable, wanted, others).items():
+            for label, coefficient in _effects(usable, wanted, others, scaled).items():
                 rows.append({
                     **common, "term": label, "estimate": coefficient.estimate, "se": coefficient.se,
                     "ci_low": coefficient.ci_low, "ci_high": coefficient.ci_high, "p_value": coefficient.p_value,
@@ -235,11 +249,11 @@ def _by_population(data: "pd.DataFrame", populations: "pd.DataFrame") -> "list[t
     return [(name, parts[name]) for name in dict.fromkeys(populations["population"]) if name in parts]
 
 
-def _family(part: "pd.DataFrame", population: str, term: str) -> dict[str, Any]:
+def _family(part: "pd.DataFrame", population: str, term: str, is_scaled: bool) -> dict[str, Any]:
     first = part.iloc[0]
     return {
         "method": first["method"], "population": population, "definition": first["definition"], "term": term,
-        "scale": "zscore",
+        "scale": "zscore" if is_scaled else "fraction",
     }  # fmt: skip
 
 
@@ -257,10 +271,15 @@ def _skipped(used: "pd.DataFrame", names: Sequence[str]) -> str:
     return f"skipped, as by MetaCyto: {what} does not vary over {len(used)} files"
 
 
-def _effects(used: "pd.DataFrame", wanted: str, others: Sequence[str]) -> dict[str, Coefficient]:
+def _effects(
+    used: "pd.DataFrame", wanted: str, others: Sequence[str], scaled: tuple[bool, bool]
+) -> dict[str, Coefficient]:
     """Coefficients of `wanted`: one for a number, one per level but the first for a text."""
-    values = z_score(used["value"].to_numpy(dtype=np.float64))
-    found = fit(values, columns_of(used, [wanted, *others]))
+    values = used["value"].to_numpy(dtype=np.float64)
+    columns = columns_of(used, [wanted, *others])
+    if scaled[1] and wanted in columns:
+        columns[wanted] = z_score(columns[wanted])
+    found = fit(z_score(values) if scaled[0] else values, columns)
     return {name: found[name] for name in columns_of(used, [wanted]) if name in found}
 
 
