@@ -294,8 +294,9 @@ def test_chain_of_data_sets_that_never_ends(tmp_path):
     one = b""
     for _ in range(3):
         one = maker.make([[1.0]], next_data=len(one))
-    f = opened(tmp_path, one * 2000)
-    assert f.datasets == 256
+    f = opened(tmp_path, one * 5000)
+    assert f.datasets == 4096
+    assert "the file holds 4096 data sets or more" in str(f.findings[0])
 
 
 def test_analysis_segment(tmp_path):

@@ -12,20 +12,18 @@ import numpy.typing as npt
 
 from immport_cyto.exceptions import FCSError
 from immport_cyto.fcs.check import CheckWord
+from immport_cyto.fcs.datasets import MAX_DATA_SETS, data_sets
 from immport_cyto.fcs.decode import CHUNK_BYTES, decode, decode_delimited, scale
 from immport_cyto.fcs.header import HEADER_BYTES, Header, other_places, parse_header
 from immport_cyto.fcs.layout import Layout, parse_layout
 from immport_cyto.fcs.model import Channel, Finding, Report, quoted
 from immport_cyto.fcs.numbers import real, whole
-from immport_cyto.fcs.segments import DataSegment, find_data
+from immport_cyto.fcs.segments import DataSegment, fills_data, find_data
 from immport_cyto.fcs.source import Bytes, map_file
 from immport_cyto.fcs.spillover import Spillover, parse_spillover
 from immport_cyto.fcs.text import parse_text
 
 Channels = Sequence[int | str] | None
-
-# Files with more data sets than this are not written by any instrument; the search for them must end.
-_MAX_DATA_SETS = 256
 
 
 @dataclass
@@ -322,7 +320,7 @@ def open_fcs(path: str | os.PathLike[str], dataset: int = 0, *, partial: bool = 
     """
     path = Path(path)
     content = map_file(path)
-    starts = _data_sets(content, path)
+    starts = data_sets(content, path)
     if not 0 <= dataset < len(starts):
         msg = f"{path}: there is no data set {dataset}; the file has {len(starts)}, counted from 0"
         raise FCSError(msg)
@@ -333,10 +331,11 @@ def open_fcs(path: str | os.PathLike[str], dataset: int = 0, *, partial: bool = 
     header = parse_header(data_set, report)
     keywords = _keywords(data_set, header, report)
     if len(starts) > 1:
-        report.note("several_data_sets", f"the file holds {len(starts)} data sets", f"data set {dataset} read (from 0)")
+        held = f"{len(starts)} data sets" + (" or more" if len(starts) == MAX_DATA_SETS else "")
+        report.note("several_data_sets", f"the file holds {held}", f"data set {dataset} read (from 0)")
     elif whole(keywords.get("$NEXTDATA")):
         report.note("next_data", f"$NEXTDATA is {keywords['$NEXTDATA'].strip()}, where no data set starts", "ignored")
-    layout = parse_layout(keywords, report)
+    layout = parse_layout(keywords, report, lambda event_bytes: fills_data(header, keywords, event_bytes))
     segment = find_data(data_set, limit, header, keywords, layout.event_bytes, report, partial=partial)
     data = data_set[segment.begin : segment.begin + segment.length]
     channels = list(layout.channels)
@@ -383,30 +382,6 @@ def _supplemental(
         report.note("stext", f"supplemental TEXT ({place}) does not start with the delimiter of TEXT", "ignored")
         return None
     return first, min(last + 1, len(data_set))
-
-
-def _data_sets(content: Bytes, path: Path) -> list[int]:
-    """Where the data sets start: $NEXTDATA, counted from the start of its own data set, is followed to the end."""
-    starts = [0]
-    while len(starts) < _MAX_DATA_SETS:
-        start = starts[-1]
-        # findings of a chain that is only followed belong to no open data set
-        silent = Report(path)
-        try:
-            header = parse_header(content[start:], silent)
-            begin, end = header.text
-            following = whole(parse_text(content[start + begin : start + end + 1].tobytes(), silent).get("$NEXTDATA"))
-        except FCSError:
-            if start == 0:
-                raise
-            starts.pop()
-            return starts
-        if not following or following <= begin or start + following + HEADER_BYTES > len(content):
-            return starts
-        if content[start + following : start + following + 3].tobytes() != b"FCS":
-            return starts
-        starts.append(start + following)
-    return starts
 
 
 def _listed(names: Sequence[str], limit: int = 8) -> str:

@@ -1,5 +1,7 @@
 """How one event is stored: type, width, byte order and mask of each channel (FCS 3.1, sections 3.2.7 and 3.2.18)."""
 
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,6 +10,7 @@ from immport_cyto.fcs.model import Channel, Report, quoted
 from immport_cyto.fcs.numbers import real, whole
 
 _FLOAT_BITS = {"F": 32, "D": 64}
+_FLOAT_OF_BITS = {32: "F", 64: "D"}
 _MAX_ASCII_WIDTH = 64
 
 
@@ -68,8 +71,14 @@ class Layout:
         return kind if kind is not None and kind.kind in "fu" else None
 
 
-def parse_layout(keywords: dict[str, str], report: Report) -> Layout:
-    """Read $PAR, $DATATYPE, $BYTEORD and the keywords of each channel."""
+def parse_layout(keywords: dict[str, str], report: Report, fills: Callable[[int], bool]) -> Layout:
+    """Read $PAR, $DATATYPE, $BYTEORD and the keywords of each channel.
+
+    Parameters
+    ----------
+    fills
+        Whether events of so many bytes fill the DATA: it decides where $DATATYPE and $PnB of floats contradict.
+    """
     count = whole(keywords.get("$PAR"))
     if not count:
         report.fail(f"$PAR is {_shown(keywords, '$PAR')}, not a number of channels; export the file again")
@@ -78,11 +87,13 @@ def parse_layout(keywords: dict[str, str], report: Report) -> Layout:
     if datatype not in ("I", "F", "D", "A"):
         report.fail(f"$DATATYPE is {_shown(keywords, '$DATATYPE')}; only I, F, D and A can be read")
     order = _byte_order(keywords, datatype, report)
+    by_bits = _bits_are_right(keywords, count, datatype, fills)
     channels: list[Channel] = []
     fields: list[Field] = []
     offset = 0
     for number in range(1, count + 1):
-        channel, field = _channel(number, offset, keywords, datatype, order, report)
+        kind = _kind(number, keywords, datatype, by_bits, report)
+        channel, field = _channel(number, offset, keywords, kind, order, report)
         channels.append(channel)
         fields.append(field)
         offset += field.width
@@ -105,11 +116,12 @@ def _check_mode(keywords: dict[str, str], report: Report) -> None:
 def _byte_order(keywords: dict[str, str], datatype: str, report: Report) -> tuple[int, ...]:
     """Significance of each stored byte, as $BYTEORD lists it, from 0; () where the file needs none."""
     text = keywords.get("$BYTEORD", "").strip()
-    digits = [part.strip() for part in text.split(",")]
-    if all(part.isdigit() and len(part) < 3 for part in digits):
-        order = tuple(int(part) - 1 for part in digits)
-        if sorted(order) == list(range(len(order))):
-            return order
+    digits = re.findall("[1-8]", text)
+    order = tuple(int(digit) - 1 for digit in digits)
+    if re.fullmatch(r"[1-8](?:[,;. ]*[1-8]){0,7}", text) and sorted(order) == list(range(len(order))):
+        if not re.fullmatch(r"\d(?:\s*,\s*\d)*", text):
+            report.note("byte_order", f"$BYTEORD is {quoted(text)}", f"read as {','.join(digits)}")
+        return order
     if datatype != "A":
         report.fail(f"$BYTEORD is {_shown(keywords, '$BYTEORD')}; expected 1,2,3,4 or 4,3,2,1, export the file again")
     return ()
@@ -129,17 +141,44 @@ def _order_for(width: int, order: tuple[int, ...], report: Report) -> tuple[int,
     return tuple(order.index(significance) for significance in range(width))
 
 
+def _bits_are_right(keywords: dict[str, str], count: int, datatype: str, fills: Callable[[int], bool]) -> bool:
+    """Whether floats are as wide as $PnB says, because only that fills the DATA, and not as $DATATYPE says."""
+    if datatype not in _FLOAT_BITS:
+        return False
+    stated = 0
+    for number in range(1, count + 1):
+        bits = whole(keywords.get(f"$P{number}B"))
+        if bits not in _FLOAT_OF_BITS or f"$P{number}DATATYPE" in keywords:
+            return False
+        stated += bits
+    usual = count * _FLOAT_BITS[datatype]
+    return stated != usual and fills(stated // 8) and not fills(usual // 8)
+
+
+def _kind(number: int, keywords: dict[str, str], datatype: str, by_bits: bool, report: Report) -> str:
+    """Type of one channel."""
+    kind = keywords.get(f"$P{number}DATATYPE", "").strip().upper() or datatype
+    if kind not in ("I", "F", "D", "A"):
+        report.fail(f"$P{number}DATATYPE is {_shown(keywords, f'$P{number}DATATYPE')}; only I, F and D can be read")
+    bits = whole(keywords.get(f"$P{number}B"))
+    if by_bits and bits is not None and _FLOAT_OF_BITS[bits] != kind:
+        report.note(
+            "float_bits",
+            f"$P{number}B is {bits}, but $DATATYPE {kind} has {_FLOAT_BITS[kind]} bits",
+            f"{bits} bits read, which fill DATA",
+        )
+        return _FLOAT_OF_BITS[bits]
+    return kind
+
+
 def _channel(
     number: int,
     offset: int,
     keywords: dict[str, str],
-    datatype: str,
+    kind: str,
     order: tuple[int, ...],
     report: Report,
 ) -> tuple[Channel, Field]:
-    kind = keywords.get(f"$P{number}DATATYPE", "").strip().upper() or datatype
-    if kind not in ("I", "F", "D", "A"):
-        report.fail(f"$P{number}DATATYPE is {_shown(keywords, f'$P{number}DATATYPE')}; only I, F and D can be read")
     width = _width(number, keywords, kind, order, report)
     limit = _range(number, keywords, kind, report)
     name = _name(number, keywords, report)

@@ -88,6 +88,13 @@ def find_data(
     return _checked(data_set, limit, best, declared, event_bytes, report, partial=partial)
 
 
+def fills_data(header: Header, keywords: dict[str, str], event_bytes: int) -> bool:
+    """Whether $TOT events of this width fill the DATA that HEADER or TEXT gives, to the byte (or one too far)."""
+    total = whole(keywords.get("$TOT")) or 0
+    lengths = {candidate.length for candidate in _candidates(header, keywords)}
+    return total > 0 and not lengths.isdisjoint({total * event_bytes, total * event_bytes + 1})
+
+
 def _declared(keywords: dict[str, str], header: Header, report: Report) -> int | None:
     text = keywords.get("$TOT")
     total = whole(text)
