@@ -9,29 +9,33 @@ class EmptyPartError(Exception):
     """A part without events: the description does not say what happens to it."""
 
 
-def plain_flock(X, version, density):
-    """Population of each event, from 1, for automatic bins and a given density."""
+def plain_flock(X, version, density, *, wanted=None, most=None):
+    """Population of each event, from 1, for automatic or `wanted` bins and a given density.
+
+    `most` is the most populations of version 1.
+    """
     Z = (X - X.mean(axis=0)) / X.std(axis=0)
     d = Z.shape[1]
-    bins, width = _bins(Z)
+    bins, width = _bins(Z, wanted)
     group = _groups(bins, density)
     centres = np.array([Z[group == g].mean(axis=0) for g in range(group.max() + 1)])
-    joined = _join(centres, width, 30 if version == 1 else min(2**d, 128), *((0, np.inf), (0.1, 5.0))[version - 1])
+    most = (most or 30) if version == 1 else min(2**d, 128)
+    joined = _join(centres, width, most, *((0, np.inf), (0.1, 5.0))[version - 1])
     start = np.where(group >= 0, joined[group], -1)
     k = joined.max() + 1
     labels, _ = _kmeans(Z, np.array([Z[start == p].mean(axis=0) for p in range(k)]), {1: 100, 2: 10}[version])
     return labels + 1 if version == 1 else _merge(Z, *_split(X, labels, k))
 
 
-def _bins(Z):
+def _bins(Z, wanted):
     n = len(Z)
     low, high = Z.min(axis=0), Z.max(axis=0)
     best = None
-    for b in range(6, 51):
+    for b in range(6, (wanted or 50) + 1):
         width = (high - low) / b
         bins = np.minimum(np.floor((Z - low) / width), b - 1).astype(int)
         found = len(np.unique(bins, axis=0))
-        if found >= 0.95 * n or (best and found / b < best[0]):
+        if found >= 0.95 * n or (best and not wanted and found / b < best[0]):
             break
         best = found / b, bins, width
     return best[1:]
