@@ -128,7 +128,9 @@ def configure(state: Path, key: str) -> Path:
         "config_dir": str(state),
         "tool_config_file": str(state / "tool_conf.xml"),
         "job_config_file": str(state / "job_conf.yml"),
-        "database_connection": f"sqlite:///{state}/data/universe.sqlite?isolation_level=IMMEDIATE",
+        # messages between the processes have a file of their own: on a busy machine their readers locked the database
+        "database_connection": f"sqlite:///{state}/data/universe.sqlite?isolation_level=IMMEDIATE&timeout=60",
+        "amqp_internal_connection": f"sqlalchemy+sqlite:///{state}/data/control.sqlite?isolation_level=IMMEDIATE",
         "dependency_resolvers_config_file": str(state / "dependency_resolvers_conf.xml"),
         "tool_dependency_dir": str(state / "tooldeps"),
         "admin_users": EMAIL,
