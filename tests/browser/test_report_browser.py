@@ -5,7 +5,7 @@ import pytest
 from playwright.sync_api import Page, sync_playwright
 
 from immport_cyto import report
-from support.report_tables import more
+from support.report_tables import HOSTILE, more
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking"]
@@ -15,7 +15,11 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-
 def opened(chromium, tmp_path_factory):
     path = tmp_path_factory.mktemp("browser") / "report.html"
     truth = pd.DataFrame({"population": ["B cell"], "term": ["age_years"], "effect": [-0.02]})
-    report.build(path, title="Three studies", warnings=["a guess"], truth=truth, **more())
+    provenance = {"repeat": f"immport-cyto study run {HOSTILE}", "parameters": {"title": HOSTILE}}
+    report.build(
+        path, title="Three studies", warnings=["a guess", f"{HOSTILE} {'long ' * 80}"], truth=truth,
+        provenance=provenance, **more(),
+    )  # fmt: skip
     seen: list[str] = []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
@@ -86,8 +90,64 @@ def test_a_download_is_the_table(opened, tmp_path):
     assert waiting.value.suggested_filename == "meta.tsv"
 
 
-def test_nothing_is_wider_than_a_phone(opened):
+def test_nothing_is_wider_than_a_phone_and_figures_keep_their_size(opened):
     page, _ = opened
     page.set_viewport_size({"width": 390, "height": 800})
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    image = page.locator("#pooled figure img").first
+    assert image.evaluate("(i) => i.clientWidth") == image.evaluate("(i) => Number(i.getAttribute('width'))") > 600
+    assert image.evaluate("(i) => i.parentElement.scrollWidth > i.parentElement.clientWidth")
+    page.set_viewport_size({"width": 1280, "height": 900})
+
+
+def test_every_section_is_in_the_list_and_shows_what_it_says(opened):
+    page, _ = opened
+    linked = page.locator("nav a").evaluate_all("(links) => links.map((link) => link.getAttribute('href').slice(1))")
+    sections = page.locator("main > section").evaluate_all("(parts) => parts.map((part) => part.id)")
+    assert linked == sections
+    with_figures = {"pooled", "moderators", "subgroups", "cumulative", "asymmetry", "panels", "quality", "densities",
+                    "cutoffs", "clusters", "drift", "populations", "batches", "reference"}  # fmt: skip
+    drawn = set(page.locator("main > section:has(figure)").evaluate_all("(parts) => parts.map((part) => part.id)"))
+    assert with_figures <= drawn
+    assert {"power", "annotations", "effects", "studies", "warnings", "provenance"} <= set(sections)
+
+
+def test_the_keyboard_reaches_the_results_and_sees_where_it_is(opened):
+    page, _ = opened
+    page.reload()
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    assert page.evaluate("document.activeElement.getBoundingClientRect().left") >= 0
+    page.keyboard.press("Enter")
+    assert page.evaluate("location.hash") == "#summary"
+    page.keyboard.press("Tab")
+    focused = "getComputedStyle(document.activeElement)"
+    assert page.evaluate(f"{focused}.outlineStyle") == "solid"
+    assert page.evaluate(f"parseFloat({focused}.outlineWidth)") >= 2
+
+
+def test_long_notes_are_folded_and_hostile_ones_are_text(opened):
+    page, _ = opened
+    note = page.locator("#warnings .notes details")
+    assert note.count() == 1
+    note.locator("summary").focus()
+    page.keyboard.press("Enter")
+    assert HOSTILE in note.inner_text()
+    assert HOSTILE in page.locator("#provenance pre").first.inner_text()
+    assert page.evaluate("document.scripts.length") == 1
+
+
+def test_the_printed_page_shows_no_controls_and_fits(opened):
+    page, _ = opened
+    page.emulate_media(media="print")
+    assert not page.locator("nav").is_visible()
+    assert not page.locator("a.download").first.is_visible()
+    page.set_viewport_size({"width": 703, "height": 1000})  # A4 with margins of 12 mm
+    wide = page.evaluate("[...document.images].filter((i) => i.offsetParent && i.clientWidth > 703).length")
+    assert wide == 0
+    rows = page.locator("#populations-tsv tbody tr")
+    assert rows.nth(29).is_visible()
+    assert not rows.nth(30).is_visible()
+    assert "The first 30 of 72 rows are printed" in page.locator("#populations .cut").inner_text()
+    page.emulate_media(media="screen")
     page.set_viewport_size({"width": 1280, "height": 900})

@@ -233,6 +233,7 @@ def more() -> dict[str, pd.DataFrame]:
     ]
     return {
         **found,
+        **_channels(),
         "populations": adjusted.populations,
         "batches": adjusted.explained,
         "effects": effects,
@@ -249,3 +250,33 @@ def more() -> dict[str, pd.DataFrame]:
         "outliers": tables.conform(pd.DataFrame(outliers), tables.OUTLIERS),
         "annotations": tables.conform(pd.DataFrame(annotations), tables.ANNOTATIONS),
     }
+
+
+def _channels() -> dict[str, pd.DataFrame]:
+    """Tables on channels and cut-offs, of two panels of one technique, and a file that could not be used."""
+    from immport_cyto import tables
+
+    at = np.linspace(-1, 5, 40)
+    panel, cutoffs, densities, channels = [], [], [], []
+    for number, study in enumerate(STUDIES[:2]):
+        group = {"study_accession": study, "panel_id": f"flow-3m-00000{number}"}
+        for place, marker in enumerate(("CD3", "CD4", HOSTILE), start=1):
+            panel.append({"file_name": f"{study}_1.fcs", "panel_id": group["panel_id"], "channel_number": place,
+                          "fcs_colname": f"FL{place}-A", "description": marker, "antigen": marker,
+                          "marker_class": "type", "role": "marker"})  # fmt: skip
+            cutoffs.append({**group, "marker": marker, "cutoff": 2.0 + 4 * number if place == 1 else 2.0,
+                            "method": "valley", "evidence": 0.9, "n_events": 800, "median_negative": 0.5,
+                            "median_positive": 4.0 + 4 * number})  # fmt: skip
+            height = np.exp(-((at - 0.5) ** 2)) + np.exp(-((at - 4) ** 2))
+            densities += [{**group, "marker": marker, "value": x, "density": y}
+                          for x, y in zip(at, height / height.sum(), strict=True)]  # fmt: skip
+            counts = ";".join(str(int(100 * y)) for y in height)
+            channels.append({**{key: panel[-1][key] for key in ("file_name", "panel_id", "channel_number",
+                                                                "fcs_colname", "antigen")},
+                             "transform": "arcsinh:cofactor=150", "step": 0.15, "first": -7, "before": counts,
+                             "compensated": "", "after": counts})  # fmt: skip
+    failures = [{"file_name": f"{HOSTILE}.fcs", "stage": "read", "message": f"{HOSTILE} is damaged"}]
+    made = {"panel": panel, "cutoffs": cutoffs, "densities": densities, "channel_densities": channels,
+            "failures": failures}  # fmt: skip
+    contracts = {table.name.removesuffix(".tsv"): table for table in tables.ALL}
+    return {name: tables.conform(pd.DataFrame(rows), contracts[name]) for name, rows in made.items()}

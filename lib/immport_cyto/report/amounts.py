@@ -9,7 +9,7 @@ from immport_cyto.report.wording import words
 if TYPE_CHECKING:
     import pandas as pd
 
-_SCATTERS_MOST, _SCATTERS_MORE, _VARIABLES, _GROUPS = 12, 4, 4, 8
+_SCATTERS_MOST, _SCATTERS_MORE, _VARIABLES, _GROUPS = 8, 3, 4, 8
 
 
 def populations(frames: Mapping[str, "pd.DataFrame"]) -> Section | None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 ROWS_SHOWN = 300
 _ROWS_PRINTED = 30  # as in report.css
-_COMPRESS_ABOVE = 1_000_000
+_COMPRESS_ABOVE = 400_000
 _WIDE = 9  # columns of a table that is printed across
 _LONG = 300  # characters of a note that is folded
 

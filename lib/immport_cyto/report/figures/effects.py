@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from immport_cyto.report.figures._style import GRID, INK, MUTED, PALETTE, label, new_figure, style, term_label
 
+_AS_SHAPES = 100  # points of a group; more are drawn as an image within the figure, or an SVG gets too large
 _NARROW = "z interval would be wider"  # in the note of a pooled effect
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def draw_points(axes: "Axes", part: "pd.DataFrame", covariate: str, colour: str,
     x = known[covariate].to_numpy(dtype=float)
     y = known["shown"].to_numpy(dtype=float)
     axes.xaxis.set_major_locator(MaxNLocator(4))
-    axes.scatter(x, y, s=16, color=colour, alpha=0.75, linewidths=0)
+    axes.scatter(x, y, s=16, color=colour, alpha=0.75, linewidths=0, rasterized=len(x) > _AS_SHAPES)
     if len(x) >= 3 and np.ptp(x) > 0:
         at = np.linspace(x.min(), x.max(), 50)
         if amounts:
@@ -104,7 +105,8 @@ def draw_boxes(axes: "Axes", part: "pd.DataFrame", covariate: str, colour: str) 
     axes.boxplot(values, showfliers=False, widths=0.5, medianprops={"color": INK}, boxprops={"color": MUTED})
     for position, points in enumerate(values, start=1):
         spread = np.linspace(-0.12, 0.12, len(points)) if len(points) > 1 else np.zeros(len(points))
-        axes.scatter(position + spread, points, s=14, color=colour, alpha=0.7, linewidths=0)
+        axes.scatter(position + spread, points, s=14, color=colour, alpha=0.7, linewidths=0,
+                     rasterized=len(points) > _AS_SHAPES)  # fmt: skip
     axes.set_xticks(
         range(1, len(groups) + 1), [label(group, int(np.clip(40 / len(groups), 8, 22))) for group in groups]
     )
