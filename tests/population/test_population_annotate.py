@@ -47,6 +47,21 @@ def test_one_contradiction_removes_a_class() -> None:
     assert "CL:0000798" not in best("CD3+ TCRab+", top=50)  # gamma-delta T cells
 
 
+def test_intracellular_markers_come_from_the_alternatives_of_standard_populations() -> None:
+    row = population.annotate(["CD3+ CD4+ CD25+ FoxP3+"]).iloc[0]
+    assert (row["cl_id"], row["unexplained"], row["score"]) == ("CL:0000792", "", 1.0)
+    against = population.annotate(["CD3+ CD4+ CD25+ FoxP3+ CD127+"], top=50)
+    assert "standard populations" not in against.loc[against["cl_id"] == "CL:0000792", "source"].tolist()
+
+
+def test_alternatives_within_a_phenotype_are_told() -> None:
+    rows = population.annotate(["CD3+ CD4+ (CCR7+ OR CD27+)", "(CD4+ OR CD8+)"])
+    assert rows["note"].iloc[0] == "not compared: (CCR7+ OR CD27+)"
+    assert rows["cl_id"].iloc[0] == "CL:0000624"
+    last = "there is no gate on a marker that all events have; not compared: (CD4+ OR CD8+)"
+    assert rows["note"].iloc[-1] == last
+
+
 def test_cd3_stands_for_the_receptor_and_its_absence_too() -> None:
     (match,) = [m for m in matches({"CD3": "+", "CD4": "+", "CD8": "-"}, top=50) if m.cell_class.cl_id == "CL:0000492"]
     assert "TCRab+" in match.confirmed

@@ -91,16 +91,16 @@ def classes() -> tuple[CellClass, ...]:
             signs |= {marker: sign for marker in text.split(";") if marker}
         ontology.append(CellClass(cl_id, label, signs, immport_name))
         names[cl_id] = immport_name
+    of_table = {marker for entry in ontology for marker in entry.signs}
     standard = population.standard_populations()
     for row in tables.conform(standard, tables.DEFINITIONS).itertuples():
-        gates, _ = read_gates(str(row.definition))
-        if row.cl_id:
-            found[f"{row.cl_id} standard"] = CellClass(
-                str(row.cl_id),
-                str(row.population),
-                plain_signs(gates),
-                names.get(str(row.cl_id), ""),
-                "standard populations",
+        first = plain_signs(read_gates(str(row.definition))[0])
+        others = (plain_signs(read_gates(text)[0]) for text in str(row.alternatives).split(";") if text.strip())
+        # an alternative that brings what the ontology's table has no marker for, such as FoxP3
+        known = [first, *(signs for signs in others if signs.keys() - first.keys() - of_table)]
+        for number, signs in enumerate(known if row.cl_id else []):
+            found[f"{row.cl_id} {number}"] = CellClass(
+                str(row.cl_id), str(row.population), signs, names.get(str(row.cl_id), ""), "standard populations"
             )
     return (*(found[key] for key in sorted(found)), *sorted(ontology, key=lambda entry: entry.cl_id))
 
@@ -125,10 +125,13 @@ def matches(phenotype: Mapping[str, str], *, top: int = 5) -> list[Match]:
     if len(lineages) > 1:
         return []
     found: dict[str, Match] = {}
-    for entry in classes():
-        match = _match(entry, phenotype)
+    fits = [_match(entry, phenotype) for entry in classes()]
+    # a phenotype that contradicts one definition of a standard population does not pass by an alternative
+    against = {match.cell_class.cl_id for match in fits if match.contradicted and match.cell_class.source != _ONTOLOGY}
+    for match in fits:
+        entry = match.cell_class
         positive = any(not text.endswith("-") for text in match.confirmed)
-        if match.contradicted or not positive:
+        if match.contradicted or not positive or (entry.source != _ONTOLOGY and entry.cl_id in against):
             continue
         known = found.get(entry.cl_id)
         if known is None or match.score > known.score:
