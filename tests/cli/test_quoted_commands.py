@@ -92,6 +92,16 @@ def test_options_in_running_text_exist(page):
             assert set(re.findall(r"(?<!\S)--[a-z-]+", line)) <= known, text
 
 
+def test_the_readme_lists_every_command():
+    """In its table: a word after a noun is a verb of this noun."""
+    listed, noun = set(), ""
+    for row in re.findall(r"^\|(?!-)(.+)\|$", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE):
+        for words in re.findall(r"`([a-z][^`]*)`", row.split("|")[1]):
+            noun = words.split()[0] if " " in words else noun
+            listed.add(words if " " in words or words in COMMANDS else f"{noun} {words}")
+    assert listed == set(COMMANDS) - {"study run", "study demo"}
+
+
 def test_there_are_quoted_command_lines():
     assert len(QUOTED) > 30
     assert len(HELPED) > 30
