@@ -11,6 +11,7 @@ from pathlib import Path
 from immport_cyto.exceptions import InputError
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._+\-]+")
+_FCS_ENDINGS = (".fcs", ".lmd", ".fcs.gz", ".lmd.gz")
 
 
 @contextmanager
@@ -55,6 +56,24 @@ def sha256(path: Path | str) -> str:
     except OSError as error:
         msg = f"{path}: cannot be read ({error.strerror}); check the path"
         raise InputError(msg) from error
+
+
+def fcs_below(folder: Path) -> list[Path]:
+    """FCS files below a folder, sorted: those whose name says so (.fcs, .lmd, .gz after it), or whose first bytes do.
+
+    Instruments also end names with a well or a number (``.B08``, ``.001``). Files that macOS leaves beside others
+    (``._a.fcs``) are none.
+    """
+    paths = [path for path in sorted(folder.rglob("*")) if path.is_file() and not path.name.startswith("._")]
+    return [path for path in paths if path.name.lower().endswith(_FCS_ENDINGS) or _starts_as_fcs(path)]
+
+
+def _starts_as_fcs(path: Path) -> bool:
+    try:
+        with path.open("rb") as stream:
+            return re.fullmatch(rb"FCS\d\.\d {4}", stream.read(10)) is not None
+    except OSError:
+        return False
 
 
 def check_name(path: Path) -> None:

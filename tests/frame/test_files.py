@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from immport_cyto.exceptions import InputError
-from immport_cyto.files import atomic_path, available_cores, safe_name, sha256, workers, write_text
+from immport_cyto.files import atomic_path, available_cores, fcs_below, safe_name, sha256, workers, write_text
 
 
 def test_output_appears_only_at_the_end(tmp_path):
@@ -57,6 +57,20 @@ def test_safe_names_are_harmless_and_stay_different(first, second):
         assert name.isascii()
     if first != second:
         assert safe_name(first) != safe_name(second)
+
+
+def test_fcs_files_are_found_by_name_or_content(tmp_path):
+    named = ["a.fcs", "b.FCS", "c.LMD", "d.fcs.gz", "e.lmd.gz"]
+    content = {"plate.B08": b"FCS3.0    ", "tube.001": b"FCS2.0    \0"}
+    others = {"._a.fcs": b"\0\5\x16\7", "notes.txt": b"FCS3.0 files", "short": b"FCS3.0", "x.csv": b"FCS3.0,A\n"}
+    for name in named:
+        (tmp_path / name).write_bytes(b"")
+    (tmp_path / "below").mkdir()
+    for name, text in {**content, **others}.items():
+        (tmp_path / "below" / name).write_bytes(text)
+    (tmp_path / "folder.fcs").mkdir()
+    assert {path.name for path in fcs_below(tmp_path)} == {*named, *content}
+    assert fcs_below(tmp_path) == sorted(fcs_below(tmp_path))
 
 
 def test_ordinary_names_stay():

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from immport_cyto.exceptions import InputError, LinkError, OptionError
-from immport_cyto.files import available_cores, check_name
+from immport_cyto.files import available_cores, check_name, fcs_below
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -82,7 +82,7 @@ def collect_fcs(paths: Sequence[Path], files_json: Path | None = None) -> dict[s
     Parameters
     ----------
     paths
-        Files and folders. In a folder every ``*.fcs`` (any case, also ``.fcs.gz``) below it counts.
+        Files and folders; of a folder the FCS files below it (`immport_cyto.files.fcs_below`).
     files_json
         A ``--files`` list: JSON, ``[{"name": ..., "path": ...}, ...]``. Names in it are data, never shell text.
 
@@ -107,7 +107,7 @@ def collect_fcs(paths: Sequence[Path], files_json: Path | None = None) -> dict[s
 def _below(path: Path) -> list[tuple[str, Path]]:
     if not path.is_dir():
         return [(path.name, path)]
-    found = [p for p in sorted(path.rglob("*")) if p.name.lower().endswith((".fcs", ".fcs.gz")) and p.is_file()]
+    found = fcs_below(path)
     if not found:
         msg = f"{path}: no FCS file in this folder; check the path"
         raise InputError(msg)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from immport_cyto import tables
 from immport_cyto.exceptions import AnalysisError, InputError, LinkError, PanelError, TableError
-from immport_cyto.files import check_name
+from immport_cyto.files import check_name, fcs_below
 from immport_cyto.study.config import StudyConfig
 from immport_cyto.study.state import RunState
 
@@ -44,11 +44,7 @@ def _find_fcs(config: StudyConfig) -> tuple[dict[str, Path], dict[str, set[int]]
     owners: dict[str, set[int]] = {}
     for number, study in enumerate(config.studies, start=1):
         for place in study.fcs:
-            found = (
-                [p for p in sorted(place.rglob("*")) if p.name.lower().endswith((".fcs", ".fcs.gz")) and p.is_file()]
-                if place.is_dir()
-                else [place]
-            )
+            found = fcs_below(place) if place.is_dir() else [place]
             if not found:
                 msg = f"{place}: no FCS file in this folder; correct studies[{number}].fcs"
                 raise InputError(msg)
