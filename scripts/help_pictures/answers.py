@@ -148,7 +148,7 @@ def power(_: Demo) -> Figure:
 def _ranges(demo: Demo) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     rows, samples = demo.table(tables.POPULATIONS), demo.table(tables.SAMPLES)
     rows = rows[(rows["method"] == "search") & (rows["population"] == NAIVE)]
-    return rows, samples, meta.reference(rows, samples, min_subjects=15)[0]
+    return rows, samples, meta.reference(rows, samples, min_subjects=20)[0]
 
 
 def reference(demo: Demo) -> Figure:
