@@ -18,6 +18,12 @@ for table in panel panels qc cutoffs populations effects meta; do
 done
 printf 'file\tchannel\tantigen\trole\n*\tNd145Di\t\tempty\n' > "$out/corrections.tsv"
 printf ',FITC-A,PE-A\nFITC-A,1,0.1\nPE-A,0.05,1\n' > "$out/spillover.csv"
+{
+    printf 'element_identifier\tsample_id\tstudy_accession\tsubject_accession\tage_years\tsex\tdose\n'
+    printf 'D2_001_backbone.99010001.fcs\tES99010001\tSDY9901\tSUB1\t80\tFemale\tlow\n'
+    printf "it's \`id\` \$HOME; <b>.fcs\tES2\tSDY9903\tSUB2\t41\tMale\thigh\n"
+    printf 'absent.fcs\tES3\tSDY9903\tSUB3\t42\tMale\thigh\n'
+} > "$out/sample_sheet.tsv"
 
 # a few files of two panels, the way they go through the tools
 for file in SDY9901/ResultFiles/Flow_cytometry_result/D1_002_backbone.99010002.fcs \

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from immport_cyto import tables
@@ -144,8 +145,8 @@ def test_errors_are_one_sentence_with_exit_code_1(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--all"], "give either --store or --metadata"),
-        (["--metadata", "a", "--store", "b", "--all"], "give either --store or --metadata"),
+        (["--all"], "give one of --store, --metadata and --sheet"),
+        (["--metadata", "a", "--store", "b", "--all"], "give one of --store, --metadata and --sheet"),
         (["--metadata", "a"], "give one of --fcs (or --files), --names-from and --all"),
         (["--metadata", "a", "--all", "--files", "b"], "give one of"),
     ],
@@ -185,6 +186,65 @@ def test_samples_as_a_sample_sheet_of_galaxy_and_as_metadata_of_catalyst(
         ["b.103.fcs", "ES1001", "Old", "SUB2"],
         ["e.105.fcs", "ES999-2", "Young", "SUB1"],
     ]
+
+
+@pytest.mark.parametrize("form", ["--sample-sheet", "--sample-sheet-json"])
+def test_samples_of_a_sample_sheet_are_those_it_was_made_of(
+    study: Any, make_zip: Callable[..., Path], tmp_path: Path, run: Any, form: str
+) -> None:
+    sheet, names = tmp_path / "sheet", tmp_path / "names.txt"
+    run("link", "--metadata", make_zip(study), "--all", "--out", tmp_path / "s.tsv", form, sheet)
+    samples = tables.read(tmp_path / "s.tsv", tables.SAMPLES)
+    code, out, _ = run("link", "--sheet", sheet, "--all", "--out", tmp_path / "again.tsv")
+    assert code == 0
+    again = tables.read(tmp_path / "again.tsv", tables.SAMPLES)
+    pd.testing.assert_frame_equal(again.drop(columns="link_rule"), samples.drop(columns="link_rule"))
+    assert set(again["link_rule"]) == {"sample_sheet"}
+    # the list builder of Galaxy takes the ending off; a file without a row, rows without a file
+    names.write_text("b.103\nother.fcs\n")
+    orphans = tmp_path / "orphans.tsv"
+    command = ["link", "--sheet", sheet, "--names-from", names, "--out", tmp_path / "two.tsv", "--orphans", orphans]
+    code, _, error = run(*command)
+    assert code == 1
+    assert "1 of 2 FCS files have no match in the metadata (first: other.fcs: the sample sheet has no row" in error
+    code, out, _ = run(*command, "--allow-orphans")
+    assert code == 0
+    assert "1 of 2 files linked, 1 without metadata, 3 result files" in out
+    row = tables.read(tmp_path / "two.tsv", tables.SAMPLES).iloc[0]
+    assert (row["file_name"], row["age_years"], row["subject_accession"]) == ("b.103", 90.0, "SUB2")
+    assert orphans.read_text().count("metadata without file\t") == 3
+
+
+def test_a_sample_sheet_of_ones_own(tmp_path: Path, run: Any) -> None:
+    sheet = tmp_path / "sheet.tsv"
+    sheet.write_text(
+        "element_identifier\tStudy accession\tSubject accession\tAge years\tDose\na.fcs\tSDY1\tSUB1\t30\tlow\n"
+    )
+    code, _, _ = run("link", "--sheet", sheet, "--all", "--out", tmp_path / "s.tsv")
+    assert code == 0
+    row = tables.read(tmp_path / "s.tsv", tables.SAMPLES).iloc[0]
+    assert (row["sample_id"], row["age_years"], row["Dose"]) == ("a.fcs", 30.0, "low")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("element_identifier\tage_years\na\t3\n", "column 'study_accession' is missing"),
+        ("a\tb\n1\t2\n", "column 'element_identifier' is missing"),
+        ('{"rows": 3}', "is not a sample sheet of Galaxy"),
+        (
+            "element_identifier\tstudy_accession\tsubject_accession\nx\tS\tU\nx\tS\tU\n",
+            "'x' has two rows; a sample sheet has one per file",
+        ),
+    ],
+)
+def test_a_sheet_that_is_none(tmp_path: Path, run: Any, text: str, message: str) -> None:
+    (tmp_path / "sheet").write_text(text)
+    code, _, error = run("link", "--sheet", tmp_path / "sheet", "--all", "--out", tmp_path / "s.tsv")
+    assert code == 1
+    assert message in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "s.tsv").exists()
 
 
 def test_a_condition_that_no_sample_has_writes_nothing(

@@ -34,6 +34,18 @@ class Session:
         body = {"history_id": self.history, "collection_type": "list", "name": "list", "element_identifiers": elements}
         return str(self._call("POST", "/api/dataset_collections", body)["id"])
 
+    def build_sample_sheet(self, elements: str, sheet: dict[str, Any]) -> str:
+        """The elements of a list once more, with columns and rows of a sample sheet; gives its id."""
+        named = [
+            {"src": "hda", "id": one["object"]["id"], "name": one["element_identifier"]}
+            for one in self.elements(elements)
+        ]
+        body = {
+            "history_id": self.history, "collection_type": "sample_sheet", "name": "sheet",
+            "element_identifiers": named, **sheet,
+        }  # fmt: skip
+        return str(self._call("POST", "/api/dataset_collections", body)["id"])
+
     def upload_list(self, name: str, paths: list[Path], ext: str = "fcs") -> str:
         """Put files of this machine into the history as a list; gives its id."""
         elements = [_element(path, ext) for path in paths]

@@ -1,7 +1,8 @@
 """``immport-cyto immport link``: FCS files to subjects."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -9,11 +10,19 @@ from immport_cyto.cli._common import collect_fcs, files_option, json_option
 from immport_cyto.cli._immport_store import SeveralValues, opened, store_options, warn
 from immport_cyto.exceptions import InputError, LinkError
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
 
 @click.command(cls=SeveralValues)
 @store_options
+@click.option(
+    "--sheet", "given_sheet", type=_FILE,
+    help="Sample sheet instead of metadata of ImmPort: a table with element_identifier (the file), study_accession, "
+    "subject_accession and whatever else samples.tsv has, as --sample-sheet writes it; or the JSON of Galaxy.",
+)  # fmt: skip
 @click.option(
     "--fcs", "fcs_paths", metavar="PATH...", multiple=True, type=click.Path(path_type=Path),
     help="FCS files, or folders of them.",
@@ -41,10 +50,10 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 )  # fmt: skip
 @json_option
 def link(
-    store_path: Path | None, packages: tuple[Path, ...], fcs_paths: tuple[Path, ...], files_json: Path | None,
-    names_from: Path | None, everything: bool, out: Path, orphans_path: Path | None, allow_orphans: bool,
-    sheet_path: Path | None, sheet_json_path: Path | None, catalyst_path: Path | None, condition: str,
-    json_path: Path | None,
+    store_path: Path | None, packages: tuple[Path, ...], given_sheet: Path | None, fcs_paths: tuple[Path, ...],
+    files_json: Path | None, names_from: Path | None, everything: bool, out: Path, orphans_path: Path | None,
+    allow_orphans: bool, sheet_path: Path | None, sheet_json_path: Path | None, catalyst_path: Path | None,
+    condition: str, json_path: Path | None,
 ) -> None:  # fmt: skip
     """Link FCS files to subject, visit, arm, age and sex: one row of samples.tsv per file.
 
@@ -54,54 +63,80 @@ def link(
     if bool(fcs_paths or files_json) + bool(names_from) + everything != 1:
         msg = "give one of --fcs (or --files), --names-from and --all"
         raise click.UsageError(msg)
-    if bool(store_path) == bool(packages):
-        msg = "give either --store or --metadata"
+    if bool(store_path) + bool(packages) + bool(given_sheet) != 1:
+        msg = "give one of --store, --metadata and --sheet"
         raise click.UsageError(msg)
     files: dict[str, Path] | list[str] | None = None
     if fcs_paths or files_json:
         files = collect_fcs(fcs_paths, files_json)
     elif names_from:
         files = _read_names(names_from)
-    with opened(store_path, packages) as store:
-        from immport_cyto import immport, provenance, tables
+    from immport_cyto import immport, provenance, tables
 
+    linked = _by_sheet(given_sheet, files) if given_sheet else _by_metadata(store_path, packages, files)
+    samples, orphans = linked.samples, linked.orphans
+    if orphans_path:
+        tables.write(orphans, orphans_path, immport.ORPHANS)
+    unlinked = orphans[orphans["kind"] == immport.FILE_WITHOUT_METADATA]
+    n_files = len(samples) + len(unlinked)
+    _check(unlinked.to_dict("records"), n_files, allow_orphans or everything, bool(len(samples)))
+    catalyst = immport.catalyst_metadata(samples, condition) if catalyst_path else None
+    warn(linked.warnings)
+    tables.write(samples, out, tables.SAMPLES)
+    if sheet_path:
+        tables.write(immport.sample_sheet(samples), sheet_path, immport.SAMPLE_SHEET)
+    if sheet_json_path:
+        provenance.write(sheet_json_path, immport.galaxy_payload(samples))
+    if catalyst_path and catalyst is not None:
+        tables.write(catalyst, catalyst_path, immport.CATALYST_METADATA)
+    counts = {
+        "files": n_files,
+        "linked": len(samples),
+        "files_without_metadata": len(unlinked),
+        "metadata_without_file": len(orphans) - len(unlinked),
+    }
+    text = f"{counts['linked']} of {n_files} files linked, {counts['files_without_metadata']} without metadata"
+    click.echo(f"{text}, {counts['metadata_without_file']} result files of the metadata without a file")
+    if json_path:
+        entry = provenance.record(
+            "immport link",
+            inputs=[*packages, *filter(None, (given_sheet, names_from))],
+            parameters={"allow_orphans": allow_orphans, "all": everything},
+            counts=counts,
+            warnings=[*linked.load_warnings, *linked.warnings],
+            extra={
+                "sources": linked.sources,
+                "rules": {str(rule): int(n) for rule, n in samples["link_rule"].value_counts().items() if rule},
+            },
+        )
+        provenance.write(json_path, entry)
+
+
+@dataclass(frozen=True)
+class _Linked:
+    samples: "pd.DataFrame"
+    orphans: "pd.DataFrame"
+    warnings: list[str]
+    load_warnings: list[str]
+    sources: Any
+
+
+def _by_metadata(store_path: Path | None, packages: tuple[Path, ...], files: Any) -> _Linked:
+    with opened(store_path, packages) as store:
         samples = store.link(files)
-        orphans = store.orphans
-        if orphans_path:
-            tables.write(orphans, orphans_path, immport.ORPHANS)
-        unlinked = orphans[orphans["kind"] == immport.FILE_WITHOUT_METADATA]
-        n_files = len(samples) + len(unlinked)
-        _check(unlinked.to_dict("records"), n_files, allow_orphans or everything, bool(len(samples)))
-        catalyst = immport.catalyst_metadata(samples, condition) if catalyst_path else None
-        warn(store.findings)
-        tables.write(samples, out, tables.SAMPLES)
-        if sheet_path:
-            tables.write(immport.sample_sheet(samples), sheet_path, immport.SAMPLE_SHEET)
-        if sheet_json_path:
-            provenance.write(sheet_json_path, immport.galaxy_payload(samples))
-        if catalyst_path and catalyst is not None:
-            tables.write(catalyst, catalyst_path, immport.CATALYST_METADATA)
-        counts = {
-            "files": n_files,
-            "linked": len(samples),
-            "files_without_metadata": len(unlinked),
-            "metadata_without_file": len(orphans) - len(unlinked),
-        }
-        text = f"{counts['linked']} of {n_files} files linked, {counts['files_without_metadata']} without metadata"
-        click.echo(f"{text}, {counts['metadata_without_file']} result files of the metadata without a file")
-        if json_path:
-            entry = provenance.record(
-                "immport link",
-                inputs=[*packages, *([names_from] if names_from else [])],
-                parameters={"allow_orphans": allow_orphans, "all": everything},
-                counts=counts,
-                warnings=[*store.load_findings, *store.findings],
-                extra={
-                    "sources": store.sources(),
-                    "rules": {str(rule): int(n) for rule, n in samples["link_rule"].value_counts().items() if rule},
-                },
-            )
-            provenance.write(json_path, entry)
+        return _Linked(samples, store.orphans, list(store.findings), list(store.load_findings), store.sources())
+
+
+def _by_sheet(path: Path, files: Any) -> _Linked:
+    import pandas as pd
+
+    from immport_cyto import immport
+
+    samples, unknown, unused = immport.link_sheet(immport.read_sheet(path), files)
+    rows = [(immport.FILE_WITHOUT_METADATA, name, "", "the sample sheet has no row of this name") for name in unknown]
+    rows += [("metadata without file", name, "", "no file given is this row of the sample sheet") for name in unused]
+    orphans = pd.DataFrame(rows, columns=immport.ORPHANS.column_names, dtype=object)
+    return _Linked(samples, orphans, [], [], [])
 
 
 def _check(unlinked: list[dict[str, Any]], n_files: int, allowed: bool, any_linked: bool) -> None:

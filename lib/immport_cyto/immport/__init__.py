@@ -6,8 +6,8 @@
     The Tab packages and Subject_2 tables at a path.
 ``Results``, ``Query``
     What ``Store.results`` gives and what ``Store.search`` takes.
-``sample_sheet``, ``galaxy_payload``, ``catalyst_metadata``
-    Samples as Galaxy's sample sheets and as CATALYST have them.
+``sample_sheet``, ``galaxy_payload``, ``catalyst_metadata``, ``read_sheet``, ``link_sheet``
+    Samples as Galaxy's sample sheets and as CATALYST have them; samples of a sample sheet.
 ``connect``, ``save_query``, ``fetch_manifest``, ``download``
     From ImmPort's server, with credentials of the environment.
 ``validate``
@@ -43,6 +43,8 @@ if TYPE_CHECKING:
         SAMPLE_SHEET,
         catalyst_metadata,
         galaxy_payload,
+        link_sheet,
+        read_sheet,
         sample_sheet,
     )
     from immport_cyto.immport.store import FILE_WITHOUT_METADATA, ORPHANS, Store, open_store
@@ -65,6 +67,8 @@ _HOME = {
     "SAMPLE_SHEET": "sheets",
     "catalyst_metadata": "sheets",
     "galaxy_payload": "sheets",
+    "link_sheet": "sheets",
+    "read_sheet": "sheets",
     "sample_sheet": "sheets",
     "FILE_WITHOUT_METADATA": "store",
     "LEVELS": "searching",
@@ -111,8 +115,10 @@ __all__ = [
     "galaxy_payload",
     "is_topcoded",
     "join_entries",
+    "link_sheet",
     "open_store",
     "read_manifest",
+    "read_sheet",
     "sample_sheet",
     "save_query",
     "select_entries",
