@@ -30,7 +30,6 @@ def folder(tmp_path_factory):
     return place
 
 
-@pytest.mark.long
 def test_the_stages_give_what_study_run_gives(folder):
     """Populations by search are the same on both ways."""
     stages = tables.read(folder / "populations.tsv", tables.POPULATIONS)
@@ -41,7 +40,6 @@ def test_the_stages_give_what_study_run_gives(folder):
     assert left.equals(right)
 
 
-@pytest.mark.long
 def test_the_effect_is_near_the_truth(folder):
     meta = tables.read(folder / "meta.tsv", tables.META)
     row = meta[(meta["population"] == "Naive CD8 T cells") & (meta["omitted"] == "")].iloc[0]
