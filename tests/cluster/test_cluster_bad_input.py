@@ -27,9 +27,9 @@ BAD = {
     "NaN": (events(put(41, 1, np.nan)), (), AnalysisError, r"^bad.fcs: marker CD4 is nan in event 42; remove such"),
     "inf": (events(put(0, 3, np.inf)), (), AnalysisError, r"^bad.fcs: marker CD19 is inf in event 1; remove such"),
     "minus inf": (events(put(9, 0, -np.inf)), (), AnalysisError, r"^bad.fcs: marker CD3 is -inf in event 10"),
-    "fewer events than nodes": (events(n=3), (), AnalysisError, r"^12 events for 16 nodes \(4x4\); take a smaller"),
-    "all markers constant": (np.ones((100, 4)), (), AnalysisError, "all markers have the same value in all events"),
-    "one marker": (events()[:, :1], (), AnalysisError, "FlowSOM needs at least two markers, got CD3; add markers"),
+    "fewer events than nodes": (events(n=3), (), AnalysisError, r"^bad.fcs: 12 events for 16 nodes \(4x4\); take"),
+    "all markers constant": (np.ones((100, 4)), (), AnalysisError, r"^bad.fcs: all markers have the same value in all"),
+    "one marker": (events()[:, :1], (), AnalysisError, r"^bad.fcs: FlowSOM needs at least two markers, got CD3; add"),
     "k > nodes": (events(), ("--metaclusters", 17), OptionError, r"n_metaclusters is 17; give .* to the 16 nodes"),
     "marker that is not there": (
         events(), ("--markers", "CD3,CD56"), PanelError, r"^bad.fcs: marker CD56 is not in the file \(it has CD3, CD4",

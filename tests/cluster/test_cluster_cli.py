@@ -131,7 +131,7 @@ def test_names_can_come_in_a_list(folder, tmp_path):
 def test_a_group_that_cannot_be_clustered_does_not_stop_the_others(folder, tmp_path):
     preprocessed(folder / "d.fcs", np.zeros((5, 3)), ["CD14", "CD16", "CD56"], panel_id="flow-3m-y")
     shown = train(folder, tmp_path / "out", "--quiet")
-    assert "warning: SDY2 flow-3m-y: not clustered: 5 events for 16 nodes" in shown.stderr
+    assert "warning: SDY2 flow-3m-y: not clustered: d.fcs: 5 events for 16 nodes" in shown.stderr
     assert len(tables.read(tmp_path / "out" / "c.tsv", tables.CLUSTERS)) == 8
     for name in ("a.fcs", "b.fcs", "c.fcs"):
         (folder / name).unlink()

@@ -340,7 +340,7 @@ def test_events_that_cannot_be_used(cells, change, message):
 
 def test_too_few_events_markers_names(cells):
     X = cells[0]
-    with pytest.raises(AnalysisError, match="^49 events; FLOCK needs at least 50$"):
+    with pytest.raises(AnalysisError, match="^49 events are too few, FLOCK needs at least 50; take a larger file$"):
         FLOCK().fit(X[:49])
     with pytest.raises(AnalysisError, match="^60 events are too few for 8 markers: nearly every event is alone"):
         FLOCK().fit(np.random.default_rng(0).uniform(size=(60, 8)))

@@ -164,11 +164,14 @@ def test_known_centres_are_adjusted_to_each_file(folder, tmp_path):
 def test_a_group_without_populations_does_not_stop_the_others(folder, tmp_path):
     preprocessed(folder / "d.fcs", np.zeros((5, 3)), ["CD14", "CD16", "CD56"], panel_id="flow-3m-y")
     shown = train(folder, tmp_path / "out", "--quiet")
-    assert "warning: flow-3m-y: not clustered: 5 events; FLOCK needs at least 50" in shown.stderr
+    assert (
+        "warning: flow-3m-y: not clustered: d.fcs: 5 events are too few, FLOCK needs at least 50; take a larger file"
+        in shown.stderr
+    )
     assert {path.stem for path in (tmp_path / "out" / "models").iterdir()} == {"flow-4m-x"}
     for name in ("a.fcs", "b.fcs", "c.fcs"):
         (folder / name).unlink()
-    with pytest.raises(AnalysisError, match="5 events; FLOCK needs at least 50"):
+    with pytest.raises(AnalysisError, match=r"^d\.fcs: 5 events are too few, FLOCK needs at least 50"):
         train(folder, tmp_path / "none", "--quiet")
     assert not (tmp_path / "none").exists()
 

@@ -220,9 +220,10 @@ class FlowSOM:
     ) -> list[NDArray[np.int32]]:
         """Train; with `labels` the node of each event per part is returned."""
         self.check_parameters()
+        where = prefix(parts[0].name) if len(parts) == 1 else ""
         if len(names) < 2:
             found = names[0] if names else "none"
-            msg = f"FlowSOM needs at least two markers, got {found}; add markers, or find a cut-off for a single one"
+            msg = f"{where}FlowSOM needs at least two markers, got {found}; add markers, or find a cut-off for a single one"
             raise AnalysisError(msg)
         if len(set(names)) < len(names):
             twice = next(name for name in names if names.count(name) > 1)
@@ -230,12 +231,13 @@ class FlowSOM:
             raise OptionError(msg)
         n_nodes = self.grid[0] * self.grid[1]
         if (n := sum(part.n_events for part in pool)) < n_nodes:
-            msg = f"{n} events for {n_nodes} nodes ({self.grid[0]}x{self.grid[1]}); take a smaller grid or more events"
+            rows, columns = self.grid
+            msg = f"{where}{n} events for {n_nodes} nodes ({rows}x{columns}); take a smaller grid or more events"
             raise AnalysisError(msg)
         with Execution(self.n_jobs, self.scheduler, quiet=quiet) as execution:
             moments = scan(pool, names, execution)
             if moments.constant.all():
-                msg = "all markers have the same value in all events; there is nothing to cluster"
+                msg = f"{where}all markers have the same value in all events; there is nothing to cluster"
                 raise AnalysisError(msg)
             map_rng, consensus_rng = np.random.default_rng(self.seed).spawn(2)
             book = som.train(

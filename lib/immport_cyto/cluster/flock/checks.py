@@ -81,7 +81,7 @@ def check_finite(X: NDArray[np.floating], markers: Sequence[str], name: str = ""
 def check_training(X: NDArray[np.floating], markers: Sequence[str]) -> None:
     """Raise an AnalysisError where FLOCK cannot find populations in the events."""
     if len(X) < FEWEST_EVENTS:
-        msg = f"{len(X)} events; FLOCK needs at least {FEWEST_EVENTS}"
+        msg = f"{len(X)} events are too few, FLOCK needs at least {FEWEST_EVENTS}; take a larger file"
         raise AnalysisError(msg)
     check_finite(X, markers)
     for j, marker in enumerate(markers):

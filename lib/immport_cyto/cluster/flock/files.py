@@ -24,7 +24,7 @@ from immport_cyto.cluster.flock.model import FLOCK
 from immport_cyto.cluster.flock.partition import Float64
 from immport_cyto.cluster.labels import write_labelled
 from immport_cyto.cluster.scale import Scale, compare
-from immport_cyto.exceptions import OptionError
+from immport_cyto.exceptions import AnalysisError, OptionError
 
 MODEL_KEYWORD = "ICYTO_FLOCK"
 JOINT_EVENTS = 200_000
@@ -143,7 +143,11 @@ def flock_files(
     training = [(source.name, len(part)) for source, part in zip(sources, parts, strict=True)]
     together = parts[0] if len(parts) == 1 else np.concatenate(parts)
     del parts
-    model.fit(together, markers=chosen)
+    try:
+        model.fit(together, markers=chosen)
+    except AnalysisError as error:
+        msg = f"{', '.join(source.name for source in sources[:3])}{', ...' if len(sources) > 3 else ''}: {error}"
+        raise AnalysisError(msg) from error
     del model.labels_
     model.scale_ = Scale.joined([source.scale for source in sources], chosen)
     model.warnings_ = warnings + model.scale_.mixed() + model.warnings_

@@ -197,7 +197,7 @@ def _header(path: Path) -> list[str]:
     """Names of the columns of a table."""
     try:
         with path.open(encoding="utf-8-sig") as lines:
-            names = [name.strip() for name in _cells(next(lines, ""))]
+            names = [name.strip().strip('"') for name in _cells(next(lines, ""))]  # R quotes names
     except OSError as error:
         msg = f"{path}: cannot be read ({error.strerror}); check the path"
         raise InputError(msg) from error
