@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from immport_cyto import panel, population, tables
 from immport_cyto.cli.population import group
 from immport_cyto.exceptions import DefinitionError, OptionError
-from immport_cyto.population.ontology import classes, matches
+from immport_cyto.population.ontology import ancestors, classes, matches
 
 
 def best(text: str, top: int = 3) -> list[str]:
@@ -82,13 +82,31 @@ def test_evidence_adds_up() -> None:
     assert scores == sorted(scores, reverse=True)
 
 
-def test_broader_classes_ask_for_less() -> None:
+def test_ancestors_are_those_of_the_ontology() -> None:
     row = population.annotate(["CD3+ CD4+ CD8- CCR7+ CD45RA+"]).iloc[0]
     assert row["cl_id"] == "CL:0000895"
     broader = row["broader"].split("; ")
-    assert any(text.startswith("CL:0000624 ") for text in broader)
-    assert broader[-1] == "CL:0000084 T cells"
-    assert broader.index("CL:0000084 T cells") > [t.split()[0] for t in broader].index("CL:0000624")
+    assert broader[:2] == ["CL:0000624 CD4-positive, alpha-beta T cell", "CL:0000898 naive T cell"]
+    assert broader[-3:] == ["CL:0000842 mononuclear cell", "CL:0000738 leukocyte", "CL:0000988 hematopoietic cell"]
+    assert broader.index("CL:0000084 T cell") < broader.index("CL:0000542 lymphocyte")
+    assert ancestors("CL:0000988") == []
+
+
+def test_every_standard_population_has_its_ancestors() -> None:
+    """All lead to the hematopoietic cell, nobody is its own ancestor, and T cells are no B cells."""
+    for name in population.standard_populations()["cl_id"]:
+        found = [text.split()[0] for text in ancestors(name)]
+        assert found[-1] == "CL:0000988", name
+        assert name not in found
+        assert len(found) == len(set(found))
+        assert not {"CL:0000084", "CL:0000236"} <= set(found)
+
+
+def test_broader_classes_ask_for_less() -> None:
+    """Where the ontology's ancestors are not at hand."""
+    (match,) = [m for m in matches({"CD3": "+", "CD4": "+"}, top=50) if m.cell_class.cl_id == "CL:0000793"]
+    assert ancestors("CL:0000793") == []
+    assert match.broader == ("CL:0000084 T cells",)
 
 
 def test_what_no_class_fits_is_kept() -> None:

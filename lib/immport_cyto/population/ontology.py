@@ -3,10 +3,11 @@
 The table ``data/cell_ontology.tsv`` holds what the Cell Ontology (CC BY 4.0, obophenotype.org) says of the surface
 markers of its classes, in the marker names of this project; ``scripts/make_cell_ontology.py`` builds it. The standard
 populations are classes too, by their own definitions: the ontology gives no marker to a class as plain as "T cell".
+``data/cell_ancestors.tsv`` holds the parents (is_a) of the classes of the blood lineages, from the same source.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
@@ -63,7 +64,8 @@ class Match:
     unexplained
         Gates of the phenotype that the class says nothing of.
     broader
-        Standard populations and classes with a name of ImmPort that fit too and ask for less, the most specific first.
+        Ancestors in the Cell Ontology, the nearest first; of classes that ``data/cell_ancestors.tsv`` has not, standard
+        populations and classes with a name of ImmPort that fit too and ask for less.
     """
 
     cell_class: CellClass
@@ -103,6 +105,32 @@ def classes() -> tuple[CellClass, ...]:
                 str(row.cl_id), str(row.population), signs, names.get(str(row.cl_id), ""), "standard populations"
             )
     return (*(found[key] for key in sorted(found)), *sorted(ontology, key=lambda entry: entry.cl_id))
+
+
+@cache
+def _parents() -> dict[str, tuple[str, tuple[str, ...]]]:
+    """Label and parents of each class of the lineages of blood."""
+    place = resources.files("immport_cyto.population") / "data" / "cell_ancestors.tsv"
+    rows = (line.split("\t") for line in place.read_text(encoding="utf-8").splitlines()[2:])
+    return {cl_id: (label, tuple(filter(None, parents.split(";")))) for cl_id, label, parents in rows}
+
+
+def ancestors(cl_id: str) -> list[str]:
+    """Ancestors of a class in the Cell Ontology, the nearest first, as ``CL:0000084 T cell``; empty where not known.
+
+    >>> ancestors("CL:0000798")
+    ['CL:0000084 T cell', 'CL:0000542 lymphocyte', 'CL:0000842 mononuclear cell', 'CL:0000738 leukocyte', \
+'CL:0000988 hematopoietic cell']
+    """
+    known = _parents()
+    found: dict[str, None] = {}
+    level = [cl_id]
+    while level:
+        level = list(dict.fromkeys(parent for name in level for parent in known.get(name, ("", ()))[1]))
+        for name in level:
+            found.pop(name, None)  # as far away as its longest way
+            found[name] = None
+    return [f"{name} {known[name][0]}" for name in found]
 
 
 def matches(phenotype: Mapping[str, str], *, top: int = 5) -> list[Match]:
@@ -194,6 +222,8 @@ def _agrees(asked: str, shown: str) -> bool | None:
 
 
 def _with_broader(match: Match, ranked: list[Match]) -> Match:
+    if of_ontology := ancestors(match.cell_class.cl_id):
+        return replace(match, broader=tuple(of_ontology))
     own = set(match.cell_class.signs.items())
     wider = [
         other for other in ranked
@@ -203,9 +233,7 @@ def _with_broader(match: Match, ranked: list[Match]) -> Match:
     ]  # fmt: skip
     wider.sort(key=lambda other: (-len(other.cell_class.signs), other.cell_class.cl_id))
     broader = tuple(f"{other.cell_class.cl_id} {other.cell_class.label}" for other in wider)
-    return Match(
-        match.cell_class, match.score, match.confirmed, match.contradicted, match.untested, match.unexplained, broader
-    )
+    return replace(match, broader=broader)
 
 
 def _plain(signs: Mapping[str, str]) -> set[tuple[str, bool]]:
@@ -273,5 +301,5 @@ def _row(text: str, rank: int, match: Match) -> dict[str, Any]:
         "phenotype": text, "rank": rank, "cl_id": entry.cl_id, "cl_label": entry.label,
         "immport_name": entry.immport_name, "score": round(match.score, 4), "confirmed": " ".join(match.confirmed),
         "untested": " ".join(match.untested), "unexplained": " ".join(match.unexplained),
-        "broader": "; ".join(match.broader[:8]), "source": entry.source, "note": "",
+        "broader": "; ".join(match.broader[:16]), "source": entry.source, "note": "",
     }  # fmt: skip
