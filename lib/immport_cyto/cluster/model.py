@@ -223,7 +223,8 @@ class FlowSOM:
         where = prefix(parts[0].name) if len(parts) == 1 else ""
         if len(names) < 2:
             found = names[0] if names else "none"
-            msg = f"{where}FlowSOM needs at least two markers, got {found}; add markers, or find a cut-off for a single one"
+            advice = "add markers, or find a cut-off for a single one"
+            msg = f"{where}FlowSOM needs at least two markers, got {found}; {advice}"
             raise AnalysisError(msg)
         if len(set(names)) < len(names):
             twice = next(name for name in names if names.count(name) > 1)
