@@ -4,8 +4,10 @@ import struct
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from immport_cyto import fcs
+from immport_cyto.cli.fcs import group
 from immport_cyto.exceptions import FCSError
 from support import fcs_maker as maker
 
@@ -117,3 +119,28 @@ def test_a_huge_number_of_channels_costs_no_time(tmp_path, kind):
     path = maker.write(tmp_path / "x.fcs", content)
     with pytest.raises(FCSError, match=r"\$P5B is missing"):
         fcs.open(path)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["convert", "--out", "out/a.tsv"],
+        ["sample", "--per-file", "5", "--out-dir", "out"],
+        ["split", "--events", "10", "--out-dir", "out"],
+        ["merge", "--out", "out/m.fcs"],
+    ],
+)
+def test_commands_say_which_data_set_they_took(tmp_path, monkeypatch, arguments):
+    monkeypatch.chdir(tmp_path)
+    content = maker.chain({"values": FLOATS}, {"values": FLOATS[:5]})
+    maker.write(tmp_path / "a.lmd", content)
+    done = CliRunner().invoke(group, [arguments[0], "a.lmd", *arguments[1:]], catch_exceptions=False)
+    assert done.exit_code == 0
+    assert "warning: a.lmd: the file holds 2 data sets; data set 0 read (from 0)" in done.output
+
+
+def test_convert_says_what_it_wrote(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    maker.write(tmp_path / "a.fcs", maker.make(FLOATS))
+    done = CliRunner().invoke(group, ["convert", "a.fcs", "--out", "a.tsv"], catch_exceptions=False)
+    assert done.output == "a.tsv: 20 events, 4 channels\n"

@@ -1,7 +1,7 @@
 """Options and helpers that several commands share."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -102,6 +102,23 @@ def collect_fcs(paths: Sequence[Path], files_json: Path | None = None) -> dict[s
     if files_json is not None:
         pairs += _listed(files_json)
     return _unique(pairs)
+
+
+def fcs_remarks(files: Mapping[str, Path], dataset: int = 0, *, partial: bool = False) -> list[str]:
+    """What is odd about FCS files and changes what their values mean or which are read: one sentence each."""
+    from immport_cyto import fcs
+
+    return [
+        f"{name}: {remark}"
+        for name, path in files.items()
+        for remark in fcs.open(path, dataset, partial=partial).remarks
+    ]
+
+
+def warn(sentences: Iterable[str]) -> None:
+    """Print warnings to the error stream."""
+    for sentence in sentences:
+        click.echo(f"immport-cyto: warning: {sentence}", err=True)
 
 
 def _below(path: Path) -> list[tuple[str, Path]]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from immport_cyto.cli._common import collect_fcs, files_option, json_option
+from immport_cyto.cli._common import collect_fcs, fcs_remarks, files_option, json_option, warn
 
 _FORMATS = ("fcs", "tsv", "csv", "parquet", "h5ad")
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -70,6 +70,7 @@ def convert(
     chosen = None if channels is None else [name.strip() for name in channels.split(",") if name.strip()]
     counts = {"files": len(files), "events": 0}
     warnings: list[str] = []
+    written: list[str] = []
     for name, path in files.items():
         # the name, not the path, has the suffix in Galaxy; instruments name FCS files in many ways
         source = of or _suffix_format(name)
@@ -82,6 +83,7 @@ def convert(
             msg = f"{target}: is the file to read; give another output"
             raise OutputExistsError(msg)
         if source == "fcs":
+            warnings += fcs_remarks({name: path}, dataset, partial=partial)
             done = from_fcs(
                 path, target, goal, channels=chosen, raw=raw, dataset=dataset, partial=partial, keywords=keywords
             )
@@ -89,6 +91,7 @@ def convert(
             done = to_fcs(path, target, source, channels=chosen, keywords=keywords)
         counts["events"] += done.n_events
         warnings += [f"{name}: {warning}" for warning in done.warnings]
+        written.append(f"{target}: {done.n_events} events, {len(done.names)} channels")
     if json_path is not None:
         entry = provenance.record(
             "fcs convert",
@@ -101,8 +104,9 @@ def convert(
             warnings=warnings,
         )  # fmt: skip
         provenance.write(json_path, entry)
-    for warning in warnings:
-        click.echo(f"immport-cyto: warning: {warning}", err=True)
+    warn(warnings)
+    for line in written:
+        click.echo(line)
 
 
 def _suffix_format(name: str) -> str:

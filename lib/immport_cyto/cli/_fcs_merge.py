@@ -5,7 +5,7 @@ from typing import Literal
 
 import click
 
-from immport_cyto.cli._common import collect_fcs, files_option, json_option
+from immport_cyto.cli._common import collect_fcs, fcs_remarks, files_option, json_option, warn
 from immport_cyto.cli._fcs_sample import make_plan, sampling_options, total_of
 
 
@@ -57,6 +57,7 @@ def merge(
     merged = merge_files(
         files, target, plan, channels=channels, ignore_stains=ignore_stains, file_channel=file_channel, partial=partial
     )
+    warnings = fcs_remarks(files, partial=partial) + merged.warnings
     if json_path is not None:
         counts = {"files": len(merged.rows)}
         counts |= {name: total_of(merged.rows, name) for name in ("n_events_in", "n_events_out")}
@@ -65,11 +66,10 @@ def merge(
             "partial": partial,
         }  # fmt: skip
         entry = provenance.record(
-            "fcs merge", inputs=files.values(), parameters=parameters, counts=counts, warnings=merged.warnings,
+            "fcs merge", inputs=files.values(), parameters=parameters, counts=counts, warnings=warnings,
             extra={"files": merged.rows, "channels": merged.channels},
         )  # fmt: skip
         provenance.write(json_path, entry)
-    for warning in merged.warnings:
-        click.echo(f"immport-cyto: warning: {warning}", err=True)
+    warn(warnings)
     for row in merged.rows:
         click.echo(f"{row['file_name']}: {row['n_events_out']} of {row['n_events_in']} events")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from immport_cyto.cli._common import F, collect_fcs, files_option, json_option, seed_option
+from immport_cyto.cli._common import F, collect_fcs, fcs_remarks, files_option, json_option, seed_option, warn
 
 if TYPE_CHECKING:
     from immport_cyto.fcs.sampling import Plan
@@ -78,12 +78,14 @@ def sample(
         raise click.UsageError(msg)
     files = collect_fcs(paths, files_json)
     rows = sample_files(files, out_dir, plan, partial=partial)
+    warnings = fcs_remarks(files, partial=partial)
     if json_path is not None:
         counts = {"files": len(rows)} | {name: total_of(rows, name) for name in ("n_events_in", "n_events_out")}
         entry = provenance.record(
             "fcs sample", inputs=files.values(), parameters={**plan.described(), "partial": partial}, counts=counts,
-            extra={"files": rows},
+            warnings=warnings, extra={"files": rows},
         )  # fmt: skip
         provenance.write(json_path, entry)
+    warn(warnings)
     for row in rows:
         click.echo(f"{row['file_name']}: {row['n_events_out']} of {row['n_events_in']} events")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from immport_cyto.cli._common import collect_fcs, files_option, json_option
+from immport_cyto.cli._common import collect_fcs, fcs_remarks, files_option, json_option, warn
 
 
 @click.command("split")
@@ -46,14 +46,17 @@ def split(
         raise click.UsageError(msg)
     ((name, source),) = files.items()
     rows = split_file(name, source, out_dir, by=by, n_events=events, dataset=dataset, partial=partial)
+    warnings = fcs_remarks(files, dataset, partial=partial)
     if json_path is not None:
         entry = provenance.record(
             "fcs split",
             inputs=files.values(),
             parameters={"by": by, "events": events, "dataset": dataset, "partial": partial},
             counts={"files": len(rows), "n_events_out": sum(row["n_events"] for row in rows)},
+            warnings=warnings,
             extra={"files": rows},
         )
         provenance.write(json_path, entry)
+    warn(warnings)
     for row in rows:
         click.echo(f"{row['file_name']}: {row['n_events']} events")

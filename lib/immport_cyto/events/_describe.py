@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 COMPENSATIONS = ("auto", "file", "none")
 """Words of the option; anything else is the path of a table."""
 
-_WORTH_A_WARNING = frozenset({"log_of_float", "several_data_sets", "duplicate_name", "truncated"})
-
 
 @dataclass(frozen=True)
 class Panel:
@@ -110,15 +108,6 @@ def choose_matrix(
     if found.is_identity:
         return None, "already compensated"
     return found, f"file:{spillover.keyword}"
-
-
-def findings(opened: "FCSFile") -> list[str]:
-    """Oddities of the file that change what its values mean, each kind once."""
-    by_code: dict[str, list[str]] = {}
-    for finding in opened.findings:
-        if finding.code in _WORTH_A_WARNING:
-            by_code.setdefault(finding.code, []).append(str(finding))
-    return [texts[0] + (f" (and {len(texts) - 1} more)" if len(texts) > 1 else "") for texts in by_code.values()]
 
 
 def channels_of(opened: "FCSFile", described: Panel) -> Channels:

@@ -142,7 +142,7 @@ def preprocess(
     matrix, stated = describe.choose_matrix(opened, source, described.technique, compensation, warnings)
     values, time = _finite(opened, described, file_name, target.parent, warnings)
     n_in, n_nonfinite = opened.n_events, opened.n_events - len(values)
-    warnings += describe.findings(opened)
+    warnings += opened.remarks
     channels = describe.channels_of(opened, described)
     margin = checks.at_limit(values, channels) if qc != "none" else None
     before = figure_data.rows(values, figure_data.DENSITY_EVENTS)

@@ -16,7 +16,7 @@ from immport_cyto.fcs.datasets import MAX_DATA_SETS, data_sets
 from immport_cyto.fcs.decode import CHUNK_BYTES, decode, decode_delimited, scale
 from immport_cyto.fcs.header import HEADER_BYTES, Header, other_places, parse_header
 from immport_cyto.fcs.layout import Layout, parse_layout
-from immport_cyto.fcs.model import Channel, Finding, Report, quoted
+from immport_cyto.fcs.model import Channel, Finding, Report, quoted, remarks
 from immport_cyto.fcs.numbers import real, whole
 from immport_cyto.fcs.segments import DataSegment, fills_data, find_data
 from immport_cyto.fcs.source import Bytes, map_file
@@ -71,6 +71,11 @@ class FCSFile:
     def findings(self) -> list[Finding]:
         """Oddities met so far, and what was done about each."""
         return list(self._report.findings)
+
+    @property
+    def remarks(self) -> list[str]:
+        """Of the findings those that change what the values mean or which are read, each kind once."""
+        return remarks(self._report.findings)
 
     @property
     def n_channels(self) -> int:

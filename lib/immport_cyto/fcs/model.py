@@ -1,11 +1,16 @@
 """What a reader finds in an FCS file: channels, findings, and how the errors are worded."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
 from immport_cyto.exceptions import FCSError, FCSTruncatedError
+
+_WORTH_A_WARNING = frozenset(
+    {"log_of_float", "several_data_sets", "duplicate_name", "truncated", "data_longer", "float_bits"}
+)
 
 
 @dataclass(frozen=True)
@@ -83,6 +88,15 @@ class Channel:
         elif self.gain is not None and not self.is_time:
             limit = self.range / self.gain
         return limit if 0 < limit < math.inf else None
+
+
+def remarks(findings: Sequence[Finding]) -> list[str]:
+    """Of the oddities of a file those that change what its values mean or which are read, each kind once."""
+    by_code: dict[str, list[str]] = {}
+    for finding in findings:
+        if finding.code in _WORTH_A_WARNING:
+            by_code.setdefault(finding.code, []).append(str(finding))
+    return [texts[0] + (f" (and {len(texts) - 1} more)" if len(texts) > 1 else "") for texts in by_code.values()]
 
 
 class Report:
