@@ -225,6 +225,7 @@ def test_command_writes_tables_without_private_values(tmp_path):
         "110413_JR_tube1.fcs -> batch-01_x_tube1.fcs", "  renamed  file      file name",
     ]  # fmt: skip
     assert "  blanked  person    $OP" in result.stdout
+    assert result.stdout.splitlines()[-1] == f"1 file written to {out}: 10 blanked, 1 masked, 1 renamed"
     assert tables.read(batches, BATCHES).iloc[0].to_dict() == {
         "file_name": "batch-01_x_tube1.fcs", "acquisition_batch": "batch-01", "run_order": 1, "setup_batch": "batch-01",
         "baseline_batch": "batch-01", "configuration_batch": "",
@@ -253,7 +254,7 @@ def test_check_writes_nothing_and_fails_on_findings(tmp_path):
     assert "Roe" not in result.stdout
     assert "person    $OP: 'Jane Roe'" in run(source, "--check", "--show-values").stdout
     clean = make(tmp_path, "clean.fcs", {"$OP": " ", "$DATE": " "})
-    assert run(clean, "--check").stdout == "clean.fcs\n  nothing found\n"
+    assert run(clean, "--check").stdout == "clean.fcs\n  nothing found\n1 file: nothing found\n"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["110413_JR_tube1.fcs", "clean.fcs"]
 
 

@@ -1,5 +1,6 @@
 """``immport-cyto fcs deidentify``."""
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from immport_cyto.fcs.deidentify import FilePlan
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
+_ACTIONS = ("blanked", "masked", "renamed", "left")
 
 
 @click.command("deidentify")
@@ -68,6 +70,7 @@ def deidentify(
             tables.write(table, target, contract)
     found = [one for one in plans if one.changes]
     left = [one for one in plans if any(change.action == "left" for change in one.changes)]
+    actions = Counter(change.action for one in plans for change in one.changes)
     if json_path is not None:
         # no names and checksums of the originals: the record may be shared with the files
         written = [] if out_dir is None else [out_dir / one.new_name for one in plans]
@@ -77,10 +80,7 @@ def deidentify(
             counts={
                 "files": len(plans),
                 "files_with_findings": len(found),
-                **{
-                    action: sum(change.action == action for one in plans for change in one.changes)
-                    for action in ("blanked", "masked", "renamed", "left")
-                },
+                **{action: actions[action] for action in _ACTIONS},
             },
             warnings=[f"{one.new_name}: dates or names outside of keywords are left" for one in left],
             extra={"outputs": [{"name": path.name, "sha256": sha256(path)} for path in written]},
@@ -89,12 +89,14 @@ def deidentify(
     for one in plans:
         _print(one, check=check, show_values=show_values)
     if check and found:
-        number = sum(len(one.changes) for one in found)
-        msg = (
-            f"{found[0].name}{f' and {len(found) - 1} more files' if len(found) > 1 else ''}: {number} values point to "
-            "persons or days; run fcs deidentify with --out-dir"
-        )
+        others = len(found) - 1
+        more = f" and {others} more file{'s' if others > 1 else ''}" if others else ""
+        what = "1 value points" if actions.total() == 1 else f"{actions.total()} values point"
+        msg = f"{found[0].name}{more}: {what} to persons or days; run fcs deidentify with --out-dir"
         raise FCSError(msg)
+    files_are = "1 file" if len(plans) == 1 else f"{len(plans)} files"
+    done = ", ".join(f"{actions[action]} {action}" for action in _ACTIONS if actions[action]) or "nothing found"
+    click.echo(f"{files_are}{f' written to {out_dir}' if out_dir else ''}: {done}")
     for one in left:
         click.echo(
             f"immport-cyto: warning: {one.new_name}: dates or names outside of keywords are left; look at them with "
