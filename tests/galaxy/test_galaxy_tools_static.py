@@ -24,6 +24,9 @@ WITHOUT_TOOL = {
 # landed in the command line, not yet in Galaxy: docs/status.md
 TO_COME: set[str] = {"population export"}
 OPTIONS_TO_COME: dict[str, set[str]] = {
+    "figure embedding": {"--population", "--cutoffs", "--samples"},
+    "figure overview": {"--population", "--cutoffs", "--samples"},
+    "figure scatter": {"--population"},
 }
 # A job of Galaxy has no use for these: provenance is kept by Galaxy, cores and memory are GALAXY_SLOTS and
 # GALAXY_MEMORY_MB, files have their own names

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from immport_cyto import tables
+from immport_cyto import report, tables
 from immport_cyto.cli.figure import group
 from support.population_files import MARKERS, cells, write
 from support.report_tables import HOSTILE, make
@@ -112,6 +112,30 @@ def test_clusters_have_numbers_and_names(folder):
     assert {"4 files", "1  CD4 T", "3  B", "FlowSOM_metacluster"} <= set(texts)
 
 
+def test_events_of_populations_are_coloured_by_their_cut_offs(folder, monkeypatch):
+    seen = []
+    original = report.figures.event_scatter
+    monkeypatch.setattr(
+        report.figures, "event_scatter", lambda plots, *a, **k: seen.extend(plots) or original(plots, *a, **k)
+    )
+    texts, record, _ = drawn(folder, "scatter", *FILES, "--x", "CD4", "--y", "CD8", "--population", "T=CD3+",
+                             "--population", "B=CD19+", "--cutoffs", "cutoffs.tsv",
+                             "--samples", "samples.tsv")  # fmt: skip
+    assert {"1  T", "2  B", "other events", "population"} <= set(texts)
+    assert record["parameters"]["populations"] == ["T=CD3+", "B=CD19+"]
+    for number, plot in enumerate(seen):
+        _, kinds = cells(600, number)
+        share = np.bincount(plot.colouring.values, minlength=3) / 600
+        assert share[1] == pytest.approx(np.isin(kinds, ["CD4 T", "CD8 T"]).mean(), abs=0.02)
+        assert share[2] == pytest.approx((kinds == "B").mean(), abs=0.02)
+
+
+def test_what_a_panel_cannot_answer_is_a_warning(folder):
+    _, record, _ = drawn(folder, "overview", "s0.fcs", "--markers", "CD3,CD4", "--population", "M=CD14+", "--cutoffs",
+                         "cutoffs.tsv", "--samples", "samples.tsv")  # fmt: skip
+    assert record["warnings"] == [f"not possible on SDY1 {PANEL}: M (not on the panel: CD14)"]
+
+
 def test_overview_has_each_marker_and_says_what_it_leaves_out(folder):
     texts, record, _ = drawn(folder, "overview", "s0.fcs", "--markers", "CD3,CD4,CD8", "--colour-by", "CD19")
     assert texts.count("CD3") == 2  # above its density and below its column
@@ -206,6 +230,10 @@ def test_one_sentence_and_no_figure(folder, arguments, message):
     (("heatmap", "--clusters", "clusters.tsv"), "--clusters needs --medians"),
     (("pooled", "meta.tsv", "--kind", "one"), "--kind one needs --effects"),
     (("pooled", "meta.tsv", "--population", "B cell"), "leave --population out"),
+    (("scatter", "s0.fcs", "--x", "CD3", "--y", "CD4", "--population", "T=CD3+"), "--population needs --cutoffs"),
+    (("scatter", "s0.fcs", "--x", "CD3", "--y", "CD4", "--population", "CD3+", "--cutoffs", "cutoffs.tsv"),
+     "'CD3+' is not of the form NAME=GATES"),
+    (("overview", "s0.fcs", "--colour-by", "CD3", "--population", "T=CD3+"), "give the colour in two ways"),
     (("scatter", "s0.fcs", "--x", "CD3", "--y", "CD4", "--clusters", "clusters.tsv"), "--clusters names metaclusters"),
 ])  # fmt: skip
 def test_wrong_usage(folder, arguments, message):

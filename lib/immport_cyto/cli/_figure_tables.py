@@ -8,7 +8,7 @@ import click
 
 from immport_cyto.cli._cluster_results import FILE
 from immport_cyto.cli._common import json_option
-from immport_cyto.cli._figure_events import finish, out_option
+from immport_cyto.cli._figure_common import finish, out_option
 from immport_cyto.exceptions import OptionError
 
 if TYPE_CHECKING:

@@ -95,7 +95,7 @@ def search(
     for name in sorted(files):
         source = fcs.open(files[name])
         levels = _levels(source, name, channels[name], cuts, found)
-        masks = [_mask(levels, population.gates, source.n_events) for population in found]
+        masks = [mask_of(levels, population.gates, source.n_events) for population in found]
         for population, mask in zip(found, masks, strict=True):
             counts.append(
                 {
@@ -107,7 +107,7 @@ def search(
                     "cl_id": population.cl_id,
                     "parent": population.parent,
                     "n_events": int(mask.sum()),
-                    "n_parent": int(_mask(levels, population.parent_gates, source.n_events).sum()),
+                    "n_parent": int(mask_of(levels, population.parent_gates, source.n_events).sum()),
                 }
                 | ({"left_out": gates_text(population.left_out)} if with_partial else {})
             )
@@ -172,21 +172,26 @@ def _levels(
             )
             raise DefinitionError(msg)
         cut, high = cuts[marker]
-        values = source.events([channels[marker]])[:, 0]
-        level = (values > cut).astype(np.int8)
-        if high is not None:
-            level += values > high
-        result[marker] = level
+        result[marker] = levels_of(source.events([channels[marker]])[:, 0], cut, high)
     return result
 
 
-def _mask(levels: Mapping[str, Levels], gates: Gates, n_events: int) -> NDArray[np.bool_]:
+def levels_of(values: NDArray[np.floating], cut: float | None, high: float | None) -> Levels:
+    """0 at or below the cut, 1 above it, 2 above the second one."""
+    level: Levels = (values > (np.inf if cut is None else cut)).astype(np.int8)
+    if high is not None:
+        level += values > high
+    return level
+
+
+def mask_of(levels: Mapping[str, Levels], gates: Gates, n_events: int) -> NDArray[np.bool_]:
+    """Events that have all gates."""
     mask = np.ones(n_events, dtype=bool)
     for part in gates:
         if isinstance(part, Gate):
             mask &= _of_sign(levels[part.marker], part.sign)
         else:
-            mask &= np.logical_or.reduce([_mask(levels, option, n_events) for option in part.options])
+            mask &= np.logical_or.reduce([mask_of(levels, option, n_events) for option in part.options])
     return mask
 
 

@@ -18,6 +18,7 @@ _BINS, _SMOOTH = 128, 1.5
 _COLUMNS = 4
 _NAMED, _NUMBERED = 30, 60
 _SHADES = "viridis"
+_OTHER = (0.8, 0.83, 0.86)  # events of no cluster
 _TAIL = 0.001  # share of the events on each side that may lie beyond the axes; they are shown at the edge
 
 
@@ -263,8 +264,9 @@ def draw_events(
     if colouring.is_cluster and colouring.values is not None:
         numbers = colouring.values.astype(np.int64)
         known = sorted({*every.numbers(), *colouring.numbers()})
-        shades = dict(zip(known, colours(known), strict=True)) | {0: (0.8, 0.83, 0.86)}
+        shades = dict(zip(known, colours(known), strict=True)) | {0: _OTHER}
         order = np.random.default_rng(0).permutation(len(x))
+        order = order[np.argsort(numbers[order] > 0, kind="stable")]
         axes.scatter(x[order], y[order], c=[shades[max(int(k), 0)] for k in numbers[order]], alpha=0.75, **common)
         if len(known) <= _NUMBERED:
             _numbers(axes, x, y, numbers, shades)
@@ -318,6 +320,8 @@ def _key(figure: Any, colouring: Colouring, mapped: Any) -> None:
         ]
         if len(numbers) > _NAMED:
             handles.append(Patch(facecolor="white", label=f"and {len(numbers) - _NAMED} more"))
+        if colouring.values is not None and bool((colouring.values <= 0).any()):
+            handles.append(Patch(facecolor=_OTHER, label="other events"))
         if handles:
             figure.legend(
                 handles=handles, loc="outside right upper", fontsize=7, frameon=False, title=label(colouring.title, 26),
@@ -364,6 +368,7 @@ def _diagonal(axes: "Axes", values: NDArray[np.floating], limit: tuple[float, fl
     if numbers and colouring.values is not None:
         parts = [(shade, values[colouring.values == number])
                  for number, shade in zip(numbers, colours(numbers), strict=True)]  # fmt: skip
+        parts = [(_OTHER, values[colouring.values <= 0]), *parts]
     for shade, part in parts:
         height = gaussian_filter1d(np.histogram(np.clip(part, *limit), edges)[0].astype(float), 2.0)
         axes.plot(middle, height, color=shade, linewidth=0.9)
