@@ -179,14 +179,18 @@ def _choices(name: str, text: str, rows: Mapping[str, dict[str, str]], seen: tup
     for chosen in product(*of_names):
         known = {inner: _definition(gates) for inner, gates in zip(names, chosen, strict=True)}
         try:
-            read = panel.parse_gates(text, known.__getitem__ if names else None)
+            if names:
+                read = panel.parse_gates(text, known.__getitem__)
+                parts, words = read.parts, _without_qc(read.populations)
+            else:
+                parts, words = read_gates(text)
         except DefinitionError as error:
             refused = refused or error
             continue
-        if not read.parts:
+        if not parts:
             msg = f"population {name!r}: {text!r} has no gate on a marker; add one, such as CD3+"
             raise DefinitionError(msg)
-        found.append(Choice(gates_text(read.parts) if found else text, read.parts, _without_qc(read.populations)))
+        found.append(Choice(gates_text(parts) if found else text, parts, words))
     if not found and refused:
         msg = f"population {name!r}: {refused}"
         raise DefinitionError(msg) from refused
