@@ -42,7 +42,10 @@ SECTIONS = (
     ("Figures", ("figure_",)),
     ("Reports", ("report_",)),
 )
-STOCK_TOOLS = ("build_list.xml", "flatten_collection.xml", "merge_collection.xml", "extract_dataset.xml")
+STOCK_TOOLS = (
+    "build_list.xml", "apply_rules.xml", "flatten_collection.xml", "merge_collection.xml", "extract_dataset.xml",
+    "filter_failed_collection.xml", "sample_sheet_to_tabular.xml",
+)  # fmt: skip
 
 
 def run(*command: str | Path) -> None:
@@ -118,7 +121,7 @@ def configure(state: Path, key: str) -> Path:
     (state / "job_conf.yml").write_text(
         json.dumps(
             {
-                "runners": {"local": {"load": "galaxy.jobs.runners.local:LocalJobRunner", "workers": 3}},
+                "runners": {"local": {"load": "galaxy.jobs.runners.local:LocalJobRunner", "workers": 4}},
                 "execution": {"default": "local", "environments": {"local": {"runner": "local"}}},
             }
         )

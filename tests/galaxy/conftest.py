@@ -21,16 +21,6 @@ def lacking(what: str, reason: str) -> None:
     (pytest.fail if what in required else pytest.skip)(f"{what}: {reason}")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave the long tests out, saying so, unless IMMPORT_CYTO_LONG is set: they double the time of the gate."""
-    if os.environ.get("IMMPORT_CYTO_LONG"):
-        return
-    reason = "takes many minutes; IMMPORT_CYTO_LONG=1 runs it (hostile names, real studies, tutorials in Galaxy)"
-    for item in items:
-        if item.get_closest_marker("long"):
-            item.add_marker(pytest.mark.skip(reason=reason))
-
-
 @pytest.fixture(scope="session")
 def server_module():
     """scripts/galaxy_server.py as a module."""
