@@ -99,6 +99,14 @@ def test_boolean_definitions_are_compared_with_their_brackets() -> None:
     assert result[["population", "k"]].to_numpy().tolist() == [["A", 2], ["C", 1]]
 
 
+def test_partial_matches_are_united_with_nothing() -> None:
+    names = ["NK cells", "NK cells (partial: without CD14-)", "NK cells (partial: without CD14-)"]
+    rows = effect_rows([0.1, 0.2, 0.3], [0.1] * 3, name=names)
+    rows["definition"] = ["CD3- CD56+"] * 3
+    result = meta.pool_effects(rows, leave_one_out=False).set_index("population")
+    assert result["k"].to_dict() == {"NK cells": 1, "NK cells (partial: without CD14-)": 2}
+
+
 def test_one_definition_of_two_parents_is_not_united() -> None:
     rows = effect_rows([0.1, 0.2], [0.1] * 2, name=["of all", "of T"], parent=["", "CD3+"])
     assert meta.pool_effects(rows)["population"].tolist() == ["of T", "of all"]

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+PARTIAL = " (partial: without "
+"""In the names of matches without some gates (`population.search`), which are united with nothing."""
+
+
 @dataclass(frozen=True)
 class Study:
     """One row of EFFECTS."""
@@ -129,7 +133,7 @@ def _names(records: list[dict[str, Any]]) -> dict[tuple[str, str, str], str]:
     """The name under which a (method, study, population) is pooled, where it is not its own."""
     by_gates: dict[tuple[str, str, str], dict[str, set[str]]] = {}
     for row in records:
-        if row["definition"]:
+        if row["definition"] and PARTIAL not in row["population"]:
             key = (row["method"], _in_order(row["definition"]), _in_order(row["parent"]))
             by_gates.setdefault(key, {}).setdefault(row["study_accession"], set()).add(row["population"])
     taken = {(row["method"], row["study_accession"], row["population"]) for row in records}
