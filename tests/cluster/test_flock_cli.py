@@ -1,6 +1,8 @@
 """``cluster flock`` and ``cluster flock-map`` as a user calls them."""
 
 import json
+import re
+from collections import Counter
 
 import numpy as np
 import pandas as pd
@@ -224,3 +226,18 @@ def test_map_refuses_another_scale_unless_it_is_allowed(tmp_path):
     shown = run(*call, "--any-scale", "--json", tmp_path / "p.json", "--quiet")
     assert f"warning: {found}" in shown.stderr
     assert json.loads((tmp_path / "p.json").read_text())["warnings"] == [found]
+
+
+def test_a_figure_of_the_populations(folder, tmp_path):
+    train(folder, tmp_path / "out", "--figures-dir", tmp_path / "figures", "--quiet")
+    assert {path.name for path in (tmp_path / "figures").iterdir()} == {"flow-3m-y.svg", "flow-4m-x.svg"}
+    text = (tmp_path / "figures" / "flow-4m-x.svg").read_text()
+    rows = tables.read(tmp_path / "out" / "p.tsv", outputs.PROFILES).query("panel_id == 'flow-4m-x'")
+    shown = re.findall(r">([^<>]+)</text>", text)
+    assert [word for word in shown if word in MARKERS] == sorted(MARKERS, key=shown.index)
+    signs = Counter(outputs.SIGNS[level - 1] for level in rows["level"])
+    assert {sign: shown.count(sign) for sign in signs} == signs
+    for share in rows.groupby("population")["percentage"].first():
+        assert f"{share:.1f}" in [word.strip() for word in shown]
+    train(folder, tmp_path / "again", "--figures-dir", tmp_path / "again", "--quiet")
+    assert (tmp_path / "again" / "flow-4m-x.svg").read_text() == text

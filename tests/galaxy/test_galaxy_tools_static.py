@@ -24,6 +24,7 @@ WITHOUT_TOOL = {
 # landed in the command line, not yet in Galaxy: docs/status.md
 TO_COME: set[str] = {"population export"}
 OPTIONS_TO_COME: dict[str, set[str]] = {
+    "cluster flock": {"--figures-dir"},
     "figure embedding": {"--population", "--cutoffs", "--samples"},
     "figure overview": {"--population", "--cutoffs", "--samples"},
     "figure scatter": {"--population"},

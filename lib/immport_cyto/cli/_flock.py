@@ -73,6 +73,10 @@ _out_dir = click.option(
     "[default: all of a single file, 200000 of several]",
 )  # fmt: skip
 @click.option("--adjust", is_flag=True, help="Let the populations move to where they are in each file.")
+@click.option(
+    "--figures-dir", type=_FOLDER,
+    help="Folder for a figure of the populations of each model: centres, levels of the markers and sizes (.svg).",
+)  # fmt: skip
 @seed_option
 @jobs_option
 @json_option
@@ -81,7 +85,7 @@ def flock(
     paths: tuple[Path, ...], files_json: Path | None, samples_path: Path | None, models_dir: Path, profiles_path: Path,
     counts_path: Path | None, medians_path: Path | None, out_dir: Path | None, markers: str | None, flock_version: str,
     bins: int | None, density: int | None, max_populations: int | None, max_training_events: int | None, adjust: bool,
-    seed: int, jobs: int | None, json_path: Path | None, quiet: bool,
+    figures_dir: Path | None, seed: int, jobs: int | None, json_path: Path | None, quiet: bool,
 ) -> None:  # fmt: skip
     """Find populations with FLOCK in the files of each study and panel, without their number being given.
 
@@ -131,10 +135,14 @@ def flock(
     _warn(warnings)
     for model in models:
         model.save(models_dir / f"{group_stem(model.study_accession, model.panel_id)}.npz")
-    tables.write(
-        tables.concat(map(stage.outputs.training_profiles, models), stage.outputs.PROFILES), profiles_path,
-        stage.outputs.PROFILES,
-    )  # fmt: skip
+    profiles = [stage.outputs.training_profiles(model) for model in models]
+    tables.write(tables.concat(profiles, stage.outputs.PROFILES), profiles_path, stage.outputs.PROFILES)
+    if figures_dir:
+        from immport_cyto import report
+
+        for model, rows in zip(models, profiles, strict=True):
+            path = figures_dir / f"{group_stem(model.study_accession, model.panel_id)}.svg"
+            report.save(report.figures.population_profiles(rows), path)
     _write_tables(found, counts_path, medians_path, None)
     inputs = [*files.values(), *([samples_path] if samples_path else [])]
     counts = {**_counted(found), "models": len(models), "populations": sum(model.n_populations_ for model in models)}

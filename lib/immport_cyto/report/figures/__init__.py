@@ -12,7 +12,7 @@ from immport_cyto.report.figures.clusterings import (
     number_of_metaclusters,
     sample_abundances,
 )
-from immport_cyto.report.figures.clusters import cluster_heatmap
+from immport_cyto.report.figures.clusters import cluster_heatmap, population_profiles
 from immport_cyto.report.figures.cutoffs import cutoff_densities, cutoff_drift
 from immport_cyto.report.figures.densities import marker_densities
 from immport_cyto.report.figures.effects import amounts_of, effect_scatter, forest, forest_all
@@ -55,6 +55,7 @@ __all__ = [
     "metacluster_tree",
     "number_of_metaclusters",
     "panel_presence",
+    "population_profiles",
     "qc_bars",
     "reference_curves",
     "sample_abundances",
