@@ -11,6 +11,7 @@ from immport_cyto import cluster, fcs, tables
 from immport_cyto.exceptions import AnalysisError, LinkError, ModelError, OptionError, PanelError, TableError
 from support.cluster_events import MARKERS, T_CELLS, blobs, preprocessed
 from support.cluster_study import PANEL, make_study, run
+from support.export_schema import export_schema
 
 
 @pytest.fixture(scope="module")
@@ -329,7 +330,10 @@ def test_export_for_r_and_flowjo(study, clusters_path, tmp_path):
         tmp_path / "m.json", "--codes", tmp_path / "codes.csv", "--events-dir", tmp_path / "all",
     )  # fmt: skip
     content = json.loads((tmp_path / "m.json").read_text())
-    assert (content["format"], content["format_version"]) == ("immport-cyto/flowsom-export", 1)
+    jsonschema = pytest.importorskip("jsonschema")
+    validator = jsonschema.Draft202012Validator(export_schema(25, 4, 6))
+    assert [error.message for error in validator.iter_errors(content)] == []
+    assert [error.message for error in validator.iter_errors({**content, "codes": content["codes"][:-1]})]
     assert content["markers"] == study.model.markers
     assert np.array_equal(np.array(content["scaled_codes"], np.float32), study.model.codes_)
     assert np.allclose(content["codes"], study.model.codes_)
