@@ -25,9 +25,6 @@ WITHOUT_TOOL = {
 TO_COME: set[str] = {"population export"}
 OPTIONS_TO_COME: dict[str, set[str]] = {
     "cluster flock": {"--figures-dir"},
-    "figure embedding": {"--population", "--cutoffs", "--samples"},
-    "figure overview": {"--population", "--cutoffs", "--samples"},
-    "figure scatter": {"--population"},
 }
 # A job of Galaxy has no use for these: provenance is kept by Galaxy, cores and memory are GALAXY_SLOTS and
 # GALAXY_MEMORY_MB, files have their own names
