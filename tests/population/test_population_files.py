@@ -261,6 +261,19 @@ def test_partial_matches_are_counted_only_where_asked(made, cuts):
     )
 
 
+def test_partial_matches_of_some_populations(made, cuts):
+    rows = definitions(
+        asked={"definition": "CD3+ CD4+ CCR7+", "partial": "yes"}, other="CD3+ CD8+ CCR7+", whole="CD3+ CD8+"
+    )
+    counts, _, notes = population.search(made[0], cuts, rows)
+    assert counts["population"].unique().tolist() == ["asked (partial: without CCR7+)", "whole"]
+    assert counts["left_out"].tolist() == ["CCR7+", ""] * 3
+    assert notes[0].endswith(
+        "asked (not on the panel: CCR7; counted in part as CD3+ CD4+), other (not on the panel: CCR7; possible in part "
+        "as CD3+ CD8+)"
+    )
+
+
 def test_a_reference_that_the_panel_lacks_or_that_cannot_be_read(made, cuts):
     counts, _, notes = population.search(
         made[0], cuts, definitions(T={"definition": "CD3+", "reference": "CD45+"}, B="CD19+")
@@ -321,6 +334,7 @@ def test_alternatives_and_stand_ins(made, cuts):
         ({"x": "CD3+ CD3-"}, "population 'x': .*exclude each other"),
         ({"x": {"definition": "CD3+", "parent": "y"}, "y": {"definition": "CD4+", "parent": "x"}}, "x -> y -> x"),
         ({"": "CD3+"}, "has no name"),
+        ({"x": {"definition": "CD3+", "partial": "maybe"}}, "'x': the column partial holds 'maybe'; write yes, no or"),
         ({"x": "CD3+ NOT [T cell]"}, r"\[T cell\] is neither a population of the table nor a standard one; did"),
         ({"x": "CD3+ [y]", "y": "CD4+ NOT [x]"}, r"part of itself \(x -> y -> x\)"),
         ({"x": "CD3+ CD4+ OR CD8+"}, "population 'x': .*AND and OR side by side at character 14; put brackets around"),

@@ -37,6 +37,17 @@ def test_only_studies_are_needed_and_paths_are_relative_to_the_file(folder):
     assert config.populations is None
 
 
+def test_a_partial_match_that_is_asked_for_arrives(folder):
+    text = STUDIES + (
+        "populations:\n"
+        "  - {population: A, definition: CD3+ CD4+, partial: yes}\n"
+        "  - {population: B, definition: 'CD3+ (CD4+ | CD8+) NOT [A]'}\n"
+    )
+    frame = definitions(study.read(write(folder, text)))
+    assert frame["partial"].tolist() == ["yes", ""]
+    assert frame["definition"].tolist()[1] == "CD3+ (CD4+ | CD8+) NOT [A]"
+
+
 def test_a_named_reference_of_a_population_arrives(folder):
     text = STUDIES + (
         "populations:\n"

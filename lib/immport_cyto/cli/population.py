@@ -136,7 +136,8 @@ def label(
 @click.option(
     "--partial", is_flag=True,
     help="Where a panel lacks markers of a population, count it without the gates on them, under a name of its own: "
-    "'NK cells (partial: without CD14-)'.  [default: only told on stderr]",
+    "'NK cells (partial: without CD14-)'.  [default: those with yes in the column partial of the "
+    "definitions; the others are told on stderr]",
 )  # fmt: skip
 @_metacyto.method_option
 @_metacyto.pre_gate_option

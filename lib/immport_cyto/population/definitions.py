@@ -4,7 +4,8 @@ A definition is a text of gates (``CD3+ CD4+ (CCR7- OR CD45RA-)``), in which oth
 their names (``CD3+ NOT [gamma-delta T cells]``). It may have alternatives, for panels that lack one of its
 markers, in a column ``alternatives`` (joined by ``;``), and so may its parent in ``parent_alternatives``: the first of
 all that the panel can answer is used, and the result says which. A column ``reference`` names what the fraction is of
-where that is not the parent: gates, another population of the table, or all events.
+where that is not the parent: gates, another population of the table, or all events. A column ``partial`` with ``yes``
+asks for a match without the gates that a panel lacks.
 """
 
 import difflib
@@ -59,6 +60,7 @@ class Wanted:
     """One population to look for: its gates, those of its parent and of its reference, each with alternatives.
 
     `references` is None where the fraction is of the parent, and holds one without gates for all events.
+    `with_partial`: a match without the gates that a panel lacks is wanted too.
     """
 
     population: str
@@ -66,6 +68,7 @@ class Wanted:
     parents: tuple[Gates, ...] = ()
     references: tuple[Gates, ...] | None = None
     cl_id: str = ""
+    with_partial: bool = False
 
     @property
     def markers(self) -> tuple[str, ...]:
@@ -139,7 +142,11 @@ def _resolve(name: str, rows: Mapping[str, dict[str, str]], seen: tuple[str, ...
         raise DefinitionError(msg)
     choices = tuple(choice for text in texts for choice in _choices(name, text, rows, above))
     parent, reference = row.get("parent", "").strip(), row.get("reference", "").strip()
-    found = Wanted(name, choices, cl_id=row.get("cl_id", ""))
+    asked = row.get("partial", "").strip().lower()
+    if asked not in ("", "yes", "no"):
+        msg = f"population {name!r}: the column partial holds {row['partial']!r}; write yes, no or nothing"
+        raise DefinitionError(msg)
+    found = Wanted(name, choices, cl_id=row.get("cl_id", ""), with_partial=asked == "yes")
     if parent in rows:
         found = replace(found, parents=_with_parents(parent, rows, above))
     elif parent:

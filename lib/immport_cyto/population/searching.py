@@ -57,7 +57,8 @@ def search(
     with_partial
         Count what is left of a population that the panel cannot answer, without the gates that it lacks, under a name
         of its own that says so: ``NK cells (partial: without CD14-)``. The counts then have a column ``left_out``
-        with these gates. Without it such matches are offered in the notes only.
+        with these gates. A column ``partial`` of the definitions asks for it population by population. Without either
+        such matches are offered in the notes only.
 
     Returns
     -------
@@ -89,6 +90,7 @@ def search(
     if study_accession:
         label = f"{study_accession} {rows['panel_id'].iloc[0]}"
     found, notes = fit_all(entries, cuts, label, with_partial=with_partial)
+    in_part = with_partial or any(entry.with_partial for entry in entries)
     channels = marker_channels(files)
     counts: list[dict[str, Any]] = []
     medians: list[dict[str, Any]] = []
@@ -109,7 +111,7 @@ def search(
                     "n_events": int(mask.sum()),
                     "n_parent": int(mask_of(levels, population.parent_gates, source.n_events).sum()),
                 }
-                | ({"left_out": gates_text(population.left_out)} if with_partial else {})
+                | ({"left_out": gates_text(population.left_out)} if in_part else {})
             )
         medians += median_rows(
             source, name, channels[name], "search", dict(zip((p.population for p in found), masks, strict=True))
@@ -132,7 +134,7 @@ def fit_all(
             rest = partial(entry, cuts)
             if rest is None:
                 impossible.append(f"{entry.population} ({note})")
-            elif with_partial:
+            elif with_partial or entry.with_partial:
                 impossible.append(f"{entry.population} ({note}; counted in part as {rest.definition})")
                 found.append(rest)
             else:

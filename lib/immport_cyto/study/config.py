@@ -355,13 +355,15 @@ class _Reader:
             if isinstance(item, str):
                 rows.append({"population": item, "definition": item, "parent": "", "cl_id": ""})
                 continue
-            entry = self.mapping(item, name, ("population", "definition", "parent", "cl_id", "reference"))
+            entry = self.mapping(item, name, ("population", "definition", "parent", "cl_id", "reference", "partial"))
             if not entry.get("definition"):
                 self.fail(f"{name}.definition", "is missing; give gates such as CD3+ CD4+")
             row = {key: str(entry.get(key) or "") for key in ("population", "definition", "parent", "cl_id")}
             row["population"] = row["population"] or row["definition"]
             if entry.get("reference"):
                 row["reference"] = str(entry["reference"])
+            if entry.get("partial"):
+                row["partial"] = "yes" if entry["partial"] is True else str(entry["partial"])
             rows.append(row)
         return tuple(rows)
 
