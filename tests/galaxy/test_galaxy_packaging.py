@@ -16,7 +16,10 @@ from immport_cyto import __version__
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-OF_GALAXY = {"Get Data", "Workflows", "Build Dataset List", "Age and T cells", "Cross-study meta-analysis"}
+OF_GALAXY = {
+    "Get Data", "Workflows", "Build Dataset List", "Select Items", "Select All", "Auto Build List",
+    "Remove file extensions", "Age and T cells", "Cross-study meta-analysis",
+}  # fmt: skip
 RENAMED = {"matplotlib": "matplotlib-base"}
 
 
