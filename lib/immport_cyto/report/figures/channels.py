@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from immport_cyto.report.figures._style import INK, MUTED, PALETTE, label, new_figure, style
+from immport_cyto.report.figures._style import INK, MUTED, PALETTE, label, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -59,12 +59,17 @@ def channel_densities(curves: Sequence[ChannelCurves]) -> "Figure":
     curves
         One per channel, in order.
     """
+    from matplotlib.figure import Figure
+
     shown = curves[:_CHANNELS]
     colours = dict(zip(most_apart(curves), _NAMED, strict=False))
     rows = max(-(-len(shown) // _COLUMNS), 1)
     with style():
-        figure = new_figure(10.4, 1.5 * rows + 0.9)
-        grid = figure.subplots(rows, _COLUMNS, squeeze=False)
+        height = 1.5 * rows + 0.9
+        # a layout engine takes longer to find the places of fifty axes than it takes to draw them
+        figure = Figure(figsize=(10.4, height))
+        places = {"left": 0.01, "right": 0.99, "bottom": 0.5 / height, "top": 1 - 0.75 / height}
+        grid = figure.subplots(rows, _COLUMNS, squeeze=False, gridspec_kw={**places, "wspace": 0.06, "hspace": 0.5})
         for axes in grid.flat[len(shown) :]:
             axes.set_axis_off()
         entries: dict[str, Any] = {}
@@ -73,12 +78,17 @@ def channel_densities(curves: Sequence[ChannelCurves]) -> "Figure":
             handles, names = axes.get_legend_handles_labels()
             entries |= dict(zip(names, handles, strict=True))
         figure.legend(
-            list(entries.values()), list(entries), loc="outside upper left", ncols=4, fontsize=8, frameon=False,
+            list(entries.values()), list(entries), loc="upper left", ncols=4, fontsize=8, frameon=False,
             labelcolor=INK,
         )  # fmt: skip
         scales = ", ".join(sorted({channel.scale for channel in shown}))
         left_out = f"; {len(curves) - len(shown)} more channels are not shown" if len(curves) > len(shown) else ""
-        figure.supxlabel(f"transformed value ({scales}); height: share of the events{left_out}", fontsize=8)
+        figure.supxlabel(
+            f"transformed value ({scales}); height: share of the events{left_out}",
+            fontsize=8,
+            y=0.1 / height,
+            va="bottom",
+        )
     return figure
 
 
@@ -109,7 +119,7 @@ def _draw(axes: "Axes", channel: ChannelCurves, colours: Mapping[str, str]) -> N
     for name in channel.apart:
         if name in colours:
             line = channel.after[channel.files.index(name), shown]
-            axes.plot(x, line, color=colours[name], linewidth=1.0, zorder=5, label=label(name, 40))
+            axes.plot(x, line, color=colours[name], linewidth=1.0, zorder=5, label=label(name, 32))
     axes.set_title(label(channel.channel, 24), fontsize=9, pad=3)
     peak = max(float(before.max()), float(after.max()), 1e-12)
     axes.set_ylim(0, float(np.clip(1.05 * channel.after.max(), 1.15 * peak, 2 * peak)))
