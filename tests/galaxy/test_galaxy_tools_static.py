@@ -23,9 +23,7 @@ WITHOUT_TOOL = {
 }
 # landed in the command line, not yet in Galaxy: docs/status.md
 TO_COME: set[str] = {"population export"}
-OPTIONS_TO_COME: dict[str, set[str]] = {
-    "cluster flock": {"--figures-dir"},
-}
+OPTIONS_TO_COME: dict[str, set[str]] = {}
 # A job of Galaxy has no use for these: provenance is kept by Galaxy, cores and memory are GALAXY_SLOTS and
 # GALAXY_MEMORY_MB, files have their own names
 NOT_OFFERED = {"--json", "--quiet", "--jobs", "--memory", "--help"}
