@@ -81,6 +81,57 @@ def test_the_cutoff_is_the_candidate_of_largest_silhouette():
     assert 1.9 < found.value < 3.1
 
 
+def slow_cutoff(x: np.ndarray) -> tuple[float, float] | None:
+    """The description word by word: bins and silhouettes one value at a time."""
+    low, high = x.min(), x.max()
+    edges = [low + (high - low) * i / 99 for i in range(100)]
+    fuzz = 1e-7 * (high - low) / 99
+    ends = [edge + fuzz for edge in edges[1:]]
+    counts = [0] * 99
+    for value in x:
+        counts[next(i for i, end in enumerate(ends) if value <= end)] += 1
+    full = [i for i, count in enumerate(counts) if count > max(4, np.mean(counts) / 10)]
+    kept = x[(x >= edges[full[0]]) & (x < edges[full[-1]])] if full else x[:0]
+    if not len(kept) or kept.min() == kept.max():
+        return None
+    distance = np.abs(kept[:, None] - kept[None, :])
+    best = None
+    for value in (kept.min() + (kept.max() - kept.min()) * i / 99 for i in range(100)):
+        group = kept > value
+        if value <= 0:
+            continue
+        widths = []
+        for i, mine in enumerate(group):
+            own = group == mine
+            inside = distance[i][own].sum() / max(own.sum() - 1, 1)
+            outside = distance[i][~own].mean() if not own.all() else np.nan
+            widths.append(0 if own.sum() == 1 else (outside - inside) / max(inside, outside, 1e-300))
+        mean = -2 if group.all() or not group.any() else float(np.mean(widths))
+        if best is None or mean > best[1] + 1e-13:
+            best = (float(value), mean)
+    return best
+
+
+@pytest.mark.parametrize("kind", ["one group", "two groups", "counts", "skewed", "rounded"])
+@pytest.mark.parametrize("seed", [1, 2])
+def test_the_cutoff_is_that_of_the_description(kind, seed):
+    rng = np.random.default_rng(seed)
+    x = {
+        "one group": rng.normal(0, 1, 600),
+        "two groups": np.concatenate([rng.normal(0.5, 0.4, 450), rng.normal(4, 0.6, 150)]),
+        "counts": np.round(rng.gamma(2, 2, 200)),
+        "skewed": rng.exponential(1, 400) - 0.5,
+        "rounded": np.round(rng.normal(3, 1.5, 300), 1),
+    }[kind]
+    expected = slow_cutoff(x)
+    if expected is None:
+        with pytest.raises(AnalysisError):
+            metacyto.find_cutoff(x)
+    else:
+        found = metacyto.find_cutoff(x)
+        assert (found.value, found.silhouette) == pytest.approx(expected, abs=1e-9)
+
+
 @pytest.mark.parametrize(
     ("x", "why"),
     [
