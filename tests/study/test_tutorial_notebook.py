@@ -1,7 +1,6 @@
 """The notebook of the tutorial runs from end to end; what it and the tutorial for Galaxy say is what comes out."""
 
 import json
-import os
 import re
 
 import nbformat
@@ -23,8 +22,12 @@ def executed(notebook, tmp_path_factory):
     """The folder that the notebook worked in, and what each cell printed or showed."""
     place = tmp_path_factory.mktemp("notebook")
     client = NotebookClient(notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(place)}})
-    client.execute(env={**os.environ, "TMPDIR": str(place)})
-    (work,) = place.glob("cytometry-*")
+    with pytest.MonkeyPatch.context() as patch:  # nothing is left in the home folder
+        for name in ("IPYTHONDIR", "JUPYTER_RUNTIME_DIR", "TMPDIR"):
+            (place / name).mkdir()
+            patch.setenv(name, str(place / name))
+        client.execute()
+    (work,) = (place / "TMPDIR").glob("cytometry-*")
     return work, {cell.id: cell.outputs for cell in notebook.cells if cell.cell_type == "code"}
 
 
