@@ -1,6 +1,7 @@
 """What some writers do and the standard does not foresee: read by a rule, and said."""
 
 import struct
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from click.testing import CliRunner
 from immport_cyto import fcs
 from immport_cyto.cli.fcs import group
 from immport_cyto.exceptions import FCSError
+from immport_cyto.fcs import decode
 from support import fcs_maker as maker
 
 FLOATS = [[float(i * 4 + j) + 0.5 for j in range(4)] for i in range(20)]
@@ -110,6 +112,31 @@ def test_data_before_text(tmp_path):
     f = fcs.open(maker.write(tmp_path / "x.fcs", content))
     np.testing.assert_array_equal(f.raw(), np.array(FLOATS))
     assert f.findings == []
+
+
+@pytest.mark.parametrize("separator", [b" ", b",", b", ", b"\r\n", b"\t"])
+def test_delimited_text_is_read_by_blocks(tmp_path, monkeypatch, separator):
+    monkeypatch.setattr(decode, "_TEXT_BLOCK", 7)
+    values = [[n * 37 % 1000, -n] for n in range(100)]
+    data = separator.join(b"%d" % value for event in values for value in event) + separator
+    content = maker.make(values, datatype="A", bits=["*", "*"], data=data)
+    f = fcs.open(maker.write(tmp_path / "x.fcs", content))
+    assert f.raw().tolist() == values
+    content = maker.make(values, datatype="A", bits=["*", "*"], data=data, version="FCS2.0", keywords={"$TOT": None})
+    assert fcs.open(maker.write(tmp_path / "y.fcs", content)).n_events == 100
+
+
+@pytest.mark.parametrize("data", [b"1 " * 200_000 + b"9" * 600_000, b"9" * 600_000 + b" 1" * 200_000, b"7" * 3_000_000])
+def test_a_word_as_long_as_the_file_costs_no_memory(tmp_path, data):
+    content = maker.make([[1, 2]], datatype="A", bits=["*", "*"], data=data, keywords={"$TOT": "100000"})
+    path = maker.write(tmp_path / "x.fcs", content)
+    tracemalloc.start()
+    try:
+        with pytest.raises(FCSError, match="DATA holds text that is no number"):
+            fcs.open(path).raw()
+        assert tracemalloc.get_traced_memory()[1] < 60e6
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("kind", ["F", "D", "I"])
