@@ -372,7 +372,7 @@ ANNOTATIONS = Table(
         _text("confirmed", "markers of the class that the phenotype has", False),
         _text("untested", "markers of the class that the phenotype says nothing of", False),
         _text("unexplained", "gates of the phenotype that the class says nothing of", False),
-        _text("broader", "ancestors in the Cell Ontology, the nearest first, or named classes that ask for less", False),
+        _text("broader", "ancestors in the Cell Ontology, the nearest first; else classes that ask for less", False),
         _text("source", "Cell Ontology, or standard populations", False),
         _text("note", "why there is no class", False),
     ),
