@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -84,16 +85,16 @@ def test_where_nothing_else_can_be_written_a_private_folder_keeps_the_machine_co
 def test_folders_are_the_package_the_home_and_a_private_one(tmp_path, monkeypatch):
     monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(_folders.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path))
     package = Path(native.__file__).parent / "__pycache__"
     private = tmp_path / f"immport-cyto-numba-{os.getuid()}"
-    assert _folders.cache_folders.__wrapped__() == (package, tmp_path / "cache" / "immport-cyto", private)
+    assert list(_folders.cache_folders()) == [package, tmp_path / "cache" / "immport-cyto", private]
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "numba"))
-    assert _folders.cache_folders.__wrapped__() == (tmp_path / "numba",)
+    assert list(_folders.cache_folders()) == [tmp_path / "numba"]
 
 
 def test_a_temporary_folder_of_someone_else_is_not_used(tmp_path, monkeypatch):
-    monkeypatch.setattr(_folders.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path))
     folder = tmp_path / f"immport-cyto-numba-{os.getuid()}"
     folder.mkdir()
     folder.chmod(0o777)

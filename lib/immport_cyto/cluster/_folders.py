@@ -2,13 +2,11 @@
 
 import os
 import stat
-import tempfile
-from functools import cache
+from collections.abc import Iterator
 from pathlib import Path
 
 
-@cache
-def cache_folders() -> tuple[Path, ...]:
+def cache_folders() -> Iterator[Path]:
     """Where to look for compiled kernels and where to keep them, the first that can be written.
 
     The folder that numba is told (``NUMBA_CACHE_DIR``), else the package's own, the user's cache and a private
@@ -16,15 +14,19 @@ def cache_folders() -> tuple[Path, ...]:
     """
     given = os.environ.get("NUMBA_CACHE_DIR")
     if given:
-        return (Path(given),)
-    home = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
-    folders = [Path(__file__).parent / "__pycache__", Path(home) / "immport-cyto"]
+        yield Path(given)
+        return
+    yield Path(__file__).parent / "__pycache__"
+    yield Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "immport-cyto"
     private = private_folder()
-    return (*folders, private) if private else tuple(folders)
+    if private is not None:
+        yield private
 
 
 def private_folder() -> Path | None:
     """A temporary folder that only this user can write to, or None."""
+    import tempfile
+
     folder = Path(tempfile.gettempdir()) / f"immport-cyto-numba-{os.getuid()}"
     try:
         folder.mkdir(mode=0o700, exist_ok=True)

@@ -11,7 +11,6 @@ file, is compiled anew. Calls release the interpreter lock. Arrays have to be of
 import ctypes
 import hashlib
 import os
-import platform
 import threading
 from functools import cache
 from importlib import import_module
@@ -20,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 
 from immport_cyto.cluster._folders import cache_folders
 from immport_cyto.exceptions import InputError
-from immport_cyto.files import atomic_path
 
 if TYPE_CHECKING:
     import llvmlite.binding as llvm
@@ -153,6 +151,8 @@ def _stored(name: str) -> bytes | None:
 
 def _store(name: str, content: bytes) -> None:
     """Keep machine code in the first folder that can be written, if there is one."""
+    from immport_cyto.files import atomic_path
+
     for folder in cache_folders():
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -167,7 +167,7 @@ def _store(name: str, content: bytes) -> None:
 def _key() -> str:
     import llvmlite
 
-    content = hashlib.sha256("\n".join([llvmlite.__version__, platform.machine(), *_processor()]).encode())
+    content = hashlib.sha256("\n".join([llvmlite.__version__, os.uname().machine, *_processor()]).encode())
     for name in _SOURCES:
         content.update(Path(__file__).with_name(f"{name}.py").read_bytes())
     return content.hexdigest()[:24]
@@ -192,7 +192,7 @@ def _machine() -> "llvm.TargetMachine":
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     name, features = _processor()
-    relocation = "static" if platform.machine() in ("x86_64", "AMD64") else "default"
+    relocation = "static" if os.uname().machine == "x86_64" else "default"
     return llvm.Target.from_default_triple().create_target_machine(
         cpu=name, features=features, opt=3, reloc=relocation, codemodel="jitdefault", jit=True
     )
