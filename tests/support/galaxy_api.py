@@ -28,9 +28,10 @@ class Session:
         target = {"destination": {"type": "hdas"}, "elements": [_element(path, ext, name)]}
         return self.finished(self._fetch(target)["outputs"][0]["id"])
 
-    def build_list(self, dataset: str, names: list[str]) -> str:
-        """A list of one dataset again and again, under any names; gives its id."""
-        elements = [{"src": "hda", "id": dataset, "name": name} for name in names]
+    def build_list(self, dataset: str, names: list[str], others: dict[str, str] | None = None) -> str:
+        """A list of one dataset again and again, under any names, and of `others` by their names; gives its id."""
+        named = dict.fromkeys(names, dataset) | (others or {})
+        elements = [{"src": "hda", "id": one, "name": name} for name, one in named.items()]
         body = {"history_id": self.history, "collection_type": "list", "name": "list", "element_identifiers": elements}
         return str(self._call("POST", "/api/dataset_collections", body)["id"])
 
@@ -129,6 +130,17 @@ class Session:
             self.populated(output["id"])
             found[output["output_name"]] = str(output["id"])
         return found
+
+    def run_over(self, tool: str, inputs: dict[str, Any]) -> dict[str, str]:
+        """Run a tool over the parts of a list; gives the ids of the lists that it makes by the outputs' names."""
+        made = self._call("POST", "/api/tools", {"history_id": self.history, "tool_id": tool, "inputs": inputs})
+        for job in made["jobs"]:
+            self._wait(lambda one=job["id"]: self._job(one)["state"] in JOB_DONE, tool)
+            assert self._job(job["id"])["state"] == "ok", self._job(job["id"])["stderr"]
+        lists = made["implicit_collections"] or made["output_collections"]
+        for one in lists:
+            self.populated(one["id"])
+        return {one["output_name"]: str(one["id"]) for one in lists}
 
     def fails(self, tool: str, inputs: dict[str, Any]) -> str:
         """Run a tool that must end with an error; gives its message."""
