@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 TOOLS = sorted(path for path in (ROOT / "tools").glob("*.xml") if path.name != "macros.xml")
 WORKFLOWS = sorted(path.parent for path in (ROOT / "workflows").glob("*/*.gxwf.yml"))
 # a test waits for Galaxy most of its time
-SIDE_BY_SIDE = 3
+SIDE_BY_SIDE = 4
 # the check of bio.tools asks the internet
 LINT = ("lint", "--skip", "BioToolsValid", str(ROOT / "tools"))
 
@@ -59,15 +59,27 @@ def details(result: dict) -> str:
     return "\n".join(lines)
 
 
+def shares(tools: list[Path], number: int) -> list[list[Path]]:
+    """The tools in parts with about the same number of tests."""
+    parts: list[list[Path]] = [[] for _ in range(number)]
+    sizes = [0] * number
+    tests = {path: path.read_text().count("<test ") for path in tools}
+    for path in sorted(tools, key=lambda one: -tests[one]):
+        smallest = sizes.index(min(sizes))
+        parts[smallest].append(path)
+        sizes[smallest] += tests[path]
+    return parts
+
+
 @pytest.fixture(scope="session")
 def tool_results(galaxy, tmp_path_factory) -> dict[str, list[dict]]:
-    """Results of all tool tests, by the tool's name; three runs side by side, each on every third tool."""
+    """Results of all tool tests, by the tool's name; several runs side by side."""
     found: dict[str, list[dict]] = {path.stem: [] for path in TOOLS}
     folders = [tmp_path_factory.mktemp(f"planemo{number}") for number in range(SIDE_BY_SIDE)]
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
         runs = [
-            pool.submit(planemo_test, galaxy, TOOLS[number::SIDE_BY_SIDE], folder)
-            for number, folder in enumerate(folders)
+            pool.submit(planemo_test, galaxy, part, folder)
+            for part, folder in zip(shares(TOOLS, SIDE_BY_SIDE), folders, strict=True)
         ]
     for result in [one for run in runs for one in run.result()]:
         found[re.sub(r"^immport_cyto_|-\d+$", "", result["id"])].append(result)
