@@ -171,3 +171,17 @@ def test_convert_says_what_it_wrote(tmp_path, monkeypatch):
     maker.write(tmp_path / "a.fcs", maker.make(FLOATS))
     done = CliRunner().invoke(group, ["convert", "a.fcs", "--out", "a.tsv"], catch_exceptions=False)
     assert done.output == "a.tsv: 20 events, 4 channels\n"
+
+
+def test_a_value_of_many_megabytes_is_not_copied_often(tmp_path):
+    value = "é" * 10_000_000
+    path = maker.write(tmp_path / "x.fcs", maker.make([[1.0]], keywords={"PROTOCOL": value}, encoding="latin-1"))
+    size = path.stat().st_size
+    tracemalloc.start()
+    try:
+        f = fcs.open(path)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert f.keywords["PROTOCOL"] == value
+    assert peak < 5.5 * size

@@ -217,7 +217,7 @@ def test_missing_file_and_folder(tmp_path):
 
 def test_text_of_nothing_but_delimiters(tmp_path):
     content = b"FCS3.0          58 4000000".ljust(58) + b"/" * 4_000_100
-    with pytest.raises(FCSError, match="TEXT holds more than 1000000 keywords"):
+    with pytest.raises(FCSError, match="TEXT holds more than 200000 keywords"):
         opened(tmp_path, content)
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from immport_cyto.fcs.model import Report, quoted
 
 # A segment of nothing but delimiters would otherwise become a list of a hundred million strings.
-MAX_TOKENS = 1_000_000
+MAX_TOKENS = 200_000
 
 _PADDING = b" \0\r\n\t"
 _REQUIRED = ("$PAR", "$DATATYPE", "$BYTEORD", "$MODE", "$TOT")
@@ -179,26 +179,27 @@ def contradictions(tokens: Sequence[bytes], delimiter: bytes) -> int:
 
 def encoding_of(tokens: Sequence[bytes], report: Report, name: str) -> str:
     """UTF-8 where the bytes allow it, MacRoman where the file says Macintosh, else Windows or ISO Latin 1."""
-    joined = b"\n".join(tokens)
-    if joined.isascii():
+    # token by token: a value can be as long as the file, and joined they would be there twice
+    if all(token.isascii() for token in tokens):
         return "ascii"
-    try:
-        joined.decode("utf-8")
-    except UnicodeDecodeError:
-        pass
-    else:
+    if _decodable(tokens, "utf-8"):
         return "utf-8"
     encoding = "latin-1"
-    if b"macintosh" in joined.lower():
+    if any(b"macintosh" in token.lower() for token in tokens):
         encoding = "mac_roman"
-    else:
-        try:
-            joined.decode("cp1252")
-            encoding = "cp1252"
-        except UnicodeDecodeError:
-            pass
+    elif _decodable(tokens, "cp1252"):
+        encoding = "cp1252"
     report.note("encoding", f"{name} is not UTF-8", f"decoded as {encoding}")
     return encoding
+
+
+def _decodable(tokens: Sequence[bytes], encoding: str) -> bool:
+    try:
+        for token in tokens:
+            token.decode(encoding)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _decode(token: bytes, encoding: str) -> str:
