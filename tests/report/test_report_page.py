@@ -58,6 +58,13 @@ def test_downloads_hold_the_whole_table(page):
     assert {"samples.tsv", "panels.tsv", "qc.tsv", "clusters.tsv", "effects.tsv", "meta.tsv"} <= set(found)
 
 
+def test_columns_that_are_empty_everywhere_are_in_the_download_only(page):
+    heads = re.findall(r"<button type=\"button\">([^<]+)</button>", section(page, "studies"))
+    assert "arm_name" in heads
+    assert "visit_name" not in heads
+    assert "visit_name" in downloads(page)["samples.tsv"].split("\n")[0].split("\t")
+
+
 def test_summary_gives_the_numbers_and_the_answer(page):
     for name, value in (
         ("studies", 3),

@@ -62,7 +62,7 @@ def picture(figure: "Figure", alternative: str, caption: str) -> Picture:
 def sheet(frame: "pd.DataFrame", name: str, caption: str, *, hide: Sequence[str] = ()) -> Sheet:
     """Put a table into the page: the first rows to look at, all of it to download.
 
-    Columns of `hide` are left out of the rows that are shown, not of the download.
+    Columns of `hide`, and those that are empty in every row, are left out of the page, not of the download.
     """
     import pandas as pd
 
@@ -71,7 +71,7 @@ def sheet(frame: "pd.DataFrame", name: str, caption: str, *, hide: Sequence[str]
     file_name, kind = name, "text/tab-separated-values"
     if len(content) > _COMPRESS_ABOVE:
         content, file_name, kind = gzip.compress(content, mtime=0), f"{name}.gz", "application/gzip"
-    shown = [column for column in frame.columns if column not in hide]
+    shown = [column for column in frame.columns if column not in hide and bool((text[column] != "").any())]
     numeric = {c: pd.api.types.is_numeric_dtype(frame[c].dtype) and frame[c].dtype != "boolean" for c in shown}
     head = frame[shown].head(ROWS_SHOWN)
     rows = [
