@@ -1,6 +1,8 @@
 """Events in Parquet and h5ad, with channels and keywords inside; both need an extra."""
 
-from collections.abc import Iterable
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,17 @@ def import_extra(package: str, extra: str) -> Any:
         return import_module(package)
     except ImportError as error:
         raise MissingExtraError(package, extra) from error
+
+
+@contextmanager
+def text_as_objects() -> Iterator[None]:
+    """Keep pandas from turning text into its string type: anndata up to 0.12 cannot write what pandas 3 makes."""
+    import pandas as pd
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # pandas 3 announces the end of the option
+        with pd.option_context("future.infer_string", False):
+            yield
 
 
 def write_parquet(path: Path, description: Description, blocks: Iterable[npt.NDArray[Any]]) -> None:
@@ -72,17 +85,17 @@ def write_h5ad(path: Path, description: Description, values: npt.NDArray[Any]) -
     anndata = import_extra("anndata", "anndata")
     import pandas as pd
 
-    channels = pd.DataFrame(
-        {
-            "pnn": [c.pnn for c in description.channels],
-            "pns": [c.pns for c in description.channels],
-            "range": [np.nan if c.scaled_range is None else c.scaled_range for c in description.channels],
-        },
-        index=pd.Index(description.names, dtype=object),
-    )
-    events = pd.DataFrame(index=pd.Index([str(number) for number in range(len(values))], dtype=object))
-    data = anndata.AnnData(X=values, obs=events, var=channels, uns={"fcs": description.to_json()})
-    with atomic_path(path) as temporary:
+    with text_as_objects(), atomic_path(path) as temporary:
+        channels = pd.DataFrame(
+            {
+                "pnn": [c.pnn for c in description.channels],
+                "pns": [c.pns for c in description.channels],
+                "range": [np.nan if c.scaled_range is None else c.scaled_range for c in description.channels],
+            },
+            index=pd.Index(description.names, dtype=object),
+        )
+        events = pd.DataFrame(index=pd.Index([str(number) for number in range(len(values))], dtype=object))
+        data = anndata.AnnData(X=values, obs=events, var=channels, uns={"fcs": description.to_json()})
         data.write_h5ad(temporary, compression="gzip")
 
 

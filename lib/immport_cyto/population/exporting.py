@@ -51,7 +51,7 @@ def export(
     import pandas as pd
 
     from immport_cyto import tables
-    from immport_cyto.fcs.containers import import_extra
+    from immport_cyto.fcs.containers import import_extra, text_as_objects
 
     anndata = import_extra("anndata", "anndata")
     populations = tables.conform(populations, tables.POPULATIONS, source="populations.tsv")
@@ -82,12 +82,12 @@ def export(
         for marker, rows in medians[known].groupby("marker", sort=True):
             layers[f"median {marker}".replace("/", "|")] = wide.array(rows["file_name"], of[rows.index], rows["median"])
     X = wide.array(populations["file_name"], names, populations["fraction"])
-    data = anndata.AnnData(
-        X=X, obs=_samples(samples, files, layers["n_parent"]), var=_described(populations, names, wide.populations),
-        layers=layers, uns={"immport-cyto": "populations 1"},
-    )  # fmt: skip
-    data.obs.index = pd.Index(files, dtype=object, name="file_name")
-    with atomic_path(path) as temporary:
+    with text_as_objects(), atomic_path(path) as temporary:
+        data = anndata.AnnData(
+            X=X, obs=_samples(samples, files, layers["n_parent"]), var=_described(populations, names, wide.populations),
+            layers=layers, uns={"immport-cyto": "populations 1"},
+        )  # fmt: skip
+        data.obs.index = pd.Index(files, dtype=object, name="file_name")
         data.write_h5ad(temporary, compression="gzip")
     return len(files), len(wide.populations)
 
