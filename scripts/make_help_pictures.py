@@ -75,6 +75,7 @@ PICTURES: dict[str, Callable[[Demo], Figure | Image.Image]] = {
     "overview": answers.overview,
     "embedding": answers.embedding,
     "abundances": answers.abundances,
+    "exported": answers.exported,
     "imported": answers.imported,
 }
 

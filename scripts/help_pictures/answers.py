@@ -216,3 +216,17 @@ def imported(demo: Demo) -> Figure:
         "Import MetaCyto results",
         [Shown("populations.tsv", text_table(out, wanted))],
     )
+
+
+def exported(demo: Demo) -> Figure:
+    """Samples by populations, as AnnData holds them."""
+    rows = demo.of_one(tables.POPULATIONS)
+    rows = rows[rows["method"] == "search"]
+    wide = rows.pivot_table("fraction", "sample_id", "population")[["B cells", "NK cells", NAIVE]]
+    samples = demo.of_one(tables.SAMPLES)[["sample_id", "subject_accession", "age_years", "sex"]]
+    long = rows[["sample_id", "population", "n_events", "fraction"]]
+    return scheme(
+        [Shown("populations.tsv", long.head(3)), Shown("samples.tsv", samples.head(3))],
+        "Export populations",
+        [Shown("AnnData: samples x populations, fractions", wide.head(3).reset_index())],
+    )

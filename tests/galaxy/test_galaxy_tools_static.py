@@ -22,7 +22,7 @@ WITHOUT_TOOL = {
     "immport query": "needs the account of a person; its answers are uploaded as packages are",
 }
 # landed in the command line, not yet in Galaxy: docs/status.md
-TO_COME: set[str] = {"population export"}
+TO_COME: set[str] = set()
 OPTIONS_TO_COME: dict[str, set[str]] = {}
 # A job of Galaxy has no use for these: provenance is kept by Galaxy, cores and memory are GALAXY_SLOTS and
 # GALAXY_MEMORY_MB, files have their own names
