@@ -28,6 +28,12 @@ def best(text: str, top: int = 3) -> list[str]:
         ("CD14+ CD16- CD3- CD19- CD20- CD64+ CD163+ CCR2++", "CL:0002057"),
         ("CD3- CD19- CD14- CD20- CD56lo CD16+ HLA-DR-", "CL:0000939"),
         ("CD3- CD19- CD14- CD123+ HLA-DR+ CD11c-", "CL:0000784"),
+        # labels of whole panels: many gates that no class asks for
+        ("CCR7- CD3- CD4+ CD8- CD14+ CD16- CD19- CD25- CD45RA- CD56- CD127- HLA-DR+", "CL:0000576"),
+        ("CD3- CD11c+ CD14+ CD16- CD19- CD56- CD123- HLA-DR+", "CL:0000576"),
+        ("CCR7+ CD3- CD4- CD8- CD14- CD16- CD19+ CD25- CD45RA+ CD56- CD127- HLA-DR+", "CL:0000236"),
+        ("CCR7- CD3+ CD4- CD8- CD25- CD45RA- CD127+ TCRgd+", "CL:0000798"),
+        ("CD3+ CD11c- CD14- CD16- CD19- CD56- CD123- HLA-DR-", "CL:0000084"),
     ],
 )
 def test_known_phenotypes_get_their_class_first(phenotype: str, cl_id: str) -> None:
