@@ -18,7 +18,8 @@ ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 OF_GALAXY = {
     "Get Data", "Workflows", "Build Dataset List", "Select Items", "Select All", "Auto Build List",
-    "Remove file extensions", "Age and T cells", "Cross-study meta-analysis",
+    "Remove file extensions", "Age and T cells", "Cross-study meta-analysis", "Filter failed datasets",
+    "Flatten collection",
 }  # fmt: skip
 RENAMED = {"matplotlib": "matplotlib-base"}
 
