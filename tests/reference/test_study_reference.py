@@ -129,7 +129,7 @@ def test_age_is_estimated_per_study_and_pooled(out):
     assert (pooled["k"], pooled["n"]) == (2, 14)
     assert pooled["ci_low"] < 0 < pooled["ci_high"]
     page = (out / "report.html").read_text(encoding="utf-8")
-    assert "Effect of age_years on all populations by definition" in page
+    assert "Effect of age (years) on all populations by definition" in page
 
 
 PACKAGES = {"SDY144-DR28": 302, "SDY180-DR29": 2208, "SDY364-DR29": 348, "SDY372-DR29": 266, "SDY404-DR29": 2062}

@@ -21,16 +21,18 @@ def commands(config: StudyConfig) -> str:
 def as_yaml(config: StudyConfig) -> str:
     """The configuration as text that `immport_cyto.study.read` takes, with every option that is not the default.
 
-    Files stand by their names, the folders of FCS files as ``FCS_1``, ``FCS_2``, ... in the order of the studies.
+    Files stand by their names, the folders of FCS files as ``FCS_1``, ``FCS_2``, ... in the order of the studies, which
+    are sorted by the names of their packages: a run does not depend on their order.
     """
     import yaml
 
+    studies = sorted(config.studies, key=lambda study: [path.name for path in study.metadata])
     content: dict[str, Any] = {"title": config.title}
     if config.method != "standard":
         content["method"] = config.method
     content["studies"] = [
         {"metadata": _one([path.name for path in study.metadata]), "fcs": _one(_folders(number, len(study.fcs)))}
-        for number, study in enumerate(config.studies, start=1)
+        for number, study in enumerate(studies, start=1)
     ]
     if config.corrections:
         content["panels"] = {"corrections": config.corrections.name}
