@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 import pytest
 
-from immport_cyto.cli._main import cli
+from support.commands import COMMANDS
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
@@ -16,18 +16,6 @@ PAGES = sorted(
 )  # fmt: skip
 BLOCK = re.compile(r"^```(?:bash|sh)?\n(.*?)^```|((?:^ {4}[^\n]*\n)+)", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"(?<!`)`(immport-cyto [^`]+)`(?!`)")
-
-
-def leaves(command: click.Command, name: str = "") -> dict[str, click.Command]:
-    if not isinstance(command, click.Group):
-        return {name: command}
-    found: dict[str, click.Command] = {}
-    for word in command.list_commands(click.Context(command)):
-        found |= leaves(command.get_command(click.Context(command), word), f"{name} {word}".strip())
-    return found
-
-
-COMMANDS = leaves(cli)
 
 
 def lines_of(text: str) -> list[str]:

@@ -232,7 +232,7 @@ def rewrite(source, target, **changes):
                 change = np.frombuffer(json.dumps(meta).encode(), np.uint8)
             if isinstance(change, np.ndarray):
                 buffer = io.BytesIO()
-                np.save(buffer, change, allow_pickle=True)
+                np.save(buffer, change, allow_pickle=True)  # makes the hostile file; loading one is refused
                 content = buffer.getvalue()
             elif isinstance(change, bytes):
                 content = change

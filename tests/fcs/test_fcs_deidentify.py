@@ -204,6 +204,7 @@ def test_user_names_in_paths(tmp_path):
     apply(plan({"x.fcs": source}), tmp_path / "out")
     keywords = fcs.open(tmp_path / "out" / "x.fcs").keywords
     assert keywords["FOLDER"] == "C:\\Users\\xxx\\data\\x"
+    # an account of a program and no person: the path is made up, as the other one
     assert keywords["FILENAME"] == "/home/galaxy/files/x"
 
 

@@ -4,11 +4,10 @@ import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
-import click
 import pytest
 
 from immport_cyto import __version__
-from immport_cyto.cli._main import cli
+from support.commands import COMMANDS
 
 TOOLS = Path(__file__).parents[2] / "tools"
 FILES = sorted(path for path in TOOLS.glob("*.xml") if path.name != "macros.xml")
@@ -48,19 +47,6 @@ by_file = pytest.mark.parametrize("path", FILES, ids=NAMES)
 
 def tool(path: Path) -> ET.Element:
     return ET.parse(path).getroot()  # noqa: S314  our own files
-
-
-def leaves(command: click.Command, name: str = "") -> dict[str, click.Command]:
-    """All commands that are no groups, by their words."""
-    if not isinstance(command, click.Group):
-        return {name: command}
-    found: dict[str, click.Command] = {}
-    for word in command.list_commands(click.Context(command)):
-        found |= leaves(command.get_command(click.Context(command), word), f"{name} {word}".strip())
-    return found
-
-
-COMMANDS = leaves(cli)
 
 
 def command_of(path: Path) -> str:

@@ -142,7 +142,7 @@ def test_name_key_does_not_change_twice_or_with_the_suffix(name: str) -> None:
 def test_a_file_without_an_id_gets_a_stable_one() -> None:
     first, again, other = (file_id("", "a.fcs", study) for study in ("SDY1", "SDY1", "SDY2"))
     assert first == again
-    assert first is not None
+    assert isinstance(first, int)
     assert first < 0
     assert first != other
     assert file_id("7", "a.9.fcs", "SDY1") == 7

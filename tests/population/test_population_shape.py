@@ -81,7 +81,6 @@ def test_mixture_finds_weights_means_and_crossing():
     rng = np.random.default_rng(2)
     x = np.sort(np.concatenate([rng.normal(1, 0.5, 8000), rng.normal(4, 0.7, 2000)]))
     fit = mixture(x, 2)
-    assert fit is not None
     assert fit.weights == pytest.approx([0.8, 0.2], abs=0.01)
     assert fit.means == pytest.approx([1, 4], abs=0.05)
     assert fit.sds == pytest.approx([0.5, 0.7], abs=0.05)

@@ -51,7 +51,7 @@ def made(n_files: int = 8, shifted: float = 0.0, compensated: bool = True) -> pd
 
 def section(frames: dict[str, pd.DataFrame]):
     found = densities.densities(frames)
-    assert found is not None
+    assert (found.identifier, found.heading) == ("densities", "Channels before and after")
     return found
 
 

@@ -30,9 +30,8 @@ def test_hostile_names_are_text(page):
     assert HOSTILE not in page
     assert html.escape(HOSTILE, quote=False).replace('"', "&#34;") in page
     assert page.count("<script>") == 1
-    policy = re.search(r'Content-Security-Policy" content="([^"]+)"', page)
-    assert policy is not None
-    assert html.unescape(policy[1]).startswith("default-src 'none'; img-src data:")
+    [policy] = re.findall(r'Content-Security-Policy" content="([^"]+)"', page)
+    assert html.unescape(policy).startswith("default-src 'none'; img-src data:")
 
 
 def test_hostile_names_in_figures_are_text(page):
@@ -101,9 +100,8 @@ def test_a_report_of_little_still_opens(tmp_path):
 
 def section(page: str, identifier: str) -> str:
     """The HTML of one section."""
-    found = re.search(rf'<section id="{identifier}".*?</section>', page, re.DOTALL)
-    assert found is not None
-    return html.unescape(found[0])
+    [found] = re.findall(rf'<section id="{identifier}".*?</section>', page, re.DOTALL)
+    return html.unescape(found)
 
 
 @pytest.fixture(scope="module")

@@ -122,6 +122,7 @@ def test_a_wrong_value_is_one_sentence_with_the_key(folder, text, message):
         ("studies:\n  - {metadata: none.zip, fcs: fcs}\n", "metadata names 'none.zip', which does not exist"),
         (STUDIES + "populations: none.tsv\n", "populations names 'none.tsv', which does not exist"),
         ("studies: [\n", "is not valid YAML in line 2"),
+        # YAML that would run a command if it were loaded unsafely
         ("!!python/object/apply:os.system [echo]\n", "is not valid YAML"),
     ],
 )

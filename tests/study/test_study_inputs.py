@@ -1,7 +1,6 @@
 """What goes into a run: files linked to samples, guesses reported, everything that was read in the provenance."""
 
 import shutil
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -47,8 +46,7 @@ def test_a_guess_of_the_link_is_a_warning_of_the_run(data):
 
 def test_a_guess_on_the_metadata_is_a_warning_of_the_run(data):
     package = data / metadata("SDY9901")
-    with zipfile.ZipFile(package) as archive:
-        archive.extractall(data / "tab")
+    shutil.unpack_archive(package, data / "tab")
     study_table = next((data / "tab").rglob("study.txt"))
     text = study_table.read_text(encoding="utf-8")
     study_table.write_text(text.replace("SDY9901", "SDY9909"), encoding="utf-8")

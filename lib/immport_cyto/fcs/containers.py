@@ -32,7 +32,8 @@ def text_as_objects() -> Iterator[None]:
     import pandas as pd
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # pandas 3 announces the end of the option
+        # pandas 3 announces the end of the option at each change; every other warning is shown
+        warnings.filterwarnings("ignore", "The 'future.infer_string' option is deprecated", DeprecationWarning)
         with pd.option_context("future.infer_string", False):
             yield
 

@@ -77,13 +77,7 @@ def cumulative_forest(cumulative: "pd.DataFrame", population: str, term: str) ->
         ]
         axes.set_yticks(range(len(rows)), names)
         axes.set_ylim(len(rows) - 0.4, -0.6)
-        axes.tick_params(axis="y", length=0)
-        axes.spines["left"].set_visible(False)
-        axes.grid(axis="x", color=GRID, linewidth=0.6)
-        axes.set_axisbelow(True)
-        scale = str(rows["scale"].iloc[0]) if len(rows) else ""
-        axes.set_xlabel(f"pooled effect of {term_label(term)} on the {scale} scale, with 95 % interval")
-        axes.set_title(label(population, 60))
+        _finish(axes, rows, population, term)
     return figure
 
 
@@ -131,14 +125,19 @@ def subgroup_forest(subgroups: "pd.DataFrame", population: str, term: str) -> "F
         axes.axvline(0, color=MUTED, linewidth=0.9, zorder=0)
         axes.set_yticks(places, names)
         axes.set_ylim(at - 0.8, -0.7)
-        axes.tick_params(axis="y", length=0)
-        axes.spines["left"].set_visible(False)
-        axes.grid(axis="x", color=GRID, linewidth=0.6)
-        axes.set_axisbelow(True)
-        scale = str(rows["scale"].iloc[0]) if len(rows) else ""
-        axes.set_xlabel(f"pooled effect of {term_label(term)} on the {scale} scale, with 95 % interval")
-        axes.set_title(label(population, 60))
+        _finish(axes, rows, population, term)
     return figure
+
+
+def _finish(axes: "Axes", rows: "pd.DataFrame", population: str, term: str) -> None:
+    """Grid, axis and title of a figure with a row of text per estimate."""
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    axes.grid(axis="x", color=GRID, linewidth=0.6)
+    axes.set_axisbelow(True)
+    scale = str(rows["scale"].iloc[0]) if len(rows) else ""
+    axes.set_xlabel(f"pooled effect of {term_label(term)} on the {scale} scale, with 95 % interval")
+    axes.set_title(label(population, 60))
 
 
 def _open_limits(axes: "Axes", rows: "pd.DataFrame") -> None:
