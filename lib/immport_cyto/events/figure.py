@@ -75,34 +75,6 @@ def qc_figure(data: FigureData) -> "Figure":
     return figure
 
 
-def density_figure(densities: Sequence[Density], title: str = "") -> "Figure":
-    """Draw the distribution of each channel before and after preprocessing.
-
-    Parameters
-    ----------
-    densities
-        As given by `immport_cyto.events.preprocess` in ``figure_data.densities``.
-    title
-        Line above.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        Six channels in a row; not connected to any window.
-    """
-    from matplotlib.figure import Figure
-
-    rows = max(1, -(-len(densities) // _PER_ROW))
-    figure = Figure(figsize=(11, 1.55 * rows + 0.8), layout="constrained", dpi=110)
-    if title:
-        figure.suptitle(title, fontsize=12)
-    if densities:
-        _draw_densities(figure, densities)
-    else:
-        _empty(figure.subplots(), "no channel is transformed")
-    return figure
-
-
 def _draw_densities(figure: Any, densities: Sequence[Density]) -> None:
     rows = -(-len(densities) // _PER_ROW)
     panels = figure.subplots(rows, _PER_ROW, squeeze=False)

@@ -108,8 +108,8 @@ def _choose(body: bytes, delimiter: bytes, report: Report, name: str) -> Spans:
     if delimiter * 2 not in body:
         return standard
     empties = split_spans(body, delimiter, empty_values=True)
-    if empties != standard and contradictions(_tokens(body, empties, delimiter), delimiter) < contradictions(
-        _tokens(body, standard, delimiter), delimiter
+    if empties != standard and contradictions(tokens_at(body, empties, delimiter), delimiter) < contradictions(
+        tokens_at(body, standard, delimiter), delimiter
     ):
         # the supplemental segment needs no required keywords, but lacking them counts the same for both readings
         report.note("empty_values", f"{name} holds doubled delimiters", "read as empty values, which fits the keywords")
@@ -149,12 +149,8 @@ def split_spans(body: bytes, delimiter: bytes, *, empty_values: bool) -> Spans:
     return spans
 
 
-def split_tokens(body: bytes, delimiter: bytes, *, empty_values: bool) -> Tokens:
-    """Keywords and values, in turn, of the text after the first delimiter; see `split_spans`."""
-    return _tokens(body, split_spans(body, delimiter, empty_values=empty_values), delimiter)
-
-
-def _tokens(body: bytes, spans: Spans, delimiter: bytes) -> Tokens:
+def tokens_at(body: bytes, spans: Spans, delimiter: bytes) -> Tokens:
+    """Keywords and values, in turn, with escaped delimiters made single; see `split_spans`."""
     return [_token(body, span, delimiter) for span in spans]
 
 
@@ -207,7 +203,7 @@ def _decode(token: bytes, encoding: str) -> str:
 
 
 def _entries(body: bytes, spans: Spans, delimiter: bytes, shift: int, report: Report, name: str) -> list[Entry]:
-    tokens = _tokens(body, spans, delimiter)
+    tokens = tokens_at(body, spans, delimiter)
     encoding = encoding_of(tokens, report, name)
     entries = []
     for raw_key, raw_value, (begin, end) in zip(tokens[0::2], tokens[1::2], spans[1::2], strict=True):
