@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 
 import click
 
-from immport_cyto.exceptions import InputError, LinkError, OptionError
+from immport_cyto.cli._targets import written_name
+from immport_cyto.exceptions import ImmportCytoError, InputError, LinkError, OptionError
 from immport_cyto.files import available_cores, check_name, fcs_below
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -79,6 +80,8 @@ files_option = click.option(
 def collect_fcs(paths: Sequence[Path], files_json: Path | None = None) -> dict[str, Path]:
     """FCS files of a command as ``{file name: path}``, in order of the names.
 
+    A file that a command of this package wrote keeps the name under which the study knows it, with blanks and ``.gz``.
+
     Parameters
     ----------
     paths
@@ -123,12 +126,29 @@ def warn(sentences: Iterable[str]) -> None:
 
 def _below(path: Path) -> list[tuple[str, Path]]:
     if not path.is_dir():
-        return [(path.name, path)]
+        return [(_known_name(path), path)]
     found = fcs_below(path)
     if not found:
         msg = f"{path}: no FCS file in this folder; check the path"
         raise InputError(msg)
-    return [(p.name, p) for p in found]
+    return [(_known_name(p), p) for p in found]
+
+
+def _known_name(path: Path) -> str:
+    """The name of a file; of one that we wrote the name of its source, where the new name was made of that.
+
+    Tables of a study name the source, such as ``Subject 1.fcs.gz``; it was written as ``Subject_1-5ac2b1e0.fcs``.
+    """
+    from immport_cyto import fcs
+
+    if not path.name.lower().endswith(".fcs") or not path.is_file():
+        return path.name
+    try:
+        with fcs.open(path) as file:
+            source = file.keywords.get("ICYTO_FILE", "").strip()
+    except ImmportCytoError:
+        return path.name  # the command says what is wrong with it
+    return source if source and written_name(source) == path.name else path.name
 
 
 def _listed(files_json: Path) -> list[tuple[str, Path]]:

@@ -12,6 +12,12 @@ def group_stem(study_accession: str, panel_id: str) -> str:
     return safe_name("-".join(word for word in (study_accession, panel_id) if word) or "model")
 
 
+def written_name(name: str, ending: str = ".fcs") -> str:
+    """Name of the file that is written for a file: harmless, uncompressed, with the ending."""
+    stem = name[:-3] if name.lower().endswith(".gz") else name
+    return safe_name(stem if stem.lower().endswith(ending) else f"{stem}{ending}")
+
+
 def targets(files: Mapping[str, Path], out_dir: Path, ending: str = ".fcs") -> dict[str, Path]:
     """Where each file goes: its own name, with the ending; a name may keep its own where `ending` is empty.
 
@@ -22,8 +28,7 @@ def targets(files: Mapping[str, Path], out_dir: Path, ending: str = ".fcs") -> d
     """
     found: dict[str, Path] = {}
     for name, source in files.items():
-        stem = name[:-3] if name.lower().endswith(".gz") else name
-        target = out_dir / safe_name(stem if stem.lower().endswith(ending) else f"{stem}{ending}")
+        target = out_dir / written_name(name, ending)
         if target in found.values():
             msg = f"{target}: two input files would be written to this name; rename one"
             raise OutputExistsError(msg)
