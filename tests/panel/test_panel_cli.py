@@ -133,6 +133,7 @@ def test_explain_as_json():
     first, second = map(json.loads, out.splitlines())
     assert first["antigen"] == ["CD45"]
     assert first["immport_name"] == "PTPRC/iso:CD45RO, APCCY7"
+    assert first["immport_differs"] == "ImmPort names the isoform CD45RO where the stain is CD45"
     assert (first["laser"], first["emission"]) == (640, 774)
     assert second["role"] == "unknown"
     assert out.isascii()

@@ -14,8 +14,10 @@ from immport_cyto.exceptions import OptionError, TableError
 from immport_cyto.panel import compare, harmonize, immport_name, parse_channel, read_analytes
 from immport_cyto.panel.analytes import Analyte, match
 from immport_cyto.panel.comparison import difference, genes
+from immport_cyto.panel.immport_names import immport_antigen, labels
 from immport_cyto.panel.reagents import Reagent, through_biotin
 from immport_cyto.panel.reagents import read as read_reagents
+from immport_cyto.panel.vocabulary import antigen
 
 ANALYTES = [
     Analyte("ANA41", "CD4", "CD4", "human"),
@@ -135,6 +137,31 @@ def test_naming(tmp_path: Path):
 )
 def test_grammar_of_immport(text: str, name: str):
     assert immport_name(text) == name
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        ("CD3", "hCD3E"),
+        ("CD45RA", "hPTPRC/iso:h6"),
+        ("CD45RO", "PTPRC/iso:CD45RO"),
+        ("CD45", "CD45"),  # ImmPort's grammar gives it the name of CD45RO
+        ("B220", "B220"),
+        ("STAT5", "hSTAT5A"),
+        ("pSTAT5", "pSTAT5"),
+        ("CD62L", "hSELL"),
+        ("CD8", "hCD8A"),
+    ],
+)
+def test_two_antigens_do_not_get_one_name_of_immport(ours: str, theirs: str):
+    assert immport_antigen(ours) == theirs
+
+
+def test_only_antigens_that_stand_for_each_other_share_a_name_of_immport():
+    named: dict[str, set[str]] = {}
+    for name in {antigen(label) for label in labels()} - {None}:
+        named.setdefault(immport_antigen(name), set()).add(name)
+    assert {name: both for name, both in named.items() if len(both) > 1} == {"hCD8A": {"CD8", "CD8a"}}
 
 
 def test_grammar_of_immport_by_species():

@@ -163,7 +163,7 @@ def _write_presence(presence: "object", path: Path) -> None:
 @click.option("--population", is_flag=True, help="Read the strings as names of populations, such as TH_ICOSp_abs.")
 @click.option(
     "--naming", type=click.Choice(["project", "immport"]), default="project", show_default=True,
-    help="With immport, show the name that ImmPort's grammar gives, too.",
+    help="With immport, show the name that ImmPort's grammar gives, too, and why it differs.",
 )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per string, one per line.")
 def explain(strings: tuple[str, ...], pnn: str, gates: bool, population: bool, naming: str, as_json: bool) -> None:
@@ -181,7 +181,7 @@ def explain(strings: tuple[str, ...], pnn: str, gates: bool, population: bool, n
     for position, text in enumerate(strings):
         answer = explain_.read(text, pnn=pnn, kind="gates" if gates else "population" if population else "channel")
         if naming == "immport" and not gates and not population:
-            answer["immport_name"] = explain_.immport_name(text)
+            answer |= explain_.beside_immport(text, pnn=pnn)
         if as_json:
             click.echo(json.dumps(answer, ensure_ascii=True, sort_keys=True))
             continue

@@ -7,7 +7,7 @@
     factor    = column | "C(" column [ "," ["ref" "="] level ] ")" | "num(" column ")"
               | "ordered(" column { "," level } ")" | "trend(" column { "," level } ")"
     column    = name | "`name with blanks`"
-    level     = name | number | "quoted text"
+    level     = words and numbers, blanks between them | "quoted text"
 
 ``a*b`` stands for ``a + b + a:b``; ``C()`` makes a category of any column and may name its reference level, ``num()``
 declares an extra column as a number, ``ordered()`` and ``trend()`` make ordered levels of one, the lowest first.
@@ -95,6 +95,7 @@ class _Parser:
     def __init__(self, formula: str, columns: Mapping[str, Kind]) -> None:
         self.formula, self.columns = formula, columns
         self.tokens: list[tuple[str, str]] = []
+        self.spans: list[tuple[int, int]] = []
         self.position = 0
         self.variables: dict[str, Variable] = {}
         self.terms: dict[tuple[str, ...], None] = {}
@@ -136,9 +137,20 @@ class _Parser:
             match = _TOKEN.match(text, position)
             if match is None or match.lastgroup is None:
                 found = text[position:].lstrip()[0]
-                self.fail(f"{found!r} is not allowed; use column names, +, :, *, C(), num(), ordered() and trend()")
+                inside = self._open_level(text[:position])
+                what = f'put the level in quotes, as in {inside}, "...")' if inside else (
+                    "use column names, +, :, *, C(), num(), ordered() and trend()"
+                )  # fmt: skip
+                self.fail(f"{found!r} is not allowed; {what}")
             self.tokens.append((match.lastgroup, match.group(match.lastgroup)))
+            self.spans.append(match.span(match.lastgroup))
             position = match.end()
+
+    @staticmethod
+    def _open_level(before: str) -> str:
+        """``C(column`` where the text before breaks off in one of its levels, else empty."""
+        found = re.search(r"((?:C|ordered|trend)\([^(),]+),[^()]*$", before)
+        return found.group(1) if found else ""
 
     def _peek(self, kind: str, text: str | None = None, ahead: int = 0) -> bool:
         at = self.position + ahead
@@ -212,10 +224,15 @@ class _Parser:
     def _level(self) -> str:
         if self._peek("name", "ref") and self._peek("sign", "=", ahead=1):
             self.position += 2
-        level = self._take("name") or self._take("number") or self._take("text")
-        if level is None:
+        quoted = self._take("text")
+        if quoted is not None:
+            return quoted[1:-1]
+        first = self.position
+        while self._peek("name") or self._peek("number"):  # Healthy controls, as it is written
+            self.position += 1
+        if self.position == first:
             self.fail("a level is expected after the comma in C(); write it in quotes")
-        return level[1:-1] if level[0] in "\"'" else level
+        return self.formula[self.spans[first][0] : self.spans[self.position - 1][1]]
 
     def _declare(self, variable: Variable) -> None:
         known = self.variables.get(variable.column)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from immport_cyto.panel._text import clean, key
+from immport_cyto.panel.comparison import difference
 from immport_cyto.panel.gates import parse_gates
 from immport_cyto.panel.immport_names import immport_name
 from immport_cyto.panel.parser import parse_channel
@@ -10,7 +11,7 @@ from immport_cyto.panel.populations import read_population
 from immport_cyto.panel.proteins import identifiers
 from immport_cyto.panel.vocabulary import load
 
-__all__ = ["immport_name", "lines", "read"]
+__all__ = ["beside_immport", "lines", "read"]
 
 _WIDTH = 16
 
@@ -56,6 +57,12 @@ def read(text: str, *, pnn: str = "", kind: str = "channel") -> dict[str, Any]:
     answer["rule"], answer["confidence"] = reading.rule, reading.confidence
     answer["near names" if reading.role == "unknown" else "or"] = list(reading.alternatives)
     return answer
+
+
+def beside_immport(text: str, *, pnn: str = "") -> dict[str, str]:
+    """The name that ImmPort's grammar gives a channel, and why it means something else than what is read here."""
+    name = immport_name(text)
+    return {"immport_name": name, "immport_differs": difference(parse_channel(pnn, text), clean(text), name)}
 
 
 def lines(answer: dict[str, Any]) -> list[str]:

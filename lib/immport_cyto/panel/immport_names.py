@@ -9,7 +9,7 @@ import re
 from functools import lru_cache
 
 from immport_cyto.panel._text import clean
-from immport_cyto.panel.vocabulary import antigen, rows
+from immport_cyto.panel.vocabulary import antigen, resolve, rows
 
 HUMAN, MOUSE = "human", "mouse"
 _TOKENS = re.compile(r"[\s_;,]+")
@@ -133,13 +133,22 @@ def _inside(name: str, known: dict[str, str]) -> str:
 def immport_antigen(name: str, species: str = HUMAN) -> str:
     """ImmPort's name of one of our antigens: by the name itself, a name that is the same to us, or ours again.
 
-    >>> immport_antigen("CD3"), immport_antigen("CCR7"), immport_antigen("TCRgd")
-    ('hCD3E', 'hCCR7', 'TCRgd')
+    Where ImmPort gives a name to another antigen too (``PTPRC/iso:CD45RO`` to CD45, ``hSTAT5A`` to pSTAT5), only the
+    antigen that it means has it, so that two markers of a panel never become one.
+
+    >>> immport_antigen("CD3"), immport_antigen("CCR7"), immport_antigen("TCRgd"), immport_antigen("CD45")
+    ('hCD3E', 'hCCR7', 'TCRgd', 'CD45')
     """
     known = labels(species)
-    if name in known:
-        return known[name]
-    for label, preferred in known.items():
-        if antigen(label) == name:
-            return preferred
-    return name
+    found = known.get(name) or next((given for label, given in known.items() if antigen(label) == name), name)
+    meant = _meant(found)
+    same = meant in {"", name} or resolve(name, [meant]) is not None or resolve(meant, [name]) is not None
+    return found if same else name
+
+
+def _meant(preferred: str) -> str:
+    """The antigen of one of ImmPort's names, by its isoform or else its gene; empty where that is not known."""
+    symbol, _, isoform = preferred.partition("/iso:")
+    if isoform:
+        return antigen(isoform) or ""
+    return antigen(symbol.removeprefix("h").removeprefix("m")) or antigen(symbol) or ""

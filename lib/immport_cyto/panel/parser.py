@@ -122,6 +122,8 @@ def _read_label(label: str, hardware: Hardware, context: Context | None, *, from
         hardware = Hardware(metal.isotope, metal.isotope.name, hardware.words)
         label = metal.rest
     isotope = hardware.isotope
+    if not label and isotope is None:
+        return _no_label(hardware, label, "no name at all", "empty")
     if not label or (isotope and key(label) in {str(isotope.mass), key(isotope.name), isotope.element.lower()}):
         return _no_label(hardware, label, "isotope without a name")
     bare, pulsed = detectors.strip_pulse(label)
