@@ -195,6 +195,28 @@ def embedding(demo: Demo) -> Image.Image:
     return _figure(demo, "embedding", *demo.files.values(), *names, "--max-events", "1500")
 
 
+def space(demo: Demo) -> Image.Image:
+    """Three markers from two sides, by metacluster."""
+    colour = ("--colour-by", "FlowSOM_metacluster", "--clusters", demo.work / "run" / "clusters.tsv")
+    return _figure(demo, "scatter3d", *demo.files.values(), "--x", "CD3", "--y", "CD4", "--z", "CD8", *colour)
+
+
+def parallel(demo: Demo) -> Image.Image:
+    """Profiles of four populations of one study, by their gates."""
+    wanted = {"Naive CD4 T cells": "CD3+ CD4+ CCR7+ CD45RA+", "Memory CD4 T cells": "CD3+ CD4+ CD45RA-",
+              "B cells": "CD19+ CD3-", "NK cells": "CD56+ CD3- CD14-"}  # fmt: skip
+    run = demo.work / "run"
+    given = [word for name, gates in wanted.items() for word in ("--population", f"{name}={gates}")]
+    cuts = ("--cutoffs", run / "cutoffs.tsv", "--samples", run / "samples.tsv")
+    return _figure(demo, "parallel", *demo.files.values(), *given, *cuts)
+
+
+def boxes(demo: Demo) -> Image.Image:
+    """Events of the metaclusters in three markers."""
+    names = ("--clusters", demo.work / "run" / "clusters.tsv", "--markers", "CD3,CD4,CD8")
+    return _figure(demo, "boxes", *demo.files.values(), *names)
+
+
 def abundances(demo: Demo) -> Image.Image:
     """A population by age in each study."""
     run = demo.work / "run"

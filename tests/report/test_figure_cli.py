@@ -153,7 +153,8 @@ def test_embedding_is_coloured_by_the_clusters_that_the_files_have(folder):
 @pytest.mark.parametrize("command", [
     ("density", *FILES), ("scatter", *FILES, "--x", "CD3", "--y", "CD19"),
     ("overview", *FILES, "--markers", "CD3,CD4,CD8"),
-    ("embedding", *FILES, "--max-events", "80"),
+    ("embedding", *FILES, "--max-events", "80"), ("scatter3d", *FILES, "--x", "CD3", "--y", "CD4", "--z", "CD8"),
+    ("parallel", *FILES), ("boxes", *FILES, "--kind", "violin"),
 ], ids=lambda command: command[0])  # fmt: skip
 def test_the_order_of_the_files_is_nothing(folder, command):
     """The same bytes, as PNG and as SVG."""
@@ -164,6 +165,63 @@ def test_the_order_of_the_files_is_nothing(folder, command):
         assert run(folder, name, *FILES, *options, out=first).exit_code == 0
         assert run(folder, name, *reversed(FILES), *options, out=second).exit_code == 0
         assert (folder / first).read_bytes() == (folder / second).read_bytes()
+
+
+def test_groups_of_files_are_colours_without_numbers(folder):
+    texts, record, _ = drawn(folder, "scatter", *FILES, "--x", "CD4", "--y", "CD8", "--pooled", "--group", "arm_name",
+                             "--samples", "samples.tsv")  # fmt: skip
+    assert {"Arm A", "Arm B", "arm name"} <= set(texts)
+    assert record["parameters"]["group"] == "arm_name"
+    texts, _, _ = drawn(folder, "overview", *FILES, "--markers", "CD4,CD8", "--group", "age_years", "--samples",
+                        "samples.tsv")  # fmt: skip
+    assert {"20", "21", "22", "23", "age years"} <= set(texts)
+
+
+def test_more_than_eight_numbers_are_a_colour_scale():
+    from immport_cyto.cli._figure_colours import Colours
+    from immport_cyto.events.sampling import Sample
+
+    names = tuple(f"f{i}" for i in range(9))
+    some = Sample(("CD3",), np.zeros((18, 1), np.float32), np.repeat(np.arange(9), 2), names, 18, 0)
+    ages = {name: 20.0 + i for i, name in enumerate(names)}
+    colouring = Colours("age years", groups=ages)._of_groups(some)
+    assert not colouring.is_cluster
+    assert colouring.values.tolist() == np.repeat(list(ages.values()), 2).tolist()
+    texts = Colours("arm", groups=dict(zip(names, ["", *"BABABABA"], strict=True)))._of_groups(some)
+    assert texts.values[::2].tolist() == [0, 2, 1, 2, 1, 2, 1, 2, 1]
+    assert texts.names == {1: "A", 2: "B"}
+
+
+def test_three_dimensions_from_each_angle(folder):
+    texts, record, svg = drawn(folder, "scatter3d", *FILES, "--x", "CD3", "--y", "CD4", "--z", "CD8", "--angles",
+                               "-60,-15,30,75", "--clusters", "clusters.tsv", "--colour-by",
+                               "FlowSOM_metacluster")  # fmt: skip
+    assert {"from -60°", "from -15°", "from 30°", "from 75°", "1  CD4 T", "4 files"} <= set(texts)
+    assert [texts.count(name) for name in ("CD3", "CD4", "CD8")] == [4, 4, 4]
+    assert [texts.count(str(number)) >= 4 for number in NUMBER.values()] == [True] * 5  # ticks may say the same
+    assert svg.count("<image") == 4
+    assert record["parameters"]["angles"] == [-60, -15, 30, 75]
+    assert record["counts"]["events_shown"] == 2400
+
+
+def test_parallel_coordinates_have_a_panel_per_population(folder):
+    texts, record, _ = drawn(folder, "parallel", *FILES, "--clusters", "clusters.tsv")
+    assert {"1  CD4 T", "2  CD8 T", "3  B", "4  NK", "5  monocyte", *MARKERS, "scaled per marker"} <= set(texts)
+    assert record["counts"] == {"files": 4, "events": 2400, "events_shown": 2400, "populations": 5}
+    assert record["parameters"]["markers"] == list(MARKERS)
+    shares = [float(text.removesuffix(" %")) for text in texts if text.endswith(" %")]
+    assert shares == pytest.approx([40, 20, 15, 10, 15], abs=3)
+
+
+def test_boxes_have_a_panel_per_marker_and_a_row_per_population(folder):
+    texts, record, _ = drawn(folder, "boxes", *FILES, "--markers", "CD3,CD19", "--population", "T=CD3+", "--cutoffs",
+                             "cutoffs.tsv", "--samples", "samples.tsv")  # fmt: skip
+    assert {"CD3", "CD19", "1  T"} <= set(texts)
+    assert record["counts"]["populations"] == 1
+    assert record["counts"]["events_of_none"] == pytest.approx(0.4 * 2400, abs=100)
+    texts, _, _ = drawn(folder, "boxes", *FILES, "--group", "arm_name", "--samples", "samples.tsv", "--kind", "violin")
+    assert {"Arm A", "Arm B"} <= set(texts)
+    assert any("inner 99 %" in text for text in texts)
 
 
 def test_tables_as_figures(folder):
@@ -210,6 +268,13 @@ def test_hostile_names_are_text(folder):
     (("scatter", "s0.fcs", "--x", "CD3", "--y", "CD44"), "s0.fcs: has no marker or channel 'CD44'"),
     (("overview", "s0.fcs", "--markers", "CD3"), "an overview needs two markers or more"),
     (("embedding", "s0.fcs", "--max-events", "10"), "10 events are too few"),
+    (("scatter3d", "s0.fcs", "--x", "CD3", "--y", "CD4", "--z", "CD3"), "name a channel twice"),
+    (("scatter3d", "s0.fcs", "--x", "CD3", "--y", "CD4", "--z", "CD8", "--angles", "0,1,2,3,4"), "give one to four"),
+    (("scatter3d", "s0.fcs", "--x", "CD3", "--y", "CD4", "--z", "CD8", "--angles", "inf"), "give one to four"),
+    (("parallel", "s0.fcs", "--markers", "CD3"), "need two markers or more"),
+    (("parallel", "s0.fcs", "--colour-by", "CD19"), "'CD19' is no channel of clusters or groups"),
+    (("boxes", "s0.fcs", "--population", "T=CD3+ CD19+ CD56+", "--cutoffs", "cutoffs.tsv", "--samples", "samples.tsv"),
+     "holds no population with events"),
     (("heatmap", "--populations", "populations.tsv", "--method", "flock"), "'flock' is not in it; use one of: search"),
     (("populations", "populations.tsv", "--samples", "all_samples.tsv", "--by", "sex", "--population", "X"),
      "--population 'X' is not in it"),
@@ -234,6 +299,9 @@ def test_one_sentence_and_no_figure(folder, arguments, message):
     (("scatter", "s0.fcs", "--x", "CD3", "--y", "CD4", "--population", "CD3+", "--cutoffs", "cutoffs.tsv"),
      "'CD3+' is not of the form NAME=GATES"),
     (("overview", "s0.fcs", "--colour-by", "CD3", "--population", "T=CD3+"), "give the colour in two ways"),
+    (("parallel", "s0.fcs", "--group", "arm_name", "--population", "T=CD3+", "--samples", "samples.tsv"),
+     "give the colour in two ways"),
+    (("scatter", "s0.fcs", "--x", "CD3", "--y", "CD4", "--group", "sex"), "--group needs --samples"),
     (("scatter", "s0.fcs", "--x", "CD3", "--y", "CD4", "--clusters", "clusters.tsv"), "--clusters names metaclusters"),
 ])  # fmt: skip
 def test_wrong_usage(folder, arguments, message):

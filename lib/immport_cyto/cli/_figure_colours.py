@@ -1,9 +1,9 @@
-"""What the events of a figure are coloured by: density, a marker, clusters or populations."""
+"""What the events of a figure are coloured by: density, a marker, clusters, populations or groups of files."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from immport_cyto.report.figures import Colouring
 
 CLUSTERS = ("FlowSOM_metacluster", "FlowSOM_node", "FLOCK_population")
+_FEW = 8  # different numbers of a column that still are groups, as in `figure density`
 
 colour_option = click.option(
     "--colour-by", default="density", show_default=True, metavar="density|NAME",
@@ -33,6 +34,10 @@ population_option = click.option(
     "--population", "populations", multiple=True, metavar="NAME=GATES",
     help="Colour the events of this population by --cutoffs, such as 'T=CD3+ CD19-'; may be repeated, the last one "
     "counts for an event of several. Instead of --colour-by.",
+)  # fmt: skip
+group_option = click.option(
+    "--group", help="Colour the events by this column of --samples, such as arm_name, batch or age_years. Instead of "
+    "--colour-by.",
 )  # fmt: skip
 samples_option = click.option("--samples", "samples_path", type=FILE, help="samples.tsv.")
 cutoffs_option = click.option(
@@ -50,20 +55,27 @@ class Colours:
     names: Mapping[int, str] = field(default_factory=dict)
     markers: "Mapping[str, Marker]" = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    groups: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(
-        cls, by: str, clusters: Path | None, populations: Sequence[str], cuts: Lines | None, files: Mapping[str, Path]
-    ) -> "Colours":
-        """Check the options, and fit the populations to the panel of each file."""
+        cls, by: str, clusters: Path | None, populations: Sequence[str], cuts: Lines | None, files: Mapping[str, Path],
+        group: str | None = None, groups: Mapping[str, Any] | None = None,
+    ) -> "Colours":  # fmt: skip
+        """Check the options, and fit the populations to the panel of each file; `groups` are the values of `group`."""
         if clusters is not None and by != CLUSTERS[0]:
             msg = f"--clusters names metaclusters, so it needs --colour-by {CLUSTERS[0]}"
             raise click.UsageError(msg)
+        ways = {"--population": bool(populations), "--group": bool(group), "--colour-by": by != "density"}
+        given = [option for option, is_given in ways.items() if is_given]
+        if len(given) > 1:
+            many = {2: "two", 3: "three"}[len(given)]
+            msg = f"{' and '.join(given)} give the colour in {many} ways; leave all but one of them out"
+            raise click.UsageError(msg)
+        if group:
+            return cls(group.replace("_", " "), groups=groups or {})
         if not populations:
             return cls(by, clusters)
-        if by != "density":
-            msg = "--population and --colour-by give the colour in two ways; leave one of them out"
-            raise click.UsageError(msg)
         if cuts is None:
             msg = "--population needs --cutoffs, which say which events are positive"
             raise click.UsageError(msg)
@@ -105,6 +117,9 @@ class Colours:
         from immport_cyto.events.sampling import Sample, sample
 
         n = len(columns)
+        if self.groups:
+            drawn = sample(files, columns, most, seed, cofactor)
+            return drawn, self._of_groups(drawn)
         if not self.markers:
             asked = [*columns, *([] if self.by == "density" else [self.by])]
             drawn = sample(files, asked, most, seed, cofactor)
@@ -123,6 +138,21 @@ class Colours:
             colouring = report.figures.Colouring("population", np.concatenate(codes), self.names, is_cluster=True)
         return Sample(tuple(columns), drawn.values[:, :n], drawn.file, drawn.files, drawn.n_events,
                       drawn.n_nonfinite), colouring  # fmt: skip
+
+    def _of_groups(self, drawn: "Sample") -> "Colouring":
+        """Numbers from 1 in order of the values of the files; of many different numbers the values."""
+        import numpy as np
+
+        from immport_cyto import report
+
+        of_files = [self.groups[name] for name in drawn.files]
+        known = sorted({value for value in of_files if value != ""})
+        if len(known) > _FEW and all(isinstance(value, float) for value in of_files):
+            return report.figures.Colouring(self.by, np.array(of_files)[drawn.file])
+        number = {value: place for place, value in enumerate(known, start=1)}
+        names = {place: f"{value:g}" if isinstance(value, float) else value for value, place in number.items()}
+        codes = np.array([number.get(value, 0) for value in of_files], np.int64)
+        return report.figures.Colouring(self.by, codes[drawn.file], names, is_cluster=True, numbered=False)
 
     def _colouring(self, extra: "np.ndarray", files: Mapping[str, Path]) -> "Colouring":
         import numpy as np

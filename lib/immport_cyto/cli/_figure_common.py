@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from immport_cyto.cli._common import FIGURE
-from immport_cyto.exceptions import LinkError
+from immport_cyto.exceptions import LinkError, OptionError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -76,3 +76,23 @@ def samples_of(path: Path | None, files: Mapping[str, Path]) -> "pd.DataFrame | 
         msg = f"{missing[0]}: has no row in {path}; link it first or leave the file out"
         raise LinkError(msg)
     return samples
+
+
+def groups_of(
+    samples: "pd.DataFrame | None", column: str | None, files: Mapping[str, Path], path: Path | None
+) -> dict[str, Any]:
+    """Value of each file in a column: a float, or text where the column is text or a number is unknown."""
+    import pandas as pd
+
+    if not column:
+        return {}
+    if samples is None:
+        msg = "--group needs --samples with that column"
+        raise click.UsageError(msg)
+    if column not in samples.columns:
+        msg = f"{path}: has no column {column!r} (it has {', '.join(samples.columns)}); correct --group"
+        raise OptionError(msg)
+    values = samples[column]
+    if pd.api.types.is_float_dtype(values.dtype) and bool(values.loc[list(files)].notna().all()):
+        return {name: float(values[name]) for name in files}
+    return {name: "" if pd.isna(values[name]) else str(values[name]) for name in files}

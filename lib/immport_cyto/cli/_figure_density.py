@@ -9,9 +9,18 @@ import click
 from immport_cyto.cli._cluster_results import fcs_argument
 from immport_cyto.cli._common import collect_fcs, files_option, json_option, seed_option
 from immport_cyto.cli._figure_colours import cutoffs_option, samples_option
-from immport_cyto.cli._figure_common import cofactor_option, events_option, finish, out_option, samples_of, shown, split
+from immport_cyto.cli._figure_common import (
+    cofactor_option,
+    events_option,
+    finish,
+    groups_of,
+    out_option,
+    samples_of,
+    shown,
+    split,
+)
 from immport_cyto.cli._figure_cuts import Lines
-from immport_cyto.exceptions import OptionError, PanelError
+from immport_cyto.exceptions import PanelError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -51,11 +60,8 @@ def density(
     from immport_cyto import report
 
     files = collect_fcs(paths, files_json)
-    if group and samples_path is None:
-        msg = "--group needs --samples with that column"
-        raise click.UsageError(msg)
     samples = samples_of(samples_path, files)
-    groups = _groups(samples, group, files, samples_path)
+    groups = groups_of(samples, group, files, samples_path)
     titles = {name: _title(groups.get(name, ""), group) if pooled else name for name in files}
     curves, counts = _curves(files, split(markers), groups, titles, max_events, seed, cofactor)
     lines = Lines.read(cutoffs_path, files, samples)
@@ -68,23 +74,6 @@ def density(
                   "max_events": max_events, "seed": seed}  # fmt: skip
     inputs = [*files.values(), samples_path, cutoffs_path]
     finish("figure density", out_path, json_path, inputs, parameters, counts, [])
-
-
-def _groups(
-    samples: "pd.DataFrame | None", column: str | None, files: Mapping[str, Path], path: Path | None
-) -> dict[str, Any]:
-    """Value of each file in a column: a float, or text where the column is text or a number is unknown."""
-    import pandas as pd
-
-    if samples is None or not column:
-        return {}
-    if column not in samples.columns:
-        msg = f"{path}: has no column {column!r} (it has {', '.join(samples.columns)}); correct --group"
-        raise OptionError(msg)
-    values = samples[column]
-    if pd.api.types.is_float_dtype(values.dtype) and bool(values.loc[list(files)].notna().all()):
-        return {name: float(values[name]) for name in files}
-    return {name: "" if pd.isna(values[name]) else str(values[name]) for name in files}
 
 
 def _title(value: Any, group: str | None) -> str:

@@ -1,4 +1,4 @@
-"""``immport-cyto figure scatter``, ``overview`` and ``embedding``: events in two dimensions."""
+"""``immport-cyto figure scatter``, ``overview``, ``embedding`` and ``scatter3d``: events as points."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +13,7 @@ from immport_cyto.cli._figure_colours import (
     clusters_option,
     colour_option,
     cutoffs_option,
+    group_option,
     population_option,
     samples_option,
 )
@@ -21,6 +22,7 @@ from immport_cyto.cli._figure_common import (
     counts_of,
     events_option,
     finish,
+    groups_of,
     out_option,
     samples_of,
     shown,
@@ -29,7 +31,8 @@ from immport_cyto.cli._figure_common import (
 from immport_cyto.cli._figure_cuts import Lines
 from immport_cyto.exceptions import OptionError
 
-_MOST_PANELS, _MOST_MARKERS = 24, 10
+_MOST_PANELS, _MOST_MARKERS, _MOST_VIEWS = 24, 10, 4
+_CIRCLE = 360
 
 
 @click.command("scatter")
@@ -40,6 +43,7 @@ _MOST_PANELS, _MOST_MARKERS = 24, 10
 @colour_option
 @clusters_option
 @population_option
+@group_option
 @click.option("--pooled", is_flag=True, help="All files in one panel instead of a panel for each.")
 @cutoffs_option
 @click.option("--x-line", "x_lines", type=float, multiple=True, help="Value at which to draw a line; may be repeated.")
@@ -52,7 +56,8 @@ _MOST_PANELS, _MOST_MARKERS = 24, 10
 @json_option
 def scatter(
     paths: tuple[Path, ...], files_json: Path | None, x_name: str, y_name: str, colour_by: str,
-    clusters_path: Path | None, populations: tuple[str, ...], pooled: bool, cutoffs_path: Path | None,
+    clusters_path: Path | None, populations: tuple[str, ...], group: str | None, pooled: bool,
+    cutoffs_path: Path | None,
     x_lines: tuple[float, ...], y_lines: tuple[float, ...], samples_path: Path | None, cofactor: float | None,
     max_events: int, seed: int, out_path: Path, json_path: Path | None,
 ) -> None:  # fmt: skip
@@ -76,7 +81,8 @@ def scatter(
         files = dict(list(files.items())[:_MOST_PANELS])
     most = max(max_events // len(files), 1) if pooled else max_events
     cuts = Lines.read(cutoffs_path, files, samples)
-    colours = Colours.of(colour_by, clusters_path, populations, cuts, files)
+    groups = groups_of(samples, group, files, samples_path)
+    colours = Colours.of(colour_by, clusters_path, populations, cuts, files, group, groups)
     drawn, colouring = colours.sample(files, [x_name, y_name], most, seed, cofactor)
     warnings += colours.warnings
     plots = []
@@ -92,7 +98,7 @@ def scatter(
         )
     counts = counts_of(drawn)
     report.save(report.figures.event_scatter(plots, x_name, y_name, note=shown(counts)), out_path)
-    parameters = {"x": x_name, "y": y_name, "colour_by": colour_by, "populations": list(populations),
+    parameters = {"x": x_name, "y": y_name, "colour_by": colour_by, "populations": list(populations), "group": group,
                   "pooled": pooled, "x_lines": list(x_lines),
                   "y_lines": list(y_lines), "cofactor": cofactor, "max_events": max_events, "seed": seed}  # fmt: skip
     inputs = [*files.values(), clusters_path, cutoffs_path, samples_path]
@@ -107,6 +113,7 @@ def scatter(
 @colour_option
 @clusters_option
 @population_option
+@group_option
 @cutoffs_option
 @samples_option
 @cofactor_option
@@ -116,8 +123,8 @@ def scatter(
 @json_option
 def overview(
     paths: tuple[Path, ...], files_json: Path | None, markers: str | None, colour_by: str, clusters_path: Path | None,
-    populations: tuple[str, ...], cutoffs_path: Path | None, samples_path: Path | None, cofactor: float | None,
-    max_events: int, seed: int, out_path: Path, json_path: Path | None,
+    populations: tuple[str, ...], group: str | None, cutoffs_path: Path | None, samples_path: Path | None,
+    cofactor: float | None, max_events: int, seed: int, out_path: Path, json_path: Path | None,
 ) -> None:  # fmt: skip
     """Draw all pairs of markers of a file, or of several files together.
 
@@ -133,15 +140,17 @@ def overview(
     if len(names) < 2:
         msg = f"an overview needs two markers or more, and there is {', '.join(names)} only; name others with --markers"
         raise OptionError(msg)
-    cuts = Lines.read(cutoffs_path, files, samples_of(samples_path, files))
-    colours = Colours.of(colour_by, clusters_path, populations, cuts, files)
+    samples = samples_of(samples_path, files)
+    cuts = Lines.read(cutoffs_path, files, samples)
+    groups = groups_of(samples, group, files, samples_path)
+    colours = Colours.of(colour_by, clusters_path, populations, cuts, files, group, groups)
     drawn, colouring = colours.sample(files, names, max(max_events // len(files), 1), seed, cofactor)
     warnings += colours.warnings
     counts = counts_of(drawn)
     title = next(iter(files)) if len(files) == 1 else f"{len(files)} files"
     figure = report.figures.event_pairs(drawn.values, names, colouring, title=title, note=shown(counts))
     report.save(figure, out_path)
-    parameters = {"markers": names, "colour_by": colour_by, "populations": list(populations),
+    parameters = {"markers": names, "colour_by": colour_by, "populations": list(populations), "group": group,
                   "cofactor": cofactor, "max_events": max_events,
                   "seed": seed}  # fmt: skip
     finish(
@@ -167,6 +176,7 @@ def overview(
 )  # fmt: skip
 @clusters_option
 @population_option
+@group_option
 @cutoffs_option
 @samples_option
 @click.option("--neighbours", type=click.IntRange(min=2),
@@ -178,8 +188,8 @@ def overview(
 @json_option
 def embedding(
     paths: tuple[Path, ...], files_json: Path | None, method: str, markers: str | None, colour_by: str | None,
-    clusters_path: Path | None, populations: tuple[str, ...], cutoffs_path: Path | None, samples_path: Path | None,
-    neighbours: int | None, cofactor: float | None, max_events: int, seed: int,
+    clusters_path: Path | None, populations: tuple[str, ...], group: str | None, cutoffs_path: Path | None,
+    samples_path: Path | None, neighbours: int | None, cofactor: float | None, max_events: int, seed: int,
     out_path: Path, json_path: Path | None,
 ) -> None:  # fmt: skip
     """Draw the events of the files by t-SNE or UMAP, coloured by cluster and by each marker.
@@ -195,13 +205,15 @@ def embedding(
 
     files = collect_fcs(paths, files_json)
     names, warnings = _chosen(files, markers, None)
-    if colour_by is None and populations:
+    if colour_by is None and (populations or group):
         colour_by = "density"
     if colour_by is None:
         with fcs.open(next(iter(files.values()))) as source:
             colour_by = CLUSTERS[0] if CLUSTERS[0] in source.names else "density"
-    cuts = Lines.read(cutoffs_path, files, samples_of(samples_path, files))
-    colours = Colours.of(colour_by, clusters_path, populations, cuts, files)
+    samples = samples_of(samples_path, files)
+    cuts = Lines.read(cutoffs_path, files, samples)
+    groups = groups_of(samples, group, files, samples_path)
+    colours = Colours.of(colour_by, clusters_path, populations, cuts, files, group, groups)
     drawn, colouring = colours.sample(files, names, max(max_events // len(files), 1), seed, cofactor)
     warnings += colours.warnings
     counts = counts_of(drawn)
@@ -211,8 +223,8 @@ def embedding(
     figure = report.figures.embedding(points, values, names, colouring, method=title, note=shown(counts))
     report.save(figure, out_path)
     parameters = {"method": method, "markers": names, "colour_by": colour_by, "populations": list(populations),
-                  "neighbours": neighbours,
-                  "cofactor": cofactor, "max_events": max_events, "seed": seed}  # fmt: skip
+                  "group": group, "neighbours": neighbours, "cofactor": cofactor, "max_events": max_events,
+                  "seed": seed}  # fmt: skip
     finish(
         "figure embedding",
         out_path,
@@ -222,6 +234,81 @@ def embedding(
         counts,
         warnings,
     )
+
+
+@click.command("scatter3d")
+@fcs_argument
+@files_option
+@click.option("--x", "x_name", required=True, help="Marker or channel of the first axis.")
+@click.option("--y", "y_name", required=True, help="Marker or channel of the second axis.")
+@click.option("--z", "z_name", required=True, help="Marker or channel upwards.")
+@click.option("--angles", default="-60,30", show_default=True, help="Directions from which the events are seen, one to "
+              "four, separated by commas: degrees around the vertical axis.")  # fmt: skip
+@click.option("--elevation", type=click.FloatRange(-90, 90), default=20.0, show_default=True,
+              help="Degrees from which the eye looks down.")  # fmt: skip
+@colour_option
+@clusters_option
+@population_option
+@group_option
+@cutoffs_option
+@samples_option
+@cofactor_option
+@events_option(20_000, "all files together, the same number of each,")
+@seed_option
+@out_option
+@json_option
+def scatter3d(
+    paths: tuple[Path, ...], files_json: Path | None, x_name: str, y_name: str, z_name: str, angles: str,
+    elevation: float, colour_by: str, clusters_path: Path | None, populations: tuple[str, ...], group: str | None,
+    cutoffs_path: Path | None, samples_path: Path | None, cofactor: float | None, max_events: int, seed: int,
+    out_path: Path, json_path: Path | None,
+) -> None:  # fmt: skip
+    """Draw the events of a file, or of several files together, in three channels.
+
+    A flat picture of three axes hides what lies behind, and no value can be read from it: gates and positions are read
+    better from the pairs of `figure overview`. Use it to see whether groups that overlap in every pair lie apart.
+
+    \b
+    Example:
+      immport-cyto figure scatter3d clustered/a.fcs --x CD3 --y CD4 --z CD8 --colour-by FlowSOM_metacluster \\
+          --clusters clusters_named.tsv --angles -60,-15,30,75 --out space.png
+    """
+    from immport_cyto import report
+
+    names = [x_name, y_name, z_name]
+    if len(set(names)) < 3:
+        msg = f"--x {x_name}, --y {y_name} and --z {z_name} name a channel twice; three different ones are needed"
+        raise OptionError(msg)
+    views = _angles(angles)
+    files = collect_fcs(paths, files_json)
+    samples = samples_of(samples_path, files)
+    cuts = Lines.read(cutoffs_path, files, samples)
+    groups = groups_of(samples, group, files, samples_path)
+    colours = Colours.of(colour_by, clusters_path, populations, cuts, files, group, groups)
+    drawn, colouring = colours.sample(files, names, max(max_events // len(files), 1), seed, cofactor)
+    counts = counts_of(drawn)
+    title = next(iter(files)) if len(files) == 1 else f"{len(files)} files"
+    figure = report.figures.event_space(
+        drawn.values, names, colouring, angles=views, elevation=elevation, title=title, note=shown(counts)
+    )
+    report.save(figure, out_path)
+    parameters = {"x": x_name, "y": y_name, "z": z_name, "angles": views, "elevation": elevation,
+                  "colour_by": colour_by, "populations": list(populations), "group": group, "cofactor": cofactor,
+                  "max_events": max_events, "seed": seed}  # fmt: skip
+    inputs = [*files.values(), clusters_path, cutoffs_path, samples_path]
+    finish("figure scatter3d", out_path, json_path, inputs, parameters, counts, colours.warnings)
+
+
+def _angles(text: str) -> list[float]:
+    """One to four directions."""
+    try:
+        found = [float(word) for word in text.replace(",", " ").split()]
+    except ValueError:
+        found = []
+    if not 1 <= len(found) <= _MOST_VIEWS or not all(abs(angle) <= _CIRCLE for angle in found):
+        msg = f"--angles {text!r}: give one to four numbers from -360 to 360, such as -60,30"
+        raise OptionError(msg)
+    return found
 
 
 def _chosen(files: Mapping[str, Path], markers: str | None, most: int | None) -> tuple[list[str], list[str]]:

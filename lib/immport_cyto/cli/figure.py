@@ -2,7 +2,7 @@
 
 import click
 
-from immport_cyto.cli import _figure_density, _figure_events, _figure_tables
+from immport_cyto.cli import _figure_density, _figure_events, _figure_profiles, _figure_tables
 
 
 @click.group()
@@ -15,6 +15,9 @@ for _command in (
     _figure_events.scatter,
     _figure_events.overview,
     _figure_events.embedding,
+    _figure_events.scatter3d,
+    _figure_profiles.parallel,
+    _figure_profiles.boxes,
     _figure_tables.heatmap,
     _figure_tables.populations,
     _figure_tables.pooled,

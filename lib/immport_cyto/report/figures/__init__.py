@@ -18,10 +18,12 @@ from immport_cyto.report.figures.densities import marker_densities
 from immport_cyto.report.figures.effects import amounts_of, effect_scatter, forest, forest_all
 from immport_cyto.report.figures.events import Colouring, Plot, embedding, event_pairs, event_scatter
 from immport_cyto.report.figures.panels import panel_presence
+from immport_cyto.report.figures.profiles import marker_boxes, parallel_coordinates
 from immport_cyto.report.figures.quality import qc_bars
 from immport_cyto.report.figures.ranges import reference_curves
 from immport_cyto.report.figures.samples import abundances, sample_heatmap
 from immport_cyto.report.figures.som import comparison_tree, marker_trees, metacluster_tree, star_plot
+from immport_cyto.report.figures.space import event_space
 from immport_cyto.report.figures.studies import bubble, cumulative_forest, funnel, subgroup_forest, volcano
 
 __all__ = [
@@ -45,16 +47,19 @@ __all__ = [
     "embedding",
     "event_pairs",
     "event_scatter",
+    "event_space",
     "forest",
     "forest_all",
     "funnel",
     "group_abundances",
+    "marker_boxes",
     "marker_densities",
     "marker_scatters",
     "marker_trees",
     "metacluster_tree",
     "number_of_metaclusters",
     "panel_presence",
+    "parallel_coordinates",
     "population_profiles",
     "qc_bars",
     "reference_curves",

@@ -1,12 +1,13 @@
-"""Names beside points that do not cover each other."""
+"""Names and numbers beside points that do not cover each other."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from immport_cyto.report.figures._style import MUTED
+from immport_cyto.report.figures._style import INK, MUTED
+from immport_cyto.report.figures._tree import make_room
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 _SIZE = 7.0  # points
 _WIDE, _HIGH = 0.62, 1.25  # of a character, in sizes
 _GAP = 1.5
+_NUMBER, _SHARE = 14.0, 0.4  # points between two numbers; share of the axes that they may take
 _STEPS = (0, 1, -1, 2, -2, 3, -3, 4, -4, 5, -5, 6, -6)
 
 Box = tuple[float, float, float, float]  # left, bottom, right, top in points
@@ -58,6 +60,37 @@ def name_points(
             name, (px, py), fontsize=_SIZE, color=MUTED, va="center", ha="left" if right else "right",
             xytext=((box[0] if right else box[2]) - place[0], (box[1] + box[3]) / 2 - place[1]),
             textcoords="offset points", arrowprops=line, annotation_clip=False,
+        )  # fmt: skip
+        note.set_in_layout(False)
+
+
+def number_points(axes: "Axes", points: ArrayLike, numbers: Sequence[int], shades: Sequence[Any]) -> None:
+    """Write a number at each point, framed in its colour; where points are near, beside them with a line.
+
+    Call it when the figure has been laid out.
+
+    Parameters
+    ----------
+    axes
+        Where the points are.
+    points : array, n x 2
+    numbers, shades
+        Of the points.
+    """
+    if not numbers:
+        return
+    at = np.asarray(axes.transData.transform(np.asarray(points, float))) * 72.0 / axes.figure.dpi
+    frame = axes.get_window_extent()
+    low, high = (np.array(edge) * 72.0 / axes.figure.dpi for edge in ((frame.x0, frame.y0), (frame.x1, frame.y1)))
+    room = min(_NUMBER, float(np.sqrt(_SHARE * np.prod(high - low) / len(numbers))))
+    moved = np.clip(make_room(at / room) * room, low + 5, high - 5)
+    for number, shade, xy, away in zip(numbers, shades, np.asarray(points, float), moved - at, strict=True):
+        line = {"arrowstyle": "-", "color": MUTED, "linewidth": 0.6} if np.hypot(*away) > 1 else None
+        note = axes.annotate(
+            str(number), (float(xy[0]), float(xy[1])), xytext=(float(away[0]), float(away[1])),
+            textcoords="offset points", fontsize=6.5, fontweight="bold", ha="center", va="center", color=INK, zorder=5,
+            arrowprops=line, annotation_clip=False,
+            bbox={"boxstyle": "round,pad=0.12", "facecolor": "white", "edgecolor": shade, "linewidth": 1},
         )  # fmt: skip
         note.set_in_layout(False)
 

@@ -1,13 +1,14 @@
 """Events in two channels at a time, coloured by density, by a value or by cluster; and in an embedding."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from immport_cyto.report.figures._style import GRID, INK, MUTED, PALETTE, label, new_figure, style
+from immport_cyto.report.figures._labels import number_points
+from immport_cyto.report.figures._style import GRID, MUTED, PALETTE, label, new_figure, style
 from immport_cyto.report.figures._tree import colours
 
 if TYPE_CHECKING:
@@ -36,21 +37,28 @@ class Colouring:
         Names of clusters, for those that have one.
     is_cluster
         Whether `values` are numbers of clusters.
+    numbered
+        Whether these numbers say something to the reader; those of groups of files do not.
     """
 
     title: str = "density"
     values: NDArray[Any] | None = None
     names: Mapping[int, str] = field(default_factory=dict)
     is_cluster: bool = False
+    numbered: bool = True
 
     def of(self, rows: NDArray[Any]) -> "Colouring":
         """The same for some of the events."""
-        values = None if self.values is None else self.values[rows]
-        return Colouring(self.title, values, self.names, self.is_cluster)
+        return replace(self, values=None if self.values is None else self.values[rows])
 
     def numbers(self) -> list[int]:
         """Clusters that hold events."""
         return [] if self.values is None else [int(number) for number in np.unique(self.values) if number > 0]
+
+    def caption(self, number: int, limit: int = 30) -> str:
+        """Number and name of a cluster; of a group its name."""
+        name = label(self.names.get(number, ""), limit)
+        return f"{number}  {name}".strip() if self.numbered else name
 
 
 @dataclass(frozen=True)
@@ -94,7 +102,7 @@ def event_scatter(plots: Sequence[Plot], x_label: str, y_label: str, *, note: st
     every = _joined([plot.colouring for plot in plots])
     side = 5.0 if len(plots) == 1 else 2.7
     with style():
-        figure = new_figure(side * columns + _key_width(every), side * 0.92 * rows + 0.5)
+        figure = new_figure(side * columns + key_width(every), side * 0.92 * rows + 0.5)
         grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
         for axes in list(grid.flat)[len(plots) :]:
             axes.set_axis_off()
@@ -112,8 +120,10 @@ def event_scatter(plots: Sequence[Plot], x_label: str, y_label: str, *, note: st
             if number + columns >= len(plots):
                 axes.set_xlabel(label(x_label, 30))
                 axes.tick_params(labelbottom=True)
-        _key(figure, every, mapped)
-        _note(figure, note, every)
+        key(figure, every, mapped)
+        note_below(figure, note, every)
+        number_clusters(figure, [(axes, _within(plot.points, limits), plot.colouring)
+                                 for axes, plot in zip(grid.flat, plots, strict=False)])  # fmt: skip
     return figure
 
 
@@ -139,7 +149,7 @@ def event_pairs(
     limits = [axis_limits(values[:, column]) for column in range(n)]
     side = float(np.clip(11.0 / max(n, 1), 1.05, 2.4))
     with style():
-        figure = new_figure(side * n + 0.4 + _key_width(colouring), side * n + 0.9)
+        figure = new_figure(side * n + 0.4 + key_width(colouring), side * n + 0.9)
         grid = figure.subplots(n, n, squeeze=False)
         mapped = None
         for row in range(n):
@@ -163,10 +173,14 @@ def event_pairs(
                     axes.set_ylabel(label(names[row], 14), fontsize=8)
                 elif column:
                     axes.tick_params(labelleft=False)
-        _key(figure, colouring, mapped)
+        key(figure, colouring, mapped)
         if title:
             figure.suptitle(label(title, 90), x=0.01, ha="left", fontweight="bold")
-        _note(figure, note, colouring)
+        note_below(figure, note, colouring)
+        number_clusters(figure, [
+            (grid[row, column], _within(values[:, [column, row]], [limits[column], limits[row]]), colouring)
+            for row in range(n) for column in range(row)
+        ])  # fmt: skip
     return figure
 
 
@@ -204,7 +218,7 @@ def embedding(
         axes.set_aspect("equal")
         axes.set_xlabel(f"{method} 1", color=MUTED)
         axes.set_ylabel(f"{method} 2", color=MUTED)
-        _key(parts[0], colouring, mapped)
+        key(parts[0], colouring, mapped)
         if rows:
             grid = parts[1].subplots(rows, columns, squeeze=False)
             for place in list(grid.flat)[len(names) :]:
@@ -217,7 +231,8 @@ def embedding(
                 bar = parts[1].colorbar(one, ax=place, shrink=0.75, pad=0.01, aspect=14)
                 bar.ax.tick_params(labelsize=6, length=2)
                 bar.outline.set_visible(False)
-        _note(figure, note, colouring)
+        note_below(figure, note, colouring)
+        number_clusters(figure, [(axes, points, colouring)])
     return figure
 
 
@@ -257,7 +272,7 @@ def draw_events(
     Events beyond the axes are drawn at their edge. Denser ones, or larger values, lie above the others; of clusters
     the events are mixed by a fixed permutation, so that none lies above all others.
     """
-    x, y = (np.clip(points[:, axis], *limits[axis]) for axis in (0, 1))
+    x, y = _within(points, limits).T
     size = float(np.clip(30_000 / max(len(x), 1), 0.8, 9.0))
     common = {"s": size, "linewidths": 0, "rasterized": True}
     mapped = None
@@ -268,35 +283,41 @@ def draw_events(
         order = np.random.default_rng(0).permutation(len(x))
         order = order[np.argsort(numbers[order] > 0, kind="stable")]
         axes.scatter(x[order], y[order], c=[shades[max(int(k), 0)] for k in numbers[order]], alpha=0.75, **common)
-        if len(known) <= _NUMBERED:
-            _numbers(axes, x, y, numbers, shades)
     else:
         shown = local_density(points, limits) if colouring.values is None else colouring.values.astype(np.float64)
         order = np.argsort(shown, kind="stable")
-        low, high = (0.0, 1.0) if colouring.values is None else _value_limits(every, shown)
+        low, high = (
+            (0.0, 1.0) if colouring.values is None else value_limits(shown if every.values is None else every.values)
+        )
         mapped = axes.scatter(x[order], y[order], c=shown[order], cmap=_SHADES, vmin=low, vmax=high, **common)
     axes.set_xlim(*limits[0])
     axes.set_ylim(*limits[1])
     return mapped
 
 
-def _value_limits(every: Colouring, shown: NDArray[np.float64]) -> tuple[float, float]:
-    values = shown if every.values is None else every.values.astype(np.float64)
+def _within(points: NDArray[np.floating], limits: Sequence[tuple[float, float]]) -> NDArray[np.floating]:
+    """Events beyond the axes at their edge."""
+    return np.column_stack([np.clip(points[:, axis], *limits[axis]) for axis in (0, 1)])
+
+
+def value_limits(values: NDArray[Any]) -> tuple[float, float]:
+    """Range of a colour bar: 1st to 99th percentile."""
     if not len(values):
         return 0.0, 1.0
-    low, high = np.quantile(values, [0.01, 0.99])
+    low, high = np.quantile(values.astype(np.float64), [0.01, 0.99])
     return float(low), float(high if high > low else low + 1)
 
 
-def _numbers(axes: "Axes", x: Any, y: Any, numbers: NDArray[np.int64], shades: Mapping[int, Any]) -> None:
-    """The number of each cluster at the median of its events."""
-    for number in np.unique(numbers[numbers > 0]).tolist():
-        own = numbers == number
-        axes.text(
-            float(np.median(x[own])), float(np.median(y[own])), str(number), fontsize=6.5, fontweight="bold",
-            ha="center", va="center", color=INK, zorder=5,
-            bbox={"boxstyle": "round,pad=0.12", "facecolor": "white", "edgecolor": shades[number], "linewidth": 1},
-        )  # fmt: skip
+def number_clusters(figure: Any, panels: Sequence[tuple["Axes", NDArray[np.floating], Colouring]]) -> None:
+    """Number each cluster at the median of its events, in panels of (axes, points, colouring); lays the figure out."""
+    if not any(colouring.is_cluster and colouring.numbered for _, _, colouring in panels):
+        return
+    figure.draw_without_rendering()
+    for axes, points, colouring in panels:
+        numbers = colouring.numbers()
+        if numbers and len(numbers) <= _NUMBERED:
+            medians = [np.median(points[colouring.values == number], axis=0) for number in numbers]
+            number_points(axes, np.stack(medians), numbers, colours(numbers))
 
 
 def _joined(several: Sequence[Colouring]) -> Colouring:
@@ -305,17 +326,17 @@ def _joined(several: Sequence[Colouring]) -> Colouring:
         return Colouring()
     names = {number: name for one in several for number, name in one.names.items()}
     values = np.concatenate([one.values for one in several if one.values is not None])
-    return Colouring(several[0].title, values, names, several[0].is_cluster)
+    return replace(several[0], values=values, names=names)
 
 
-def _key(figure: Any, colouring: Colouring, mapped: Any) -> None:
+def key(figure: Any, colouring: Colouring, mapped: Any) -> None:
     """A legend of clusters, or a colour bar."""
     if colouring.is_cluster:
         from matplotlib.patches import Patch
 
         numbers = colouring.numbers()
         handles = [
-            Patch(facecolor=shade, label=f"{number}  {label(colouring.names.get(number, ''), 30)}".strip())
+            Patch(facecolor=shade, label=colouring.caption(number))
             for number, shade in zip(numbers[:_NAMED], colours(numbers[:_NAMED]), strict=True)
         ]
         if len(numbers) > _NAMED:
@@ -335,7 +356,7 @@ def _key(figure: Any, colouring: Colouring, mapped: Any) -> None:
         bar.set_label(label(colouring.title, 30), fontsize=8)
 
 
-def _key_width(colouring: Colouring) -> float:
+def key_width(colouring: Colouring) -> float:
     """Room for the legend beside the panels, in inches."""
     if not colouring.is_cluster:
         return 0.3 if colouring.values is None else 1.0
@@ -343,7 +364,7 @@ def _key_width(colouring: Colouring) -> float:
     return 1.7 + 0.055 * max(longest - 12, 0)
 
 
-def _note(figure: Any, note: str, colouring: Colouring) -> None:
+def note_below(figure: Any, note: str, colouring: Colouring) -> None:
     """Line below: what is shown, and what the colours mean where no legend says it."""
     said = "colour: events nearby, from few (dark) to many (bright)" if colouring.values is None else ""
     text = "; ".join(filter(None, (note, said)))
