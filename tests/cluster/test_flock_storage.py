@@ -9,8 +9,10 @@ import pytest
 from immport_cyto import cluster
 from immport_cyto.cluster import FLOCK, flock, npz
 from immport_cyto.cluster.flock import storage
+from immport_cyto.cluster.scale import UNKNOWN
 from immport_cyto.exceptions import ModelError
 from support.cluster_events import blobs
+from support.old_models import as_version
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +77,10 @@ def put(index, value):
         {"population": put(0, 99)},
         {"population": put(0, -1)},
         {"counts": put(0, -5)},
-        {"profile": put((0, 0), 5)},
+        {"intervals": put((0, 0, 0), -5)},
+        {"intervals": lambda a: a + 1},
+        {"intervals": lambda a: a[..., :3]},
+        {"parameters": {"center": "mode"}},
         {"markers": ["CD3", "CD3", "CD4"]},
         {"markers": ["CD3"]},
         {"markers": "CD3"},
@@ -100,8 +105,8 @@ def test_a_changed_model_is_refused(trained, tmp_path, changes):
 
 def test_newer_missing_truncated_and_foreign_models(trained, tmp_path):
     trained[0].save(tmp_path / "m.npz")
-    newer = rewritten(tmp_path / "m.npz", tmp_path / "newer.npz", {"version": 3})
-    with pytest.raises(ModelError, match=r"newer.npz: the model has format version 3, .* reads up to 2; update"):
+    newer = rewritten(tmp_path / "m.npz", tmp_path / "newer.npz", {"version": 4})
+    with pytest.raises(ModelError, match=r"newer.npz: the model has format version 4, .* reads up to 3; update"):
         flock.load(newer)
     with pytest.raises(ModelError, match=r"none.npz: no such model file; check the path"):
         flock.load(tmp_path / "none.npz")
@@ -112,3 +117,31 @@ def test_newer_missing_truncated_and_foreign_models(trained, tmp_path):
             flock.load(tmp_path / "cut.npz")
     with pytest.raises(ModelError, match=r"m.npz: not a usable FlowSOM model \(it has another format\)"):
         cluster.load(tmp_path / "m.npz")
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_older_versions_are_read(trained, tmp_path, version):
+    model, X = trained
+    model.save(tmp_path / "m.npz")
+    old = flock.load(as_version(tmp_path / "m.npz", tmp_path / "old.npz", version))
+    assert old.warnings_ == [*model.warnings_, *([UNKNOWN] if version == 1 else []), storage.PROFILES_ONLY]
+    assert old.center == "mean"
+    assert np.array_equal(old.profile_, model.profile_)
+    assert np.array_equal(old.predict(X), model.labels_)
+    old.save(tmp_path / "new.npz")
+    again = flock.load(tmp_path / "new.npz")
+    assert again.warnings_ == old.warnings_
+    assert np.array_equal(again.profile_, model.profile_)
+
+
+@pytest.mark.parametrize("change", [put((0, 0), 5), put((0, 0), 0), lambda a: a[:, :2], lambda a: a[:1]])
+def test_a_changed_model_of_an_older_version_is_refused(trained, tmp_path, change):
+    trained[0].save(tmp_path / "m.npz")
+    old = as_version(tmp_path / "m.npz", tmp_path / "old.npz", 2)
+    with zipfile.ZipFile(old) as archive:
+        arrays = {name.removesuffix(".npy"): np.load(archive.open(name)) for name in archive.namelist()}
+    meta = json.loads(arrays.pop("meta").tobytes())
+    arrays["profile"] = change(arrays["profile"])
+    npz.write(tmp_path / "bad.npz", meta, arrays, storage._types(2))
+    with pytest.raises(ModelError, match="bad.npz: not a usable FLOCK model"):
+        flock.load(tmp_path / "bad.npz")

@@ -17,7 +17,7 @@
 ``compare_groups``, ``compare_clusterings``
     Groups of samples cluster by cluster; two clusterings of the same events.
 ``merge``, ``merged_clusters``
-    Metaclusters merged and named by a table.
+    Metaclusters of FlowSOM or populations of FLOCK merged and named by a table.
 ``extract``
     Events of populations as FCS files.
 ``match_metaclusters``

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immport_cyto.cluster.files import MappedFile, map_file
-from immport_cyto.cluster.grouped import common_markers, read_nodes, values_by_label
+from immport_cyto.cluster.grouped import common_markers, read_nodes, readers, values_by_label
 from immport_cyto.cluster.model import FlowSOM
 from immport_cyto.cluster.outliers import MAD_TO_SD
 from immport_cyto.exceptions import OptionError
@@ -63,7 +63,7 @@ def statistics(
         labels = nodes if level == "node" else model.metaclusters_[nodes] - 1
         k = len(model.codes_) if level == "node" else model.n_metaclusters_
         measures = np.full((k, len(markers), len(_MEASURES)), np.nan)
-        for label, column, values in values_by_label(paths, markers, labels, k):
+        for label, column, values in values_by_label(readers(paths), markers, labels, k):
             measures[label, column] = _measures(values.astype(np.float64))
         counts = _by_level(model, node_counts, level)
         frame = pd.DataFrame(

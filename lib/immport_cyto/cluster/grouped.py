@@ -1,8 +1,10 @@
 """Labelled FCS files of one model: their labels, and the values of each cluster."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +13,11 @@ from immport_cyto import events, fcs
 from immport_cyto.cluster.files import METACLUSTER_CHANNEL, MODEL_KEYWORD, NODE_CHANNEL, digest
 from immport_cyto.cluster.model import FlowSOM
 from immport_cyto.exceptions import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from immport_cyto.cluster.flock.model import FLOCK
 
 _VALUES_AT_ONCE = 64 * 2**20
 
@@ -49,31 +56,80 @@ def common_markers(paths: Sequence[Path]) -> list[str]:
     return common or []
 
 
+def readers(paths: Sequence[Path]) -> list[Callable[[Sequence[str]], NDArray[np.floating]]]:
+    """A function per FCS file that reads markers (events x markers)."""
+    return [partial(_read, path) for path in paths]
+
+
+def _read(path: Path, markers: Sequence[str]) -> NDArray[np.floating]:
+    with fcs.open(path) as file:
+        channels = events.markers(file)
+        return file.events([channels[marker] for marker in markers])
+
+
 def values_by_label(
-    paths: Sequence[Path], markers: Sequence[str], labels: NDArray[np.integer], n_labels: int
-) -> Iterator[tuple[int, int, NDArray[np.float32]]]:
+    read: Sequence[Callable[[Sequence[str]], NDArray[np.floating]]], markers: Sequence[str],
+    labels: NDArray[np.integer], n_labels: int,
+) -> Iterator[tuple[int, int, NDArray[np.floating]]]:  # fmt: skip
     """Values of each label (0-based) and marker (its position) over all files; labels without events are left out.
 
     Reads as many markers at a time as memory allows.
+
+    Parameters
+    ----------
+    read
+        Reads markers of a file, for each file.
+    markers
+        Markers that all files have.
+    labels
+        Label of each event, file by file.
+    n_labels
+        Number of labels.
     """
     order = np.argsort(labels, kind="stable")
     bounds = np.searchsorted(labels[order], np.arange(n_labels + 1))
     width = max(1, _VALUES_AT_ONCE // max(len(labels), 1))
     for first in range(0, len(markers), width):
         some = markers[first : first + width]
-        values = np.empty((len(labels), len(some)), np.float32)
-        begin = 0
-        for path in paths:
-            with fcs.open(path) as file:
-                channels = events.markers(file)
-                values[begin : begin + file.n_events] = file.events([channels[marker] for marker in some])
-                begin += file.n_events
+        values = _together(read, some, len(labels))
         for column in range(len(some)):
             ordered = values[order, column]
             for label in range(n_labels):
                 low, high = bounds[label], bounds[label + 1]
                 if high > low:
                     yield label, first + column, ordered[low:high]
+
+
+def _together(
+    read: Sequence[Callable[[Sequence[str]], NDArray[np.floating]]], markers: Sequence[str], n: int
+) -> NDArray[np.floating]:
+    """All `n` events, float32 where the files are."""
+    values = np.empty((0, len(markers)), np.float32)
+    begin = 0
+    for one in read:
+        part = one(markers)
+        if not begin:
+            values = np.empty((n, len(markers)), part.dtype)
+        values[begin : begin + len(part)] = part
+        begin += len(part)
+    return values
+
+
+def median_rows(model: "FlowSOM | FLOCK", markers: Sequence[str], medians: NDArray[np.float64]) -> "pd.DataFrame":
+    """``tables.CLUSTER_MEDIANS`` of the medians (clusters x markers) of a model; NaN is empty."""
+    import pandas as pd
+
+    from immport_cyto import tables
+
+    k = len(medians)
+    frame = {
+        "study_accession": model.study_accession,
+        "panel_id": model.panel_id,
+        "metacluster": np.repeat(np.arange(1, k + 1), len(markers)),
+        "marker": list(markers) * k,
+        "median": medians.ravel(),
+    }
+    return tables.conform(pd.DataFrame(frame), tables.CLUSTER_MEDIANS)
 
 
 def _model_of(keyword: str) -> str | None:

@@ -1,10 +1,14 @@
-"""Metaclusters of a model merged and named by a table."""
+"""Metaclusters of a FlowSOM model or populations of a FLOCK model, merged and named by a table."""
 
 import copy
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
+from immport_cyto.cluster.flock import merging as populations
+from immport_cyto.cluster.flock import outputs
+from immport_cyto.cluster.flock.model import FLOCK
 from immport_cyto.cluster.metacluster import number_by_size
 from immport_cyto.cluster.model import FlowSOM
 from immport_cyto.exceptions import TableError
@@ -12,13 +16,15 @@ from immport_cyto.exceptions import TableError
 if TYPE_CHECKING:
     import pandas as pd
 
+Model = TypeVar("Model", FlowSOM, FLOCK)
 
-def merge(model: FlowSOM, merges: "pd.DataFrame") -> tuple[FlowSOM, "pd.DataFrame"]:
-    """Merge metaclusters of a model, and name them.
 
-    Metaclusters become one where the table gives them the same label in ``merge``; without a label, the same name in
-    ``population``. A metacluster that is not in the table stays as it is, without a name. The merged metaclusters are
-    numbered by events: 1 is the largest.
+def merge(model: Model, merges: "pd.DataFrame", how: str = "by a table") -> "tuple[Model, pd.DataFrame]":
+    """Merge metaclusters of FlowSOM or populations of FLOCK, and name them.
+
+    They become one where the table gives them the same label in ``merge``; without a label, the same name in
+    ``population``. One that is not in the table stays as it is, without a name. Merged metaclusters are numbered by
+    events: 1 is the largest. Merged populations are numbered in the order of the first of their parts.
 
     Parameters
     ----------
@@ -26,12 +32,15 @@ def merge(model: FlowSOM, merges: "pd.DataFrame") -> tuple[FlowSOM, "pd.DataFram
         The model; it is not changed.
     merges
         MERGES rows of this model.
+    how
+        For the warnings of the merged model.
 
     Returns
     -------
-    (FlowSOM, DataFrame)
-        The model with the merged metaclusters; codes, nodes and scaling are those of `model`. And MERGES of all its
-        metaclusters with the new numbers.
+    (FlowSOM or FLOCK, DataFrame)
+        The merged model, which maps as `model` does: codes, nodes, centres and scaling are the same. And MERGES of all
+        metaclusters or populations with the new numbers; of populations with their profiles too, and with what those
+        that became one have in common.
 
     Raises
     ------
@@ -39,9 +48,11 @@ def merge(model: FlowSOM, merges: "pd.DataFrame") -> tuple[FlowSOM, "pd.DataFram
         The table names a metacluster twice or one that the model does not have, names the parts of one metacluster
         differently, or gives the same name to metaclusters of different labels.
     """
+    import pandas as pd
+
     from immport_cyto import tables
 
-    k = model.n_metaclusters_
+    k = model.n_populations_ if isinstance(model, FLOCK) else model.n_metaclusters_
     rows = merges.to_dict("records")
     given = [int(row["metacluster"]) for row in rows]
     _check_numbers(given, k)
@@ -55,21 +66,47 @@ def merge(model: FlowSOM, merges: "pd.DataFrame") -> tuple[FlowSOM, "pd.DataFram
         elif names[number]:
             parts[number] = ("name", names[number])
     _check_names(parts, names)
-    order = {part: position for position, part in enumerate(dict.fromkeys(parts[n] for n in sorted(parts)))}
-    of_node = np.array([order[parts[int(number)]] for number in model.metaclusters_], np.int32)
-    merged = copy.copy(model)
-    merged.metaclusters_ = number_by_size(of_node, model.node_counts_)
-    merged.n_metaclusters_ = int(merged.metaclusters_.max())
-    merged.warnings_ = [*model.warnings_, f"{k} metaclusters were merged by a table into {merged.n_metaclusters_}"]
-    new_number = {int(old): int(new) for old, new in zip(model.metaclusters_, merged.metaclusters_, strict=True)}
+    order = {part: position for position, part in enumerate(dict.fromkeys(parts[n] for n in sorted(parts)), start=1)}
+    merged, new_number = _joined(model, np.array([order[parts[number]] for number in sorted(parts)], np.int32), how)
     of_part = {part: name for number, part in parts.items() if (name := names[number])}
-    return merged, tables.conform(
-        _frame(model, [(number, of_part.get(parts[number], ""), new_number[number]) for number in sorted(names)]),
-        tables.MERGES,
+    frame = pd.DataFrame(
+        {
+            "study_accession": model.study_accession,
+            "panel_id": model.panel_id,
+            "metacluster": sorted(names),
+            "population": [of_part.get(parts[number], "") for number in sorted(names)],
+            "merge": [parts[number][1] if parts[number][0] == "label" else "" for number in sorted(names)],
+            "merged_metacluster": new_number,
+        }
     )
+    if isinstance(model, FLOCK):
+        frame["phenotype"], frame["merged_phenotype"] = _phenotypes(model, new_number)
+    return merged, tables.conform(frame, tables.MERGES)
 
 
-def merged_clusters(model: FlowSOM, merges: "pd.DataFrame") -> "pd.DataFrame":
+def _joined(model: Model, group: NDArray[np.int32], how: str) -> "tuple[Model, list[int]]":
+    """The model with metaclusters or populations of one `group` (from 1) as one, and the new number of each."""
+    if isinstance(model, FLOCK):
+        return populations.join(model, group, how), group.tolist()
+    merged = copy.copy(model)
+    merged.metaclusters_ = number_by_size(group[model.metaclusters_ - 1], model.node_counts_)
+    merged.n_metaclusters_ = n = int(merged.metaclusters_.max())
+    merged.warnings_ = [*model.warnings_, f"{len(group)} metaclusters were merged {how} into {n}"]
+    of_group = dict(zip(group[model.metaclusters_ - 1].tolist(), merged.metaclusters_.tolist(), strict=True))
+    return merged, [of_group[number] for number in group.tolist()]
+
+
+def _phenotypes(model: FLOCK, new_number: "list[int]") -> tuple[list[str], list[str]]:
+    """Profile of each population, and what all that get its new number have in common."""
+    profiles = model.profile_.tolist()
+    of_new: dict[int, list[list[int]]] = {}
+    for number, levels in zip(new_number, profiles, strict=True):
+        of_new.setdefault(number, []).append(levels)
+    shared = {number: outputs.shared_phenotype(model.markers, levels) for number, levels in of_new.items()}
+    return [outputs.phenotype(model.markers, levels) for levels in profiles], [shared[number] for number in new_number]
+
+
+def merged_clusters(model: FlowSOM | FLOCK, merges: "pd.DataFrame") -> "pd.DataFrame":
     """``tables.CLUSTERS`` of a merged model with the names of the table, by the events of its training.
 
     Parameters
@@ -83,8 +120,14 @@ def merged_clusters(model: FlowSOM, merges: "pd.DataFrame") -> "pd.DataFrame":
 
     from immport_cyto import tables
 
-    k = model.n_metaclusters_
     names = dict(zip(merges["merged_metacluster"].astype(int), merges["population"], strict=True))
+    if isinstance(model, FLOCK):
+        phenotypes = dict(zip(merges["merged_metacluster"].astype(int), merges["merged_phenotype"], strict=True))
+        clusters = outputs.clusters(model, model.counts_)
+        clusters["population"] = clusters["metacluster"].map(names)
+        clusters["phenotype"] = clusters["metacluster"].map(phenotypes)
+        return clusters
+    k = model.n_metaclusters_
     counts = np.zeros(k, np.int64)
     np.add.at(counts, model.metaclusters_ - 1, model.node_counts_)
     frame = {
@@ -99,7 +142,7 @@ def merged_clusters(model: FlowSOM, merges: "pd.DataFrame") -> "pd.DataFrame":
     return tables.conform(pd.DataFrame(frame), tables.CLUSTERS)
 
 
-def rows_of(model: FlowSOM, merges: "pd.DataFrame") -> "pd.DataFrame":
+def rows_of(model: FlowSOM | FLOCK, merges: "pd.DataFrame") -> "pd.DataFrame":
     """Rows of a table that are about this model: those that name its study and panel, or none."""
     study = merges["study_accession"].isin(["", model.study_accession])
     return merges[study & merges["panel_id"].isin(["", model.panel_id])]
@@ -130,10 +173,3 @@ def _check_names(parts: dict[int, tuple[str, str]], names: dict[int, str]) -> No
         if of_name.setdefault(name, part) != part:
             msg = f"name {name!r} belongs to metaclusters of different merges; give them one merge label or two names"
             raise TableError(msg)
-
-
-def _frame(model: FlowSOM, rows: list[tuple[int, str, int]]) -> "pd.DataFrame":
-    import pandas as pd
-
-    frame = pd.DataFrame(rows, columns=["metacluster", "population", "merged_metacluster"])
-    return frame.assign(study_accession=model.study_accession, panel_id=model.panel_id, merge="")

@@ -8,7 +8,7 @@ import io
 import json
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +44,9 @@ def write(path: Path | str, meta: Mapping[str, Any], arrays: Mapping[str, Any], 
 
 
 def read(
-    path: Path | str, types: Mapping[str, str], *, format_name: str, versions: tuple[int, int], what: str, command: str
-) -> tuple[dict[str, Any], Arrays]:
+    path: Path | str, types: Mapping[str, str] | Callable[[int], Mapping[str, str]], *, format_name: str,
+    versions: tuple[int, int], what: str, command: str,
+) -> tuple[dict[str, Any], Arrays]:  # fmt: skip
     """Read the JSON and the arrays of a model.
 
     Parameters
@@ -53,7 +54,7 @@ def read(
     path
         The file.
     types
-        Type of each array, such as ``"<f8"``.
+        Type of each array, such as ``"<f8"``; where they differ, the types by version.
     format_name, versions
         Name of the format, and its oldest and newest version that can be read.
     what, command
@@ -69,7 +70,8 @@ def read(
         with zipfile.ZipFile(path) as archive:
             meta = _meta(_entry(archive, "meta", "|u1"), format_name)
             if oldest <= meta["version"] <= newest:
-                return meta, {name: _entry(archive, name, kind) for name, kind in types.items()}
+                wanted = types(meta["version"]) if callable(types) else types
+                return meta, {name: _entry(archive, name, kind) for name, kind in wanted.items()}
     except FileNotFoundError as error:
         msg = f"{path}: no such model file; check the path"
         raise ModelError(msg) from error
@@ -87,6 +89,16 @@ def read(
         "update immport-cyto"
     )
     raise ModelError(msg)
+
+
+def format_of(path: Path | str) -> str:
+    """Name of the format of a model file; empty where there is none to be read."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            meta = json.loads(_entry(archive, "meta", "|u1").tobytes().decode("utf-8"))
+    except (OSError, zipfile.BadZipFile, zlib.error, EOFError, KeyError, ValueError, RuntimeError):
+        return ""
+    return str(meta.get("format", "")) if isinstance(meta, dict) else ""
 
 
 def damaged(path: Path | str, reason: object, what: str, command: str) -> ModelError:

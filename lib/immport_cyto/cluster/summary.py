@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from immport_cyto.cluster.grouped import common_markers, read_nodes, values_by_label
+from immport_cyto.cluster.grouped import common_markers, median_rows, read_nodes, readers, values_by_label
 from immport_cyto.cluster.model import FlowSOM
 from immport_cyto.exceptions import OptionError
 
@@ -50,10 +50,10 @@ def summarize(model: FlowSOM, files: Mapping[str, Path]) -> tuple["pd.DataFrame"
     labels = (model.metaclusters_[nodes] - 1).astype(np.uint16)
     k = model.n_metaclusters_
     counts = np.bincount(labels, minlength=k)
-    group = {"study_accession": model.study_accession, "panel_id": model.panel_id}
     clusters = pd.DataFrame(
         {
-            **group,
+            "study_accession": model.study_accession,
+            "panel_id": model.panel_id,
             "metacluster": np.arange(1, k + 1),
             "n_nodes": np.bincount(model.metaclusters_, minlength=k + 1)[1:],
             "n_events": counts,
@@ -61,14 +61,6 @@ def summarize(model: FlowSOM, files: Mapping[str, Path]) -> tuple["pd.DataFrame"
         }
     )
     table = np.full((k, len(markers)), np.nan)
-    for cluster, column, values in values_by_label(paths, markers, labels, k):
+    for cluster, column, values in values_by_label(readers(paths), markers, labels, k):
         table[cluster, column] = np.median(values)
-    medians = pd.DataFrame(
-        {
-            **group,
-            "metacluster": np.repeat(np.arange(1, k + 1), len(markers)),
-            "marker": markers * k,
-            "median": table.ravel(),
-        }
-    )
-    return tables.conform(clusters, tables.CLUSTERS), tables.conform(medians, tables.CLUSTER_MEDIANS)
+    return tables.conform(clusters, tables.CLUSTERS), median_rows(model, markers, table)

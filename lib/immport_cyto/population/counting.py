@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 CHANNEL = "FlowSOM_metacluster"
+METHODS = {CHANNEL: "flowsom", "FLOCK_population": "flock"}
+"""Channels with the number of a cluster, and what gave them."""
 
 
 def count_clusters(files: Mapping[str, Path], clusters: "pd.DataFrame") -> tuple["pd.DataFrame", "pd.DataFrame"]:
@@ -28,20 +30,21 @@ def count_clusters(files: Mapping[str, Path], clusters: "pd.DataFrame") -> tuple
     Parameters
     ----------
     files
-        FCS files with the channel ``FlowSOM_metacluster`` (`immport_cyto.cluster.map_file`).
+        FCS files with the channel ``FlowSOM_metacluster`` (`immport_cyto.cluster.map_file`); or the one that
+        `clusters` name, ``FLOCK_population``.
     clusters
         Labelled CLUSTERS of the one model that mapped them.
 
     Returns
     -------
     (DataFrame, DataFrame)
-        COUNTS with ``method`` "flowsom" and MEDIANS. Every population has a row for every file, also with 0 events;
-        metaclusters without a sign are left out where no event is in them.
+        COUNTS with ``method`` "flowsom" or "flock" and MEDIANS. Every population has a row for every file, also with
+        0 events; metaclusters without a sign are left out where no event is in them.
 
     Raises
     ------
     PanelError
-        A file has no metacluster channel.
+        A file does not have the channel.
     TableError
         `clusters` holds several models, or a file has a metacluster that is not in it.
     """
@@ -56,14 +59,17 @@ def count_clusters(files: Mapping[str, Path], clusters: "pd.DataFrame") -> tuple
     name_of = {int(row["metacluster"]): str(row["population"]) or UNNAMED for row in described}
     first = {name_of[int(row["metacluster"])]: row for row in reversed(described)}
     populations = members(clusters)
+    label = label_channel(clusters)
+    method = METHODS[label]
     channels = marker_channels(files)
     counts: list[dict[str, Any]] = []
     medians: list[dict[str, Any]] = []
     for name in sorted(files):
         source = fcs.open(files[name])
-        index = next((i for i, channel in enumerate(source.channels) if channel.pnn == CHANNEL), None)
+        index = next((i for i, channel in enumerate(source.channels) if channel.pnn == label), None)
         if index is None:
-            msg = f"{name}: has no channel {CHANNEL}; map it with 'cluster map' first"
+            command = "cluster map" if label == CHANNEL else "cluster flock-map"
+            msg = f"{name}: has no channel {label}; map it with '{command}' first"
             raise PanelError(msg)
         member = np.rint(source.events([index])[:, 0]).astype(np.int64)
         strange = set(np.unique(member).tolist()) - set(name_of)
@@ -77,7 +83,7 @@ def count_clusters(files: Mapping[str, Path], clusters: "pd.DataFrame") -> tuple
             {
                 "file_name": name,
                 "panel_id": first[population]["panel_id"],
-                "method": "flowsom",
+                "method": method,
                 "population": population,
                 "definition": first[population]["definition"] or first[population]["phenotype"],
                 "cl_id": first[population]["cl_id"],
@@ -87,7 +93,7 @@ def count_clusters(files: Mapping[str, Path], clusters: "pd.DataFrame") -> tuple
             }
             for population, mask in masks.items()
         ]
-        medians += median_rows(source, name, channels[name], "flowsom", masks)
+        medians += median_rows(source, name, channels[name], method, masks)
     if not any(row["n_events"] for row in counts if row["population"] == UNNAMED):
         counts = [row for row in counts if row["population"] != UNNAMED]
         medians = [row for row in medians if row["population"] != UNNAMED]
@@ -95,6 +101,25 @@ def count_clusters(files: Mapping[str, Path], clusters: "pd.DataFrame") -> tuple
         tables.concat([pd.DataFrame(counts)] if counts else [], tables.COUNTS),
         tables.concat([pd.DataFrame(medians)] if medians else [], tables.MEDIANS),
     )
+
+
+def label_channel(clusters: "pd.DataFrame") -> str:
+    """Channel in which the files hold the numbers of these CLUSTERS: that of their column ``channel``, or FlowSOM's.
+
+    Raises
+    ------
+    TableError
+        There are several, or it is none of ours.
+    """
+    named = {str(name) for name in clusters["channel"].dropna()} - {""} if "channel" in clusters else set()
+    found = sorted(named or {CHANNEL})
+    if len(found) > 1 or found[0] not in METHODS:
+        msg = (
+            f"clusters.tsv: column 'channel' holds {', '.join(found)}; give the rows of one model, with one of "
+            f"{', '.join(METHODS)}"
+        )
+        raise TableError(msg)
+    return found[0]
 
 
 def members(clusters: "pd.DataFrame") -> dict[str, list[int]]:

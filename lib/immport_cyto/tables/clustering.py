@@ -166,13 +166,14 @@ CONTINGENCY = Table(
 
 MERGES = Table(
     "merges.tsv",
-    "which metacluster becomes which",
+    "which metacluster or FLOCK population becomes which; of FLOCK with phenotype and merged_phenotype, what merged "
+    "ones have in common",
     (
         _text("study_accession", "ImmPort study of the model; needed where the table is about several models", False),
         _text("panel_id", "panel of the model; needed where the table is about several models", False),
         _int("metacluster", "number in the model"),
-        _text("population", "name; metaclusters of the same name become one", False),
-        _text("merge", "any label; metaclusters of the same label become one, whatever their names", False),
+        _text("population", "name; those of the same name become one", False),
+        _text("merge", "any label; those of the same label become one, whatever their names", False),
         _int("merged_metacluster", "number in the merged model (written, not read)", False),
     ),
     ("study_accession", "panel_id", "metacluster"),

@@ -152,15 +152,15 @@ CHANNEL_DENSITIES = Table(
 
 CLUSTERS = Table(
     "clusters.tsv",
-    "one row per metacluster of a model",
+    "one row per metacluster of a FlowSOM model or population of a FLOCK model; of FLOCK a column channel says so",
     (
         _STUDY,
         _PANEL_ID,
         _int("metacluster", "number from 1"),
-        _int("n_nodes", "nodes of the SOM in it"),
+        _int("n_nodes", "nodes of the SOM in it; of FLOCK clusters of k-means and halves of them"),
         _int("n_events", "events of the training files in it"),
         _float("fraction", "n_events over all events of the model"),
-        _text("phenotype", "signs of the markers with a cut-off, such as CD3+ CD4+ CD8-", False),
+        _text("phenotype", "signs of the markers with a cut-off, such as CD3+ CD4+ CD8-; of FLOCK the profile", False),
         _text("population", "name given to the phenotype", False),
         _text("definition", "the definition that gave the name", False),
         _text("cl_id", "Cell Ontology class, CL:nnnnnnn", False),

@@ -8,6 +8,10 @@
     One model over the files of a group, each with the same number of events.
 ``label_file``, ``LabelledFile``
     Find the populations of a model in a file, and write it with the population of each event.
+``by_profile``, ``merge_file``
+    Which populations have equal profiles, for `immport_cyto.cluster.merge`; a labelled file after a merge.
+``summarize``
+    Counts and medians per population over labelled files.
 ``adjust``, ``Adjusted``
     Known populations moved to another sample (``cent_adjust``).
 ``Centres``, ``read_centres``
@@ -25,10 +29,19 @@ from immport_cyto._lazy import lazy
 
 if TYPE_CHECKING:
     from immport_cyto.cluster.flock.adjusting import Adjusted, adjust
-    from immport_cyto.cluster.flock.files import Centres, LabelledFile, check_file, flock_files, label_file
+    from immport_cyto.cluster.flock.files import (
+        Centres,
+        LabelledFile,
+        check_file,
+        flock_files,
+        label_file,
+        merge_file,
+    )
+    from immport_cyto.cluster.flock.merging import by_profile
     from immport_cyto.cluster.flock.model import FLOCK
     from immport_cyto.cluster.flock.outputs import read_centres
     from immport_cyto.cluster.flock.storage import load
+    from immport_cyto.cluster.flock.summary import summarize
 
 _HOME = {
     "Adjusted": "adjusting",
@@ -36,16 +49,19 @@ _HOME = {
     "FLOCK": "model",
     "LabelledFile": "files",
     "adjust": "adjusting",
+    "by_profile": "merging",
     "check_file": "files",
     "flock_files": "files",
     "label_file": "files",
     "load": "storage",
+    "merge_file": "files",
     "read_centres": "outputs",
+    "summarize": "summary",
 }
 
 __all__ = [
-    "FLOCK", "Adjusted", "Centres", "LabelledFile", "adjust", "check_file", "flock_files", "label_file", "load",
-    "read_centres",
+    "FLOCK", "Adjusted", "Centres", "LabelledFile", "adjust", "by_profile", "check_file", "flock_files", "label_file",
+    "load", "merge_file", "read_centres", "summarize",
 ]  # fmt: skip
 
 

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from immport_cyto import fcs
 from immport_cyto.cluster.flock.adjusting import adjust as adjust_centres
+from immport_cyto.cluster.flock.centres import Center, centres, check_center, check_positive
 from immport_cyto.cluster.flock.checks import check_finite
 from immport_cyto.cluster.flock.inputs import (
     POPULATION_CHANNEL,
@@ -22,9 +24,10 @@ from immport_cyto.cluster.flock.inputs import (
 )
 from immport_cyto.cluster.flock.model import FLOCK
 from immport_cyto.cluster.flock.partition import Float64
+from immport_cyto.cluster.flock.profile import profile
 from immport_cyto.cluster.labels import write_labelled
 from immport_cyto.cluster.scale import Scale, compare
-from immport_cyto.exceptions import AnalysisError, OptionError
+from immport_cyto.exceptions import AnalysisError, InputError, OptionError
 
 MODEL_KEYWORD = "ICYTO_FLOCK"
 JOINT_EVENTS = 200_000
@@ -62,7 +65,9 @@ class LabelledFile:
     medians : ndarray of float64, populations x markers
         NaN without events.
     centers : ndarray of float64, populations x markers
-        Mean of the events; of a population without events NaN.
+        Centre of the events; of a population without events NaN.
+    labels : ndarray of int32, events
+        Position of the population of each event in `ids`.
     warnings
         That the file is not on the scale of the training.
     """
@@ -73,6 +78,7 @@ class LabelledFile:
     profile: NDArray[np.int32]
     medians: Float64
     centers: Float64
+    labels: NDArray[np.int32]
     warnings: tuple[str, ...] = ()
 
 
@@ -84,6 +90,7 @@ def flock_files(
     bins: int | None = None,
     density: int | None = None,
     max_populations: int | None = None,
+    center: Center = "mean",
     max_training_events: int | None = None,
     seed: int = 42,
     n_jobs: int = 1,
@@ -103,7 +110,7 @@ def flock_files(
         matter.
     markers
         Markers to cluster on, in any spelling; default see `immport_cyto.cluster.flock.inputs.choose_markers`.
-    version, bins, density, max_populations, n_jobs
+    version, bins, density, max_populations, center, n_jobs
         See `FLOCK`.
     max_training_events
         Events to train on, over all files; default all of a single file, 200,000 of several.
@@ -127,7 +134,9 @@ def flock_files(
     if max_training_events is not None and max_training_events < 1:
         msg = f"max_training_events is {max_training_events}; give a whole number from 1 on"
         raise OptionError(msg)
-    model = FLOCK(version, bins=bins, density=density, max_populations=max_populations, n_jobs=n_jobs)
+    model = FLOCK(
+        version, bins=bins, density=density, max_populations=max_populations, center=center, n_jobs=n_jobs
+    )  # fmt: skip
     model.check_parameters()
     sources = open_sources(files)
     chosen = choose_markers(sources, markers)
@@ -170,7 +179,7 @@ def _quota(sources: Sequence[Source], limit: int | None) -> tuple[int, list[str]
 
 def label_file(
     model: FLOCK | Centres, name: str, path: Path, target: Path | None = None, *, adjust: bool = False,
-    any_scale: bool = False, n_jobs: int = 1,
+    any_scale: bool = False, center: Center | None = None, n_jobs: int = 1,
 ) -> LabelledFile:  # fmt: skip
     """Find the populations of a model in a file, and write the file with the population of each event.
 
@@ -190,6 +199,9 @@ def label_file(
         population that it would have had in the training.
     any_scale
         Take a file that was transformed in another way than the training files, with a warning.
+    center
+        Centre of the populations in the file: mean, median or geometric-mean; default that of the model, of known
+        centres the mean.
     n_jobs
         Threads; the result does not depend on it.
 
@@ -198,30 +210,118 @@ def label_file(
     PanelError
         The file lacks a marker, or its keywords state another transform than those of the training files.
     AnalysisError
-        A marker has a value that is not finite.
+        A marker has a value that is not finite, or of which there is no geometric mean.
     """
+    kind = center or (model.center if isinstance(model, FLOCK) else "mean")
     source = open_source(name, path)
     warnings = compare(model.scale_, source.scale, name, any_scale=any_scale) if isinstance(model, FLOCK) else []
-    X = source.read(model.markers)
-    check_finite(X, model.markers, name)
+    X = _events(source, model, kind)
     if isinstance(model, FLOCK):
-        ids, start = np.arange(1, model.n_populations_ + 1), model.centers_
+        ids, start, levels = np.arange(1, model.n_populations_ + 1), model.centers_, model.profile_
     else:
-        ids, start = model.ids, model.centers
+        ids, start, levels = model.ids, model.centers, np.ones(model.centers.shape, np.int32)
     if not len(X):
-        levels = model.profile_ if isinstance(model, FLOCK) else np.ones(start.shape, np.int32)
         numbers = np.empty(0, np.int64)
     elif adjust or isinstance(model, Centres):
         moved = adjust_centres(start, X, ids=ids.tolist(), n_jobs=n_jobs, name=name)
         numbers, levels = moved.labels, moved.profile
     else:
-        numbers, levels = model.rule_.assign(X, n_jobs).astype(np.int64), model.profile_
-    place = np.zeros(int(ids.max()) + 1, np.int64)
-    place[ids] = np.arange(len(ids))
-    means, medians, counts = _describe(X, place[numbers], len(ids))
+        numbers = model.rule_.assign(X, n_jobs).astype(np.int64)
+    found = _labelled(X, ids, numbers, levels, kind, warnings)
     if target is not None:
         _write(source, target, numbers, model, ids, adjusted=adjust or isinstance(model, Centres))
-    return LabelledFile(len(X), ids, counts, levels, medians, means, tuple(warnings))
+    return found
+
+
+def merge_file(
+    model: FLOCK, merged: FLOCK, new_number: Sequence[int], name: str, path: Path, target: Path | None = None, *,
+    center: Center | None = None, n_jobs: int = 1,
+) -> LabelledFile:  # fmt: skip
+    """Write a file with the populations of a merged model.
+
+    The populations of an FCS file that was labelled with the model before keep their events, also where they were
+    adjusted to the file. In other files, and in tables, which do not say what labelled them, populations are found as
+    `label_file` does; files of another scale are taken, with a warning.
+
+    Parameters
+    ----------
+    model, merged
+        The model before and after the merge.
+    new_number
+        Number in `merged` of each population of `model`.
+    name, path, target, center, n_jobs
+        See `label_file`.
+    """
+    source = open_source(name, path)
+    before = read_labelled(source, model)
+    if before is None:
+        return label_file(merged, name, path, target, any_scale=True, center=center, n_jobs=n_jobs)
+    kind = center or merged.center
+    X = _events(source, merged, kind)
+    numbers = np.array([0, *new_number])[before.numbers]
+    levels = profile(X, numbers, merged.n_populations_) if before.adjusted and len(X) else merged.profile_
+    ids = np.arange(1, merged.n_populations_ + 1)
+    found = _labelled(X, ids, numbers, levels, kind, compare(merged.scale_, source.scale, name, any_scale=True))
+    if target is not None:
+        _write(source, target, numbers, merged, ids, adjusted=before.adjusted)
+    return found
+
+
+@dataclass(frozen=True)
+class Before:
+    """Populations that a file has already: a number from 1 per event, and whether they were adjusted to the file."""
+
+    numbers: NDArray[np.int64]
+    adjusted: bool
+
+
+def read_labelled(source: Source, model: FLOCK) -> Before | None:
+    """Populations that `label_file` gave an FCS file with this model; None of any other file.
+
+    Raises
+    ------
+    InputError
+        The file holds numbers that the model does not have.
+    """
+    if source.kind == "text":
+        return None
+    with fcs.open(source.path) as file:
+        try:
+            content = json.loads(file.keywords.get(MODEL_KEYWORD, ""))
+        except ValueError:
+            return None
+        if not isinstance(content, dict) or content.get("model") != digest(model):
+            return None
+        if POPULATION_CHANNEL not in file.names:
+            return None
+        values = file.events([POPULATION_CHANNEL])[:, 0]
+    whole = np.isfinite(values).all() and (values == np.trunc(values)).all()
+    if len(values) and not (whole and values.min() >= 1 and values.max() <= model.n_populations_):
+        msg = f"{source.name}: channel {POPULATION_CHANNEL} holds numbers that the model does not have; map it again"
+        raise InputError(msg)
+    return Before(values.astype(np.int64), content.get("adjusted") is True)
+
+
+def _events(source: Source, model: FLOCK | Centres, center: Center) -> NDArray[np.floating]:
+    """Checked values of the markers of a model."""
+    check_center(center)
+    X = source.read(model.markers)
+    check_finite(X, model.markers, source.name)
+    if center == "geometric-mean":
+        check_positive(X, model.markers, source.name)
+    return X
+
+
+def _labelled(
+    X: NDArray[np.floating], ids: NDArray[np.int64], numbers: NDArray[np.int64], levels: NDArray[np.int32],
+    center: Center, warnings: Sequence[str],
+) -> LabelledFile:  # fmt: skip
+    place = np.zeros(int(ids.max()) + 1, np.int32)
+    place[ids] = np.arange(len(ids), dtype=np.int32)
+    labels = place[numbers]
+    medians, counts = centres(X, labels, len(ids), "median")
+    middle = medians if center == "median" else centres(X, labels, len(ids), center)[0]
+    return LabelledFile(len(X), ids, counts, levels, medians, middle, labels, tuple(warnings))
 
 
 def check_file(model: FLOCK | Centres, name: str, path: Path, *, any_scale: bool = False) -> None:
@@ -262,16 +362,3 @@ def _write(
         return
     content = {"model": digest(model), "populations": len(ids), "adjusted": adjusted}
     write_labelled(source.path, target, {POPULATION_CHANNEL: (numbers, int(ids.max()))}, (MODEL_KEYWORD, content))
-
-
-def _describe(X: NDArray[np.floating], labels: NDArray[np.int64], n: int) -> tuple[Float64, Float64, NDArray[np.int64]]:
-    """Means and medians per label and column, NaN without events, and events per label."""
-    counts = np.bincount(labels, minlength=n)
-    means, medians = np.full((n, X.shape[1]), np.nan), np.full((n, X.shape[1]), np.nan)
-    order = np.argsort(labels, kind="stable")
-    ends = np.cumsum(counts)
-    for label in np.flatnonzero(counts):
-        inside = X[order[ends[label] - counts[label] : ends[label]]]
-        means[label] = inside.mean(axis=0, dtype=np.float64)
-        medians[label] = np.median(inside, axis=0)
-    return means, medians, counts

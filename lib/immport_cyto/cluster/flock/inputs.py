@@ -185,16 +185,22 @@ def read_numbers(path: Path) -> tuple[list[str], NDArray[np.float64]]:
     TableError
         See `open_source` and `Source.read`.
     """
-    return _header(path), _numbers(path)
+    return read_header(path), _numbers(path)
 
 
 def _columns(path: Path) -> dict[str, int]:
     """Columns that can be clustered on: not the time, and not the populations of an earlier run."""
-    return {name: j for j, name in enumerate(_header(path)) if name not in (TIME, POPULATION_CHANNEL)}
+    return {name: j for j, name in enumerate(read_header(path)) if name not in (TIME, POPULATION_CHANNEL)}
 
 
-def _header(path: Path) -> list[str]:
-    """Names of the columns of a table."""
+def read_header(path: Path) -> list[str]:
+    """Names of the columns of a table.
+
+    Raises
+    ------
+    TableError
+        See `open_source`.
+    """
     try:
         with path.open(encoding="utf-8-sig") as lines:
             names = [name.strip().strip('"') for name in _cells(next(lines, ""))]  # R quotes names

@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 
 from immport_cyto.cluster.flock import regions
 from immport_cyto.cluster.flock.adjusting import Adjusted, adjust
+from immport_cyto.cluster.flock.centres import Center, check_center, check_positive
 from immport_cyto.cluster.flock.checks import as_events, check_finite, check_names, check_training
 from immport_cyto.cluster.flock.fitting import Found, find_populations
 from immport_cyto.cluster.flock.partition import Float64
-from immport_cyto.cluster.flock.profile import profile
+from immport_cyto.cluster.flock.profile import count_intervals, levels
 from immport_cyto.cluster.flock.rule import Rule
 from immport_cyto.cluster.scale import UNSTATED, Scale
 from immport_cyto.cluster.source import prefix
@@ -37,6 +38,9 @@ class FLOCK:
     max_populations
         Most populations. Version 1: 5 to 999, default 30; groups further and further apart are joined. Version 2: 2 to
         999, default no limit; the nearest populations are merged even with a valley between them.
+    center
+        Centre of a population that `centers_` gives: ``mean``, ``median`` or ``geometric-mean`` of its events. The
+        populations do not depend on it; `adjust` starts from it.
     n_jobs
         Threads for passes over all events. The result does not depend on it.
 
@@ -46,9 +50,11 @@ class FLOCK:
         Population of each event, from 1; only after `fit`.
     n_populations_ : int
     centers_ : ndarray of float64, populations x markers
-        Mean of the events of each population, as they came in.
+        Centre of the events of each population, as they came in.
+    intervals_ : ndarray of int64, populations x markers x 4
+        Training events in each quarter of the range of the marker.
     profile_ : ndarray of int32, populations x markers
-        Level of each marker: 1 (-), 2 (low), 3 (+), 4 (hi).
+        Level of each marker by these: 1 (-), 2 (lo), 3 (+), 4 (++).
     counts_ : ndarray of int64, populations
         Training events in each.
     percentages_ : ndarray of float64, populations
@@ -90,7 +96,7 @@ class FLOCK:
     labels_: NDArray[np.int32]
     n_populations_: int
     centers_: Float64
-    profile_: NDArray[np.int32]
+    intervals_: NDArray[np.int64]
     counts_: NDArray[np.int64]
     found_: Found
     rule_: Rule
@@ -108,12 +114,14 @@ class FLOCK:
         bins: int | None = None,
         density: int | None = None,
         max_populations: int | None = None,
+        center: Center = "mean",
         n_jobs: int = 1,
     ) -> None:
         self.version = version
         self.bins = bins
         self.density = density
         self.max_populations = max_populations
+        self.center = center
         self.n_jobs = n_jobs
 
     def get_params(self) -> dict[str, Any]:
@@ -123,6 +131,7 @@ class FLOCK:
             "bins": self.bins,
             "density": self.density,
             "max_populations": self.max_populations,
+            "center": self.center,
         }
 
     def fit(self, X: object, *, markers: Sequence[str] | None = None) -> "FLOCK":
@@ -141,7 +150,8 @@ class FLOCK:
             A parameter makes no sense.
         AnalysisError
             NaN or infinite values, fewer than 50 events or two markers, a marker with one value, events too sparse for
-            so many markers, a density at which too few or too many hyper-regions are dense.
+            so many markers, a density at which too few or too many hyper-regions are dense; values of 0 or below for
+            geometric means.
         """
         self.check_parameters()
         events = as_events(X)
@@ -149,13 +159,15 @@ class FLOCK:
         names = [f"marker {j + 1}" for j in range(columns)] if markers is None else markers
         names = check_names(names, columns)
         check_training(events, names)
+        if self.center == "geometric-mean":
+            check_positive(events, names)
         self.labels_, self.rule_, self.found_, self.warnings_ = find_populations(
             events, names, self.version,
             bins=self.bins, density=self.density, most=self.max_populations, jobs=self.n_jobs,
         )  # fmt: skip
         self.n_populations_ = n = int(self.rule_.population.max())
-        self.centers_, self.counts_ = self.rule_.describe(events, self.labels_, n)
-        self.profile_ = profile(events, self.labels_, n)
+        self.centers_, self.counts_ = self.rule_.describe(events, self.labels_, n, self.center)
+        self.intervals_ = count_intervals(events, self.labels_, n)
         self.markers = names
         self.training = [("", len(events))]
         return self
@@ -181,6 +193,11 @@ class FLOCK:
     def percentages_(self) -> Float64:
         """Share of the training events in each population, in percent."""
         return 100.0 * self.counts_ / self.counts_.sum()
+
+    @property
+    def profile_(self) -> NDArray[np.int32]:
+        """Level 1 to 4 of each marker in each population."""
+        return levels(self.intervals_)
 
     def save(self, path: Path | str) -> None:
         """Write the model as ``.npz``: no pickle, equal models give equal bytes."""
@@ -211,6 +228,7 @@ class FLOCK:
         if self.version not in (1, 2):
             msg = f"version is {self.version!r}; choose 1 or 2"
             raise OptionError(msg)
+        check_center(self.center)
         ranges = {
             "bins": (regions.FEWEST_BINS, regions.MOST_BINS),
             "density": (1, None),

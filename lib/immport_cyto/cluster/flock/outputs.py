@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from immport_cyto import tables
 from immport_cyto.cluster.flock.checks import check_finite
 from immport_cyto.cluster.flock.files import Centres, LabelledFile
-from immport_cyto.cluster.flock.inputs import read_numbers
+from immport_cyto.cluster.flock.inputs import POPULATION_CHANNEL, read_header, read_numbers
 from immport_cyto.cluster.flock.model import FLOCK
 from immport_cyto.exceptions import TableError
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 SIGNS = ("-", "lo", "+", "++")
 """Levels 1 to 4 as a definition writes them."""
+_PLUS = 3
 METHOD = "flock"
 MOST_NUMBER = 1_000_000
 
@@ -35,7 +36,7 @@ PROFILES = tables.Table(
         tables.Column("percentage", "float", "share of the events in percent"),
         tables.Column("marker", "text", "marker name"),
         tables.Column("level", "int", "1 (-), 2 (lo), 3 (+) or 4 (++)"),
-        tables.Column("center", "float", "mean of the events, as they came in; empty without events", False),
+        tables.Column("center", "float", "mean of the events, or the centre asked for; empty without events", False),
     ),
     ("study_accession", "panel_id", "file_name", "population", "marker"),
 )
@@ -87,6 +88,44 @@ def counts(model: FLOCK | Centres, name: str, found: LabelledFile) -> "pd.DataFr
     return tables.conform(frame, tables.COUNTS)
 
 
+def shared_phenotype(markers: Sequence[str], parts: Sequence[Sequence[int]]) -> str:
+    """What profiles have in common: the markers of one level in all; + where all are + or ++."""
+    shared = []
+    for marker, levels in zip(markers, zip(*parts, strict=True), strict=True):
+        if len(set(levels)) == 1 or min(levels) == _PLUS:
+            shared.append(f"{marker}{SIGNS[min(levels) - 1]}")
+    return " ".join(shared)
+
+
+def clusters(model: FLOCK, n_events: NDArray[np.int64]) -> "pd.DataFrame":
+    """``tables.CLUSTERS`` of a model, so that its populations are named, counted and extracted as metaclusters are.
+
+    The phenotype is the profile. One more column, ``channel``, says where the files hold the numbers.
+
+    Parameters
+    ----------
+    model
+        The model.
+    n_events
+        Events in each population.
+    """
+    import pandas as pd
+
+    frame = pd.DataFrame(
+        {
+            "study_accession": model.study_accession,
+            "panel_id": model.panel_id,
+            "metacluster": np.arange(1, model.n_populations_ + 1),
+            "n_nodes": np.bincount(model.rule_.population, minlength=model.n_populations_ + 1)[1:],
+            "n_events": n_events,
+            "fraction": n_events / max(int(n_events.sum()), 1),
+            "phenotype": [phenotype(model.markers, levels) for levels in model.profile_.tolist()],
+            "channel": POPULATION_CHANNEL,
+        }
+    )
+    return tables.conform(frame, tables.CLUSTERS)
+
+
 def medians(model: FLOCK | Centres, name: str, found: LabelledFile) -> "pd.DataFrame":
     """``tables.MEDIANS`` of the markers of the model in one file."""
     import pandas as pd
@@ -104,13 +143,19 @@ def medians(model: FLOCK | Centres, name: str, found: LabelledFile) -> "pd.DataF
 
 
 def read_centres(path: Path) -> Centres:
-    """Centres of known populations from a table: their numbers in the first column, then a column per marker.
+    """Centres of known populations from a table.
+
+    Either their numbers in the first column, then a column per marker; or `PROFILES` of one model or file.
 
     Raises
     ------
     TableError
-        The table cannot be read, or a number of a population is not a whole number from 1 on, or comes twice.
+        The table cannot be read, or a number of a population is not a whole number from 1 on, or comes twice; or
+        the profiles are of several models or files.
     """
+    columns = read_header(path)
+    if {"population", "marker", "center"} <= set(columns):
+        return _centres_of_profiles(path)
     names, values = read_numbers(path)
     if len(names) < 2 or not len(values):
         msg = f"{path}: there are no centres; give a row per population: its number, then the centre in each marker"
@@ -124,6 +169,30 @@ def read_centres(path: Path) -> Centres:
         raise TableError(msg)
     check_finite(values[:, 1:], names[1:], str(path))
     return Centres(names[1:], ids, np.ascontiguousarray(values[:, 1:]))
+
+
+def _centres_of_profiles(path: Path) -> Centres:
+    frame = tables.read(path, PROFILES)
+    groups = list(
+        dict.fromkeys(zip(*(frame[name] for name in ("study_accession", "panel_id", "file_name")), strict=True))
+    )
+    if len(groups) != 1:
+        named = "; ".join(" ".join(word for word in group if word) or "no name" for group in groups[:3])
+        more = "; ..." if len(groups) > 3 else ""
+        msg = f"{path}: has the populations of {len(groups)} models or files ({named}{more}); keep the rows of one"
+        raise TableError(msg)
+    frame = frame[frame["center"].notna()]
+    if frame.duplicated(["population", "marker"]).any():
+        row = frame[frame.duplicated(["population", "marker"])].iloc[0]
+        msg = f"{path}: population {row['population']} has two rows for marker {row['marker']}; keep one"
+        raise TableError(msg)
+    table = frame.pivot_table("center", "population", "marker", sort=False).reindex(columns=frame["marker"].unique())
+    if table.empty or table.isna().to_numpy().any():
+        msg = f"{path}: a population lacks the centre of a marker; give each population a row for each marker"
+        raise TableError(msg)
+    values = table.to_numpy(dtype=np.float64)
+    check_finite(values, list(table.columns), str(path))
+    return Centres(list(table.columns), table.index.to_numpy(dtype=np.int64), np.ascontiguousarray(values))
 
 
 def _profiles(

@@ -3,14 +3,18 @@
 import numpy as np
 from numpy.typing import NDArray
 
-LEVELS = ("-", "low", "+", "hi")
+INTERVALS = 4
 
 
 def profile(X: NDArray[np.floating], labels: NDArray[np.integer], n: int) -> NDArray[np.int32]:
-    """Level 1 to 4 of each marker in each population.
+    """Level 1 to 4 of each marker in each population (populations x columns); see `count_intervals` and `levels`."""
+    return levels(count_intervals(X, labels, n))
 
-    The range of a column, from its minimum to its maximum or 0 where that is larger, is cut into four equal intervals;
-    a level is the fuller of the fuller low and the fuller high interval, the upper one of equals.
+
+def count_intervals(X: NDArray[np.floating], labels: NDArray[np.integer], n: int) -> NDArray[np.int64]:
+    """Events of each population in each quarter of the range of each column.
+
+    The range of a column goes from its minimum to its maximum, or to 0 where that is larger.
 
     Parameters
     ----------
@@ -23,17 +27,32 @@ def profile(X: NDArray[np.floating], labels: NDArray[np.integer], n: int) -> NDA
 
     Returns
     -------
-    ndarray of int32, populations x columns
+    ndarray of int64, populations x columns x 4
     """
-    levels = np.empty((n, X.shape[1]), np.int32)
+    counts = np.empty((n, X.shape[1], INTERVALS), np.int64)
     for j in range(X.shape[1]):
         column = X[:, j].astype(np.float64)
         low = column.min()
-        width = (max(column.max(), 0.0) - low) / 4
+        width = (max(column.max(), 0.0) - low) / INTERVALS
         interval = np.minimum(((column - low) / width).astype(np.int64), 3) if width > 0 else np.zeros(len(X), np.int64)
-        counts = np.bincount((labels - 1) * 4 + interval, minlength=4 * n).reshape(n, 4)
-        below = np.where(counts[:, 0] > counts[:, 1], 0, 1)
-        above = np.where(counts[:, 2] > counts[:, 3], 2, 3)
-        rows = np.arange(n)
-        levels[:, j] = np.where(counts[rows, below] > counts[rows, above], below, above) + 1
-    return levels
+        counts[:, j] = np.bincount((labels - 1) * INTERVALS + interval, minlength=INTERVALS * n).reshape(n, INTERVALS)
+    return counts
+
+
+def levels(counts: NDArray[np.int64]) -> NDArray[np.int32]:
+    """Level 1 to 4 by the events per interval: the fuller of the fuller low and high one, the upper one of equals.
+
+    Parameters
+    ----------
+    counts
+        Populations x columns x 4.
+
+    Returns
+    -------
+    ndarray of int32, populations x columns
+    """
+    first, second, third, fourth = np.moveaxis(counts, -1, 0)
+    below = np.where(first > second, 1, 2)
+    above = np.where(third > fourth, 3, 4)
+    is_low = np.maximum(first, second) > np.maximum(third, fourth)
+    return np.where(is_low, below, above).astype(np.int32)

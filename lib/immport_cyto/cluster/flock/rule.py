@@ -1,10 +1,12 @@
 """How a model gives an event its population: the nearest centre, then for some the nearer of two halves."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from immport_cyto.cluster.flock.centres import Center
+from immport_cyto.cluster.flock.centres import centres as of_events
 from immport_cyto.cluster.flock.partition import Float64, Labels, means, nearest
 from immport_cyto.cluster.source import BLOCK
 
@@ -79,9 +81,15 @@ class Rule:
             result[start : start + len(block)] = self.population[self.parts(block, clusters)]
         return result
 
-    def describe(self, X: NDArray[np.floating], labels: NDArray[np.int32], n: int) -> tuple[Float64, NDArray[np.int64]]:
-        """Mean and number of the raw events of each population; the centre that was used for one without events."""
-        centres, counts = means(X, labels - 1, n)
+    def renumbered(self, new_number: NDArray[np.int32]) -> "Rule":
+        """The same rule with other numbers of the populations: `new_number` of 0, 1, 2, ..."""
+        return replace(self, population=new_number[self.population])
+
+    def describe(
+        self, X: NDArray[np.floating], labels: NDArray[np.int32], n: int, center: Center = "mean"
+    ) -> tuple[Float64, NDArray[np.int64]]:
+        """Centre and number of the raw events of each population; the centre that was used for one without events."""
+        centres, counts = means(X, labels - 1, n) if center == "mean" else of_events(X, labels - 1, n, center)
         for empty in np.flatnonzero(counts == 0):  # only where a population is one cluster
             centres[empty] = self.centres[np.flatnonzero(self.population == empty + 1)[0]] * self.sd + self.mean
         return centres, counts

@@ -2,7 +2,7 @@
 
 Entries: ``meta`` (format, version, parameters, what was found, markers, training files, group); ``mean``, ``sd`` and
 ``centres`` of the scaled space; ``split_*`` of the clusters that are cut in two; ``population`` of each part;
-``means``, ``counts`` and ``profile`` of the populations.
+centres (``means``), ``counts`` and ``intervals`` of the populations.
 """
 
 from dataclasses import asdict
@@ -10,17 +10,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from immport_cyto.cluster import npz
 from immport_cyto.cluster.flock.fitting import Found
 from immport_cyto.cluster.flock.model import FLOCK
+from immport_cyto.cluster.flock.profile import INTERVALS
 from immport_cyto.cluster.flock.rule import Rule, Split
 from immport_cyto.cluster.scale import UNKNOWN, UNSTATED, Scale
 from immport_cyto.exceptions import ImmportCytoError, ModelError
 
 FORMAT = "immport-cyto/flock"
-FORMAT_VERSION = 2
-"""2: with the scale of the training. Version 1 is read."""
+FORMAT_VERSION = 3
+"""3: with the kind of centre, and events per interval for the profiles. 2: with the scale of the training."""
+PROFILES_ONLY = (
+    "the model is of an older version; where its populations are merged, their profiles are made of the levels of the "
+    "parts, weighted by events"
+)
 _WORDS = ("FLOCK", "cluster flock")
 
 _ARRAYS = {
@@ -35,7 +41,7 @@ _ARRAYS = {
     "population": "<i4",
     "means": "<f8",
     "counts": "<i8",
-    "profile": "<i4",
+    "intervals": "<i8",
 }
 
 
@@ -67,7 +73,7 @@ def save(model: FLOCK, path: Path | str) -> None:
         "population": rule.population,
         "means": model.centers_,
         "counts": model.counts_,
-        "profile": model.profile_,
+        "intervals": model.intervals_,
     }
     npz.write(path, meta, arrays, _ARRAYS)
 
@@ -81,7 +87,7 @@ def load(path: Path | str) -> FLOCK:
         The file is missing, damaged, of a newer version, or not a FLOCK model of this package.
     """
     meta, arrays = npz.read(
-        path, _ARRAYS, format_name=FORMAT, versions=(1, FORMAT_VERSION), what=_WORDS[0], command=_WORDS[1]
+        path, _types, format_name=FORMAT, versions=(1, FORMAT_VERSION), what=_WORDS[0], command=_WORDS[1]
     )
     try:
         return _build(meta, arrays)
@@ -93,6 +99,13 @@ def load(path: Path | str) -> FLOCK:
         raise npz.damaged(path, error, *_WORDS) from error
 
 
+def _types(version: int) -> dict[str, str]:
+    """Arrays of a model of this version."""
+    if version == FORMAT_VERSION:
+        return _ARRAYS
+    return {**{name: kind for name, kind in _ARRAYS.items() if name != "intervals"}, "profile": "<i4"}
+
+
 def _build(meta: dict[str, Any], arrays: npz.Arrays) -> FLOCK:
     model = FLOCK(**meta["parameters"])
     model.check_parameters()
@@ -101,11 +114,14 @@ def _build(meta: dict[str, Any], arrays: npz.Arrays) -> FLOCK:
     model.training = [(str(name), int(n)) for name, n in meta["training"]]
     model.study_accession, model.panel_id = npz.texts([meta["study_accession"], meta["panel_id"]])
     model.warnings_ = npz.texts(meta["warnings"])
-    if meta["version"] < FORMAT_VERSION:
+    if meta["version"] == 1:
         model.warnings_.append(UNKNOWN)
         model.scale_ = UNSTATED
     else:
         model.scale_ = Scale.of_meta(meta["scale"], model.markers)
+    if "profile" in arrays:
+        model.warnings_.append(PROFILES_ONLY)
+        arrays["intervals"] = _intervals(arrays["profile"], arrays["counts"])
     _check(arrays, len(model.markers), len(set(model.markers)))
     splits = {
         int(cluster): Split(
@@ -117,9 +133,17 @@ def _build(meta: dict[str, Any], arrays: npz.Arrays) -> FLOCK:
     fixed = {name: arrays[name].copy() for name in ("mean", "sd", "centres", "population")}
     model.rule_ = Rule(splits=splits, **fixed)
     model.centers_, model.counts_ = arrays["means"].copy(), arrays["counts"].copy()
-    model.profile_ = arrays["profile"].copy()
+    model.intervals_ = arrays["intervals"].copy()
     model.n_populations_ = len(model.counts_)
     return model
+
+
+def _intervals(profile: NDArray[Any], counts: NDArray[Any]) -> NDArray[Any]:
+    """Events per interval of a model that has the levels only: all events of a population on its level."""
+    if profile.ndim != 2 or counts.shape != profile.shape[:1] or ((profile < 1) | (profile > INTERVALS)).any():
+        msg = "its profile does not fit to its populations"
+        raise npz.DamagedError(msg)
+    return np.where(np.arange(1, INTERVALS + 1) == profile[..., None], counts[:, None, None], 0)
 
 
 def _check(arrays: npz.Arrays, d: int, n_names: int) -> None:
@@ -128,7 +152,7 @@ def _check(arrays: npz.Arrays, d: int, n_names: int) -> None:
     shapes = {
         "mean": (d,), "sd": (d,), "centres": (k, d), "split_cluster": (s,), "split_columns": (s, width),
         "split_low": (s, width), "split_extent": (s, width), "split_centres": (s, 2, width), "population": (k + s,),
-        "means": (n, d), "counts": (n,), "profile": (n, d),
+        "means": (n, d), "counts": (n,), "intervals": (n, d, INTERVALS),
     }  # fmt: skip
     if d < 2 or n_names < d or k < 1 or any(arrays[name].shape != shape for name, shape in shapes.items()):
         msg = "its arrays do not fit together"
@@ -144,7 +168,8 @@ def _check(arrays: npz.Arrays, d: int, n_names: int) -> None:
         and np.array_equal(np.unique(population[population > 0]), np.arange(1, n + 1))
         and (population >= 0).all()
         and (arrays["counts"] >= 0).all()
-        and ((arrays["profile"] >= 1) & (arrays["profile"] <= 4)).all()
+        and (arrays["intervals"] >= 0).all()
+        and (arrays["intervals"].sum(axis=2) == arrays["counts"][:, None]).all()
     )
     if not usable:
         msg = "it holds values that no training gives"
