@@ -3,12 +3,16 @@
 import hashlib
 import os
 import re
+import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Hashable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TypeVar
 
 from immport_cyto.exceptions import InputError
+
+K = TypeVar("K", bound=Hashable)
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._+\-]+")
 _FCS_ENDINGS = (".fcs", ".lmd", ".fcs.gz", ".lmd.gz")
@@ -39,6 +43,72 @@ def atomic_path(target: Path | str) -> Iterator[Path]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def atomic_paths(targets: Mapping[K, Path]) -> Iterator[dict[K, Path]]:
+    """Give a temporary path for each of several targets, and rename all when the block ends well.
+
+    After an error none of them appears, nor a folder made for them, and those that were there are as they were.
+    """
+    folders: dict[Path, Path] = {}
+    made: list[Path] = []
+    try:
+        for target in targets.values():
+            if target.parent not in folders:
+                made += reversed([folder for folder in (target.parent, *target.parent.parents) if not folder.exists()])
+                folders[target.parent] = _temporary_folder(target)
+        temporary = {key: folders[target.parent] / target.name for key, target in targets.items()}
+        yield temporary
+        for key, target in targets.items():
+            temporary[key].replace(target)
+        made = []
+    finally:
+        for folder in folders.values():
+            shutil.rmtree(folder, ignore_errors=True)
+        for folder in reversed(made):
+            with suppress(OSError):  # it holds something, or was never made
+                folder.rmdir()
+
+
+def _temporary_folder(target: Path) -> Path:
+    """A folder beside `target`, with the permissions of a new folder."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=".writing-", suffix=".tmp", dir=target.parent))
+    except OSError as error:
+        msg = f"{target}: cannot be written ({error.strerror}); choose another output path"
+        raise InputError(msg) from error
+    umask = os.umask(0)
+    os.umask(umask)
+    folder.chmod(0o777 & ~umask)
+    return folder
+
+
+def check_writable(*targets: Path | None) -> None:
+    """Refuse outputs that cannot be written before long work begins; nothing is made.
+
+    Raises
+    ------
+    InputError
+        A file is asked for where there is a folder, below a file, or in a folder that cannot be written.
+    """
+    for target in targets:
+        if target is None:
+            continue
+        parent = target.parent
+        while not parent.exists() and parent != parent.parent:
+            parent = parent.parent
+        if target.is_dir():
+            reason = "it is a folder"
+        elif not parent.is_dir():
+            reason = f"{parent} is a file"
+        elif not os.access(parent, os.W_OK | os.X_OK):
+            reason = f"no permission to write to {parent}"
+        else:
+            continue
+        msg = f"{target}: cannot be written ({reason}); choose another output path"
+        raise InputError(msg)
 
 
 def write_text(target: Path | str, text: str) -> None:

@@ -99,7 +99,7 @@ def test_default_markers_are_those_of_class_type_in_all_files(truth, tmp_path):
     states = {"s.fcs": preprocessed(tmp_path / "s.fcs", X, classes=["state"] * 4)}
     model = cluster.flowsom_files(states, **SMALL)
     assert model.markers == sorted(MARKERS)
-    assert model.warnings_ == ["fewer than two markers have class type; all common markers are used"]
+    assert model.warnings_[0] == "fewer than two markers have class type; all common markers are used"
 
 
 def test_markers_can_be_asked_for_in_any_spelling(files):
@@ -170,3 +170,74 @@ def test_summary_refuses_files_of_another_model(files, tmp_path):
         cluster.summarize(cluster.flowsom_files(files, **SMALL, seed=1), labelled)
     with pytest.raises(InputError, match="there is no channel FlowSOM_metacluster; map the file first"):
         cluster.summarize(model, files)
+
+
+def test_a_marker_that_a_file_lacks_is_dropped_aloud(tmp_path, truth):
+    X = truth["a.fcs"][0]
+    files = {
+        "a.fcs": preprocessed(tmp_path / "a.fcs", X, classes=["type"] * 4),
+        "b.fcs": preprocessed(tmp_path / "b.fcs", X[:, :3], MARKERS[:3], classes=["type"] * 3),
+        "c.fcs": preprocessed(tmp_path / "c.fcs", X, classes=["type", "type", "state", "state"]),
+    }
+    model = cluster.flowsom_files(files, **SMALL)
+    assert model.markers == ["CD3", "CD4"]
+    assert model.warnings_[:2] == [
+        "marker CD19 is not used, because b.fcs, c.fcs do not have it to cluster on",
+        "marker CD8 is not used, because c.fcs does not have it to cluster on",
+    ]
+    asked = cluster.flowsom_files(files, **SMALL, markers=["CD3", "CD4", "CD8"])
+    assert not any("not used" in warning for warning in asked.warnings_)
+
+
+def test_events_that_were_not_preprocessed_and_empty_files_are_reported(tmp_path, truth):
+    X = truth["a.fcs"][0]
+    channels = list(zip("ABCD", MARKERS, strict=True))
+    for name in ("r1.fcs", "r2.fcs"):
+        fcs.write(tmp_path / name, X, channels)
+    files = {name: tmp_path / name for name in ("r1.fcs", "r2.fcs")}
+    files["e.fcs"] = preprocessed(tmp_path / "e.fcs", X[:0])
+    model = cluster.flowsom_files(files, **SMALL)
+    assert model.warnings_[0] == (
+        "r1.fcs, r2.fcs were not written by 'events preprocess' and clustered on the values as they are; unless these "
+        "are compensated and transformed, preprocess first"
+    )
+    assert model.warnings_[1] == "e.fcs has no events"
+    cluster.map_file(model, files["r1.fcs"], tmp_path / "out.fcs", name="r 1.fcs")
+    assert fcs.open(tmp_path / "out.fcs").keywords["ICYTO_FILE"] == "r 1.fcs"
+
+
+def test_two_channels_of_one_marker_are_reported(tmp_path, truth):
+    X = truth["a.fcs"][0]
+    twice = preprocessed(tmp_path / "t.fcs", X, ["CD3", "CD4", "CD8", "CD4"])
+    model = cluster.flowsom_files({"t.fcs": twice}, **SMALL)
+    said = "t.fcs: marker CD4 is measured by the channels D1 and D3; the first is used"
+    assert said in model.warnings_
+    assert cluster.map_file(model, twice, None).warnings == (said,)
+
+
+def test_a_file_without_markers_is_named(tmp_path, truth):
+    files = {"a.fcs": preprocessed(tmp_path / "a.fcs", truth["a.fcs"][0][:, :0], [], extra=["FSC-A"])}
+    with pytest.raises(PanelError, match=r"a\.fcs: has no channel that measures a marker; check its panel"):
+        cluster.flowsom_files(files, **SMALL)
+
+
+def test_mapping_writes_all_files_or_none(files, tmp_path):
+    model = cluster.flowsom_files(files, **SMALL)
+    bad = blobs(T_CELLS, [50, 50, 50, 50])[0]
+    bad[7, 1] = np.inf
+    given = {**files, "z.fcs": preprocessed(tmp_path / "z.fcs", bad)}
+    into = {name: tmp_path / "out" / name for name in given}
+    with pytest.raises(AnalysisError, match=r"z\.fcs: marker CD4 is inf in event 8"):
+        cluster.map_files(dict.fromkeys(given, model), given, into)
+    assert not (tmp_path / "out").exists()
+
+
+def test_metaclusters_without_events_are_reported():
+    X, _ = blobs(T_CELLS, [300] * 4, sd=0.05)
+    model = cluster.FlowSOM((6, 6), n_metaclusters=12).fit(X)
+    held = np.bincount(model.metaclusters_[model.labels_], minlength=13)[1:]
+    assert (held == 0).sum() > 0
+    assert model.warnings_[-1] == (
+        f"{(held == 0).sum()} of 12 metaclusters hold no training events, only nodes between populations; a smaller "
+        "number may fit better"
+    )

@@ -7,7 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from immport_cyto.exceptions import InputError
-from immport_cyto.files import atomic_path, available_cores, fcs_below, safe_name, sha256, workers, write_text
+from immport_cyto.files import (
+    atomic_path,
+    atomic_paths,
+    available_cores,
+    check_writable,
+    fcs_below,
+    safe_name,
+    sha256,
+    workers,
+    write_text,
+)
 
 
 def test_output_appears_only_at_the_end(tmp_path):
@@ -88,3 +98,44 @@ def test_cores_are_those_that_the_process_may_use():
 )
 def test_fewer_processes_where_memory_is_short_but_one_in_any_case(cores, memory, need, expected):
     assert workers(cores, memory, need) == expected
+
+
+def test_several_outputs_appear_together(tmp_path):
+    targets = {"a": tmp_path / "x" / "a.txt", "b": tmp_path / "y" / "deep" / "b.txt", "c": tmp_path / "x" / "c.txt"}
+    with atomic_paths(targets) as temporary:
+        for key, path in temporary.items():
+            write_text(path, key)
+            assert path.name == targets[key].name
+        assert not any(target.exists() for target in targets.values())
+    assert {key: target.read_text() for key, target in targets.items()} == {"a": "a", "b": "b", "c": "c"}
+    assert sorted(path.name for path in (tmp_path / "x").iterdir()) == ["a.txt", "c.txt"]
+    assert [path.name for path in (tmp_path / "y" / "deep").iterdir()] == ["b.txt"]
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_after_an_error_none_of_several_outputs_is_there(tmp_path, error):
+    write_text(tmp_path / "x" / "old.txt", "old")
+    targets = {1: tmp_path / "x" / "old.txt", 2: tmp_path / "new" / "deep" / "b.txt"}
+
+    def fail():
+        with atomic_paths(targets) as temporary:
+            for path in temporary.values():
+                write_text(path, "new")
+            raise error
+
+    with pytest.raises(error):
+        fail()
+    assert [path.name for path in tmp_path.iterdir()] == ["x"]
+    assert [path.name for path in (tmp_path / "x").iterdir()] == ["old.txt"]
+    assert targets[1].read_text() == "old"
+
+
+def test_outputs_below_a_file_are_refused_before_work(tmp_path):
+    write_text(tmp_path / "file", "")
+    with pytest.raises(InputError, match=r"file/deep/a.tsv: cannot be written \(.*file is a file\); choose another"):
+        check_writable(None, tmp_path / "ok" / "a.tsv", tmp_path / "file" / "deep" / "a.tsv")
+    with pytest.raises(InputError, match=r"cannot be written \(it is a folder\)"):
+        check_writable(tmp_path)
+    with pytest.raises(InputError, match=r"file/b: cannot be written"), atomic_paths({0: tmp_path / "file" / "b"}):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]

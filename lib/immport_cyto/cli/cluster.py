@@ -28,6 +28,7 @@ from immport_cyto.cli._flock import flock, flock_map
 from immport_cyto.cli._metacyto import cluster_command as metacyto
 from immport_cyto.cli._targets import targets
 from immport_cyto.exceptions import ImmportCytoError
+from immport_cyto.files import check_writable
 
 if TYPE_CHECKING:
     from immport_cyto.cli._cluster_results import Mapped
@@ -135,6 +136,8 @@ def flowsom(
     from immport_cyto import cluster, population, tables
 
     files = collect_fcs(paths, files_json)
+    folders = [folder / "FILE" for folder in (models_dir, out_dir, figures_dir) if folder]
+    check_writable(clusters_path, medians_path, json_path, *folders)
     samples = tables.read(samples_path, tables.SAMPLES) if samples_path else None
     wanted = None if markers is None else [name.strip() for name in markers.split(",") if name.strip()]
     threads = n_jobs(jobs)

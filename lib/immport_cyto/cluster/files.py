@@ -5,22 +5,20 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from immport_cyto import events, fcs
 from immport_cyto.cluster.execution import Execution
 from immport_cyto.cluster.labels import write_labelled
 from immport_cyto.cluster.model import FlowSOM
+from immport_cyto.cluster.opened import Opened, choose_markers, open_file, remarks
 from immport_cyto.cluster.outliers import MAD_ALLOWED, outliers, thresholds
 from immport_cyto.cluster.scale import Scale, compare
-from immport_cyto.cluster.source import Float32, Part, Reader, array_part, draw, gather
+from immport_cyto.cluster.source import Part, array_part, draw, gather
 from immport_cyto.exceptions import OptionError, PanelError
-
-if TYPE_CHECKING:
-    from immport_cyto.fcs import FCSFile
+from immport_cyto.files import atomic_paths
 
 NODE_CHANNEL = "FlowSOM_node"
 METACLUSTER_CHANNEL = "FlowSOM_metacluster"
@@ -62,24 +60,6 @@ class MappedFile:
     def n_outliers(self) -> int:
         """Outliers in the file."""
         return int(self.outlier_counts.sum())
-
-
-@dataclass(frozen=True)
-class _Opened:
-    """What has to be known of a file to read its markers; the file itself is closed."""
-
-    name: str
-    path: Path
-    n_events: int
-    channels: dict[str, int]
-    types: frozenset[str] | None
-    """Markers of class type; None where the file does not say."""
-    scale: Scale
-
-    def part(self, markers: Sequence[str]) -> Part:
-        """Events of the file, with `markers` as columns."""
-        columns = [self.channels[marker] for marker in markers]
-        return Part(self.name, self.n_events, lambda: _reader(self.path.absolute(), columns))
 
 
 def flowsom_files(
@@ -135,8 +115,8 @@ def flowsom_files(
     if not files:
         msg = "no FCS files to cluster; give at least one"
         raise OptionError(msg)
-    opened = [_open(name, files[name]) for name in sorted(files)]
-    chosen, notes = _choose(opened, markers)
+    opened = [open_file(name, files[name]) for name in sorted(files)]
+    chosen, notes = choose_markers(opened, markers)
     model = FlowSOM(
         (int(grid[0]), int(grid[1])) if len(grid) == 2 else grid,
         n_metaclusters=n_metaclusters, rlen=rlen, seed=seed, engine=engine, distance=distance,
@@ -147,7 +127,7 @@ def flowsom_files(
     pool = _pool(parts, len(chosen), max_training_events, seed, Execution(n_jobs, scheduler, quiet=quiet))
     model.fit_parts(parts, chosen, pool=pool, quiet=quiet)
     model.scale_ = Scale.joined([one.scale for one in opened], chosen)
-    model.warnings_ = notes + model.scale_.mixed() + model.warnings_
+    model.warnings_ = [*notes, *remarks(opened, chosen), *model.scale_.mixed(), *model.warnings_]
     model.study_accession, model.panel_id = study_accession, panel_id
     return model
 
@@ -161,6 +141,7 @@ def map_file(
     outlier_channel: bool = False,
     any_scale: bool = False,
     n_jobs: int = 1,
+    name: str = "",
 ) -> MappedFile:
     """Write an FCS file with the node and the metacluster of each event as two more channels, both from 1.
 
@@ -182,6 +163,8 @@ def map_file(
         Take a file that was transformed in another way than the training files, with a warning.
     n_jobs
         Threads; the result does not depend on it.
+    name
+        Name of the file for messages, and for the keyword ``ICYTO_FILE`` where it has none; default that of `source`.
 
     Raises
     ------
@@ -196,8 +179,10 @@ def map_file(
         msg = f"mad_allowed is {mad_allowed}; give a number from 0 on, such as {MAD_ALLOWED:g}"
         raise OptionError(msg)
     source = Path(source)
-    opened = _open_for(model, source)
-    warnings = compare(model.scale_, opened.scale, source.name, any_scale=any_scale)
+    known = name or source.name
+    opened = _open_for(model, source, name or str(source))
+    warnings = compare(model.scale_, opened.scale, known, any_scale=any_scale)
+    warnings += opened.repeats(known, model.markers)
     nodes, distances = model.assign(opened.part(model.markers), jobs=n_jobs)
     n_nodes = len(model.codes_)
     beyond = outliers(nodes, distances, thresholds(model.distance_medians_, model.distance_mads_, mad_allowed))
@@ -215,7 +200,7 @@ def map_file(
         if outlier_channel:
             content["mad_allowed"] = float(mad_allowed)
             added[OUTLIER_CHANNEL] = (beyond.astype(np.int8), 1)
-        write_labelled(source, target, added, (MODEL_KEYWORD, content), replaces=(OUTLIER_CHANNEL,))
+        write_labelled(source, target, added, (MODEL_KEYWORD, content), replaces=(OUTLIER_CHANNEL,), name=known)
     largest = np.full(n_nodes, -1.0, np.float32)
     np.maximum.at(largest, nodes, distances)
     return MappedFile(
@@ -241,7 +226,7 @@ def map_files(
     scheduler: str | None = None,
     quiet: bool = True,
 ) -> dict[str, MappedFile]:
-    """Map files as `map_file` does, each onto its model; nothing is written if one of them does not fit its model.
+    """Map files as `map_file` does, each onto its model; nothing is written if one of them cannot be mapped.
 
     Parameters
     ----------
@@ -264,26 +249,29 @@ def map_files(
     """
     for name, source in files.items():
         model = models[name]
-        compare(model.scale_, _open_for(model, Path(source)).scale, Path(source).name, any_scale=any_scale)
+        compare(model.scale_, _open_for(model, Path(source), name).scale, name, any_scale=any_scale)
 
-    def one(item: tuple[FlowSOM, Path, Path]) -> MappedFile:
+    def one(item: tuple[str, FlowSOM, Path, Path]) -> MappedFile:
+        name, model, source, target = item
         return map_file(
-            *item, mad_allowed=mad_allowed, outlier_channel=outlier_channel, any_scale=any_scale, n_jobs=n_jobs
-        )
+            model, source, target, mad_allowed=mad_allowed, outlier_channel=outlier_channel, any_scale=any_scale,
+            n_jobs=n_jobs, name=name,
+        )  # fmt: skip
 
-    items = [(models[name], Path(files[name]), Path(targets[name])) for name in files]
-    if scheduler is not None:  # workers may run in another folder
-        items = [(model, source.absolute(), target.absolute()) for model, source, target in items]
-    with Execution(1, scheduler, quiet=quiet) as execution:
-        return dict(zip(files, execution.map(one, items, "mapping files"), strict=True))
+    with atomic_paths({name: Path(targets[name]) for name in files}) as temporary:
+        items = [(name, models[name], Path(files[name]), temporary[name]) for name in files]
+        if scheduler is not None:  # workers may run in another folder
+            items = [(name, model, source.absolute(), target.absolute()) for name, model, source, target in items]
+        with Execution(1, scheduler, quiet=quiet) as execution:
+            return dict(zip(files, execution.map(one, items, "mapping files"), strict=True))
 
 
-def _open_for(model: FlowSOM, source: Path) -> _Opened:
-    opened = _open(str(source), source)
+def _open_for(model: FlowSOM, source: Path, name: str) -> Opened:
+    opened = open_file(name, source)
     missing = [marker for marker in model.markers if marker not in opened.channels]
     if missing:
         msg = (
-            f"{source}: marker {', '.join(missing)} of the model is not in the file "
+            f"{name}: marker {', '.join(missing)} of the model is not in the file "
             f"(it has {', '.join(opened.channels) or 'no marker'}); map files of the same panel"
         )
         raise PanelError(msg)
@@ -298,66 +286,6 @@ def digest(model: FlowSOM) -> str:
     for array in (model.codes_, model.metaclusters_, model.scaling_.offset, model.scaling_.scale):
         content.update(np.ascontiguousarray(array).tobytes())
     return content.hexdigest()[:12]
-
-
-def _open(name: str, path: Path) -> _Opened:
-    with fcs.open(path) as file:
-        channels = events.markers(file)
-        scale = Scale.of_file(file, channels)
-        return _Opened(name, Path(path), file.n_events, channels, _types(file, channels), scale)
-
-
-def _types(file: "FCSFile", channels: Mapping[str, int]) -> frozenset[str] | None:
-    classes = {marker: file.keywords.get(f"ICYTO_P{index + 1}CLASS", "") for marker, index in channels.items()}
-    return frozenset(m for m, c in classes.items() if c == "type") if any(classes.values()) else None
-
-
-def _reader(path: Path, columns: list[int]) -> Reader:
-    file = fcs.open(path)
-
-    def read(start: int, stop: int) -> Float32:
-        return file.events(columns, start, stop)
-
-    return read
-
-
-def _choose(opened: Sequence[_Opened], wanted: Sequence[str] | None) -> tuple[list[str], list[str]]:
-    """Markers to cluster on, in alphabetical order or in the order asked for; and remarks."""
-    if wanted is not None:
-        return _asked(opened, wanted), []
-    common = set(opened[0].channels)
-    for one in opened:
-        if not common & set(one.channels):
-            msg = (
-                f"{one.name}: no marker in common with the files before it "
-                f"({', '.join(list(one.channels)[:6]) or 'it has no marker'}); cluster files of one panel together"
-            )
-            raise PanelError(msg)
-        common &= set(one.channels)
-    stated = [one.types for one in opened if one.types is not None]
-    typed = common.intersection(*stated) if stated else common
-    if len(typed) >= 2:
-        return sorted(typed), []
-    note = [] if typed == common else ["fewer than two markers have class type; all common markers are used"]
-    return sorted(common), note
-
-
-def _asked(opened: Sequence[_Opened], wanted: Sequence[str]) -> list[str]:
-    from immport_cyto import panel
-
-    chosen: list[str] = []
-    for spelling in wanted:
-        name = panel.resolve(spelling, opened[0].channels) or spelling
-        lacking = next((one for one in opened if name not in one.channels), None)
-        if lacking is not None:
-            msg = (
-                f"{lacking.name}: marker {spelling} is not in the file (it has "
-                f"{', '.join(lacking.channels) or 'no marker'}); take it off the list of markers or leave out the file"
-            )
-            raise PanelError(msg)
-        if name not in chosen:
-            chosen.append(name)
-    return chosen
 
 
 def _pool(parts: list[Part], n_markers: int, limit: int | None, seed: int, execution: Execution) -> list[Part] | None:

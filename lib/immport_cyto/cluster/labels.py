@@ -22,6 +22,7 @@ def write_labelled(
     keyword: tuple[str, Mapping[str, Any]],
     *,
     replaces: Collection[str] = (),
+    name: str = "",
 ) -> None:
     """Copy an FCS file and add channels of whole numbers behind its own; those of an earlier mapping are taken out.
 
@@ -36,6 +37,8 @@ def write_labelled(
         Name of a keyword that describes the model, and its content.
     replaces
         Names of channels that an earlier mapping may have added and this one does not.
+    name
+        Name of the file, for the keyword ``ICYTO_FILE`` of a file that was not preprocessed.
     """
     old = {*channels, *replaces}
     with fcs.open(source) as file:
@@ -43,6 +46,8 @@ def write_labelled(
         described = [file.channels[index] for index in kept]
         keywords = renumbered(file.keywords, kept)
         keywords.pop(keyword[0], None)
+        if name:
+            keywords.setdefault("ICYTO_FILE", name)
         for name, (_, largest) in channels.items():
             number = len(described) + 1
             described.append(fcs.Channel(number, name, "", range=float(largest + 1)))

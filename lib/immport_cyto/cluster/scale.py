@@ -75,8 +75,8 @@ class Scale:
         if found:
             texts = ", ".join(text or "not stated" for text in self.transforms[found[0]])
             notes.append(
-                f"the files are not on one scale: {_some(found)} {_is(found)} transformed in different ways ({texts}); "
-                "preprocess the files of a panel alike ('events transforms' gives one table for all)"
+                f"the files are not on one scale: {some_markers(found)} {_is(found)} transformed in different ways "
+                f"({texts}); preprocess the files of a panel alike ('events transforms' gives one table for all)"
             )
         if {COMPENSATED, NOT_COMPENSATED} <= set(self.compensation):
             notes.append("some files are compensated and others are not")
@@ -115,7 +115,7 @@ def compare(model: Scale, file: Scale, name: str, *, any_scale: bool = False) ->
         alike = [m for m in others if (file.transforms.get(m, ("",)), model.transforms[m]) == (own, texts)]
         on = f"the scale {own[0]}" if own[0] else "a scale that the file does not state"
         trained = " or ".join(text or "not stated" for text in texts)
-        msg = f"{name}: {_some(alike)} {_is(alike)} on {on}, in the training of the model on {trained}"
+        msg = f"{name}: {some_markers(alike)} {_is(alike)} on {on}, in the training of the model on {trained}"
         if not any_scale:
             msg += "; preprocess the file as the training files were, or allow any scale (--any-scale)"
             raise PanelError(msg)
@@ -137,10 +137,14 @@ def _texts(values: Any) -> tuple[str, ...]:
     return tuple(values)
 
 
-def _some(markers: Sequence[str]) -> str:
-    word = "marker" if len(markers) == 1 else "markers"
-    more = f" and {len(markers) - 4} more" if len(markers) > 4 else ""
-    return f"{word} {', '.join(markers[:4])}{more}"
+def listed(names: Sequence[str]) -> str:
+    """At most four names, and how many more there are."""
+    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+
+
+def some_markers(markers: Sequence[str]) -> str:
+    """``marker A``, or ``markers A, B, C, D and 2 more``."""
+    return f"{'marker' if len(markers) == 1 else 'markers'} {listed(markers)}"
 
 
 def _is(markers: Sequence[str]) -> str:

@@ -115,16 +115,21 @@ def markers(fcsfile: "FCSFile") -> dict[str, int]:
         Marker to index of the channel, 0-based, in the order of the channels. Of two channels with one marker the
         first counts.
     """
-    found: dict[str, int] = {}
+    return {marker: channels[0] for marker, channels in marker_channels(fcsfile).items()}
+
+
+def marker_channels(fcsfile: "FCSFile") -> dict[str, list[int]]:
+    """All channels of each marker, as `markers` gives the first."""
+    found: dict[str, list[int]] = {}
     if is_preprocessed(fcsfile.keywords):
         for index, channel in enumerate(fcsfile.channels):
             if fcsfile.keywords.get(f"{PREFIX}P{channel.number}ROLE") == "marker":
-                found.setdefault(channel.pns.strip() or channel.pnn, index)
+                found.setdefault(channel.pns.strip() or channel.pnn, []).append(index)
         return found
     from immport_cyto.panel import parse_channel
 
     for index, channel in enumerate(fcsfile.channels):
         reading = parse_channel(channel.pnn, channel.pns)
         if reading.role == "marker":
-            found.setdefault(reading.antigen, index)
+            found.setdefault(reading.antigen, []).append(index)
     return found
