@@ -222,13 +222,13 @@ def test_choice(n, wanted, seed):
 
 
 def test_sample_keeps_order_and_does_not_depend_on_other_files(files, tmp_path):
-    rows = sample(files, tmp_path / "all", Plan(per_file=20, seed=3))
+    rows = sample(files, {name: tmp_path / "all" / name for name in files}, Plan(per_file=20, seed=3))
     assert rows == [
         {"file_name": "a.fcs", "n_events_in": 10, "n_events_out": 10},
         {"file_name": "b.fcs", "n_events_in": 30, "n_events_out": 20},
         {"file_name": "c.fcs", "n_events_in": 60, "n_events_out": 20},
     ]
-    sample({"c.fcs": files["c.fcs"]}, tmp_path / "one", Plan(per_file=20, seed=3))
+    sample({"c.fcs": files["c.fcs"]}, {"c.fcs": tmp_path / "one" / "c.fcs"}, Plan(per_file=20, seed=3))
     assert (tmp_path / "one" / "c.fcs").read_bytes() == (tmp_path / "all" / "c.fcs").read_bytes()
     old, new = fcs.open(files["c.fcs"]), fcs.open(tmp_path / "all" / "c.fcs")
     np.testing.assert_array_equal(new.events(), old.events()[choose("c.fcs", 60, 20, 3)])

@@ -42,6 +42,10 @@ NOT_OFFERED_BY = {
     "population summary": {"--clustered"},  # --files is the same
     "figure embedding": {"--method"},  # UMAP is an extra that a server may not have
 }
+# of thousands of files; all others take a whole list in one job anyhow
+SHARDS = {
+    "events_preprocess", "events_gate", "cluster_map", "cluster_flock_map", "fcs_convert", "fcs_split", "panel_rename",
+}  # fmt: skip
 by_file = pytest.mark.parametrize("path", FILES, ids=NAMES)
 
 
@@ -145,12 +149,44 @@ def test_tests_assert_content(path):
         assert always <= names <= outputs
         seen |= names
         for item in asserted:
-            files = item.findall("element") if item.tag == "output_collection" else [item]
+            # of a list of lists the inner elements
+            elements = [one for one in item.iter("element") if one.find("element") is None]
+            files = elements if item.tag == "output_collection" else [item]
             assert files
             for file in files:
                 assert file.get("ftype")
                 assert file.get("compare") == "diff" or len(file.find("assert_contents"))
     assert seen == outputs
+
+
+@by_file
+def test_a_tool_with_a_job_for_each_file_takes_a_list_in_one_job_too(path):
+    """In one form: the macro, the list of names, the table of what was left out."""
+    root = tool(path)
+    alone = [
+        item
+        for item in root.find("inputs").iter("param")
+        if item.get("type") == "data" and "fcs" in item.get("format", "").split(",") and item.get("multiple") != "true"
+    ]
+    assert not alone, "take the macro shard_input"
+    shards = [use for use in root.iter("expand") if use.get("macro") == "shard_input"]
+    assert bool(shards) == (path.stem in SHARDS)
+    if not shards:
+        return
+    used = {use.get("macro") for use in root.iter("expand")}
+    assert {"fcs_shard", "shard_left_out"} <= used
+    options = with_tokens(root.find("command").text)
+    assert "--elements galaxy.json" in options
+    assert "--failures '$failures'" in options
+    lists = [
+        item for item in root.find("outputs").iter("collection") if "['per'] == 'list'" in item.find("filter").text
+    ]
+    found = [test for test in root.findall("tests/test") if test.findall(".//param[@value='list']")]
+    assert {item.get("name") for test in found for item in test.findall("output_collection")} == {
+        item.get("name") for item in lists
+    }
+    assert [test for test in found if test.findall("output[@name='failures']")]
+    assert "*a job for each list of files*" in root.find("help").text
 
 
 @by_file

@@ -14,8 +14,7 @@ from immport_cyto.cli._cluster_results import (
     record,
 )
 from immport_cyto.cli._common import collect_fcs, files_option, json_option
-from immport_cyto.cli._each_file import check_elements, elements_option, numbered, write_elements
-from immport_cyto.cli._targets import targets
+from immport_cyto.cli._each_file import elements_option, places, write_elements
 
 
 @click.command("export")
@@ -61,9 +60,7 @@ def export(
     files = collect_fcs(paths, files_json) if events_dir else {}
     events = 0
     if events_dir:
-        if elements_path:
-            check_elements(list(files), ["events"])
-        into = numbered(list(files), events_dir, ".csv") if elements_path else targets(files, events_dir, ".csv")
+        into = places(files, events_dir, ".csv", elements_path, "events")
         for path in files.values():
             read_nodes(model, path)
         for name, path in files.items():

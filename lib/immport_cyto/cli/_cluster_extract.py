@@ -1,6 +1,6 @@
 """``immport-cyto cluster extract``: events of populations as FCS files."""
 
-from collections.abc import Mapping
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,8 +8,9 @@ import click
 
 from immport_cyto.cli._cluster_results import FILE, FOLDER, fcs_argument, record, rows_of_group
 from immport_cyto.cli._common import collect_fcs, files_option, json_option
+from immport_cyto.cli._each_file import check_elements, elements_option, numbered, write_elements
 from immport_cyto.cli._targets import targets
-from immport_cyto.exceptions import OptionError
+from immport_cyto.exceptions import OptionError, OutputExistsError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,11 +37,12 @@ if TYPE_CHECKING:
 @click.option("--write-empty", is_flag=True, help="Write a file also where a population has no events.")
 @click.option("--out-dir", type=FOLDER, required=True, help="Folder for the FCS files, FILE_POPULATION.fcs.")
 @click.option("--out", "table_path", type=FILE, help="Table to write: events of each population in each file.")
+@elements_option
 @json_option
 def extract(
     paths: tuple[Path, ...], files_json: Path | None, populations: tuple[str, ...], numbers: tuple[int, ...],
     clusters_path: Path | None, samples_path: Path | None, channel: str, together: bool, write_empty: bool,
-    out_dir: Path, table_path: Path | None, json_path: Path | None,
+    out_dir: Path, table_path: Path | None, elements_path: Path | None, json_path: Path | None,
 ) -> None:  # fmt: skip
     """Write the events of populations or metaclusters to FCS files, with all channels and keywords.
 
@@ -67,11 +69,23 @@ def extract(
     samples = tables.read(samples_path, tables.SAMPLES) if samples_path else None
     wanted = {name: _wanted(name, path, populations, numbers, named, samples, channel, together=together)
               for name, path in files.items()}  # fmt: skip
-    into = _into(files, wanted, out_dir)
+    called = {(name, population): f"{_stem(name)}_{population.replace(' ', '_')}.fcs"
+              for name in files for population in wanted[name]}  # fmt: skip
+    if len(set(called.values())) < len(called):
+        twice = next(one for one, number in Counter(called.values()).items() if number > 1)
+        msg = f"{twice}: two results would have this name; rename one of the files or populations"
+        raise OutputExistsError(msg)
+    if elements_path:
+        check_elements(called.values(), "extracted")
+        placed = numbered(list(called.values()), out_dir, ".fcs")
+    else:
+        placed = targets({file: files[name] for (name, _), file in called.items()}, out_dir)
+    into = {name: {p: placed[called[name, p]] for p in wanted[name]} for name in files}
     rows = []
     for name, path in files.items():
         for found in extracting.extract(name, path, wanted[name], into[name], channel=channel, write_empty=write_empty):
             written = found.n_events or write_empty
+            target = into[name][found.population]
             rows.append(
                 {
                     "file_name": name,
@@ -80,9 +94,11 @@ def extract(
                     "n_events": found.n_events,
                     "n_events_in": found.n_events_in,
                     "percentage": 100 * found.n_events / found.n_events_in if found.n_events_in else None,
-                    "written": into[name][found.population].name if written else "",
+                    "written": (called[name, found.population] if elements_path else target.name) if written else "",
                 }
             )
+    if elements_path:
+        write_elements(elements_path, {"extracted": placed})
     table = tables.conform(pd.DataFrame(rows), tables.EXTRACTED)
     found_events = table.groupby("population", sort=False)["n_events"].sum()
     none = found_events.index[found_events == 0]
@@ -139,11 +155,5 @@ def _populations(name: str, path: Path, named: "pd.DataFrame", samples: "pd.Data
     return members(rows)
 
 
-def _into(
-    files: Mapping[str, Path], wanted: Mapping[str, Mapping[str, list[int]]], out_dir: Path
-) -> dict[str, dict[str, Path]]:
-    """Where each population of each file goes; no two to the same file."""
-    names = {(name, population): f"{name.removesuffix('.gz').removesuffix('.fcs')}_{population.replace(' ', '_')}.fcs"
-             for name in files for population in wanted[name]}  # fmt: skip
-    placed = targets({file: files[name] for (name, _), file in names.items()}, out_dir)
-    return {name: {p: placed[names[name, p]] for p in wanted[name]} for name in files}
+def _stem(name: str) -> str:
+    return name.removesuffix(".gz").removesuffix(".fcs")

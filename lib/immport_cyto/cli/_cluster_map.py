@@ -1,6 +1,8 @@
 """``immport-cyto cluster map``."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -18,8 +20,10 @@ from immport_cyto.cli._cluster_results import (
     write_tables,
 )
 from immport_cyto.cli._common import collect_fcs, files_option, jobs_option, json_option, n_jobs, quiet_option
-from immport_cyto.cli._each_file import check_elements, elements_option, numbered, write_elements
-from immport_cyto.cli._targets import targets
+from immport_cyto.cli._each_file import elements_option, failures_option, places, usable, write_elements
+
+if TYPE_CHECKING:
+    from immport_cyto.cluster import FlowSOM, MappedFile
 
 
 @click.command("map")
@@ -46,6 +50,7 @@ from immport_cyto.cli._targets import targets
     "the results are the same to the bit. Needs the extra distributed.",
 )  # fmt: skip
 @figures_option
+@failures_option
 @elements_option
 @jobs_option
 @json_option
@@ -54,7 +59,7 @@ def map_command(
     paths: tuple[Path, ...], files_json: Path | None, model_paths: tuple[Path, ...], out_dir: Path,
     clusters_path: Path | None, medians_path: Path | None, drift_path: Path | None, outliers_path: Path | None,
     mad_allowed: float, outlier_channel: bool, any_scale: bool, scheduler: str | None, figures_dir: Path | None,
-    elements_path: Path | None, jobs: int | None, json_path: Path | None, quiet: bool,
+    failures_path: Path | None, elements_path: Path | None, jobs: int | None, json_path: Path | None, quiet: bool,
 ) -> None:  # fmt: skip
     """Write FCS files with the node and metacluster that a model gives each event.
 
@@ -70,14 +75,28 @@ def map_command(
     from immport_cyto.cluster.drifting import drift, node_outliers
 
     files = collect_fcs(paths, files_json)
-    if elements_path:
-        check_elements(list(files), ["clustered_list"])
-    into = numbered(list(files), out_dir, ".fcs") if elements_path else targets(files, out_dir)
-    models, chosen = choose_models(model_paths, files)
-    mapped = cluster.map_files(
-        chosen, files, into, mad_allowed=mad_allowed, outlier_channel=outlier_channel, any_scale=any_scale,
-        n_jobs=n_jobs(jobs), scheduler=scheduler, quiet=quiet,
-    )  # fmt: skip
+    into = places(files, out_dir, ".fcs", elements_path, "clustered_list")
+    models = [cluster.load(path) for path in model_paths]
+
+    def mapped_by(chosen: "Mapping[str, FlowSOM]", *, quiet: bool) -> "dict[str, MappedFile]":
+        return cluster.map_files(
+            chosen, {name: files[name] for name in chosen}, into, mad_allowed=mad_allowed,
+            outlier_channel=outlier_channel, any_scale=any_scale, n_jobs=n_jobs(jobs), scheduler=scheduler, quiet=quiet,
+        )  # fmt: skip
+
+    chosen: dict[str, FlowSOM] = {}
+    failed: dict[str, str] = {}
+    if failures_path:
+
+        def one(name: str) -> "MappedFile":
+            chosen.update(choose_models(models, {name: files[name]}))
+            return mapped_by({name: chosen[name]}, quiet=True)[name]
+
+        mapped, failed = usable("map", files, one, failures_path)
+        files = {name: files[name] for name in mapped}
+    else:
+        chosen = choose_models(models, files)
+        mapped = mapped_by(chosen, quiet=quiet)
     by_model = [(model, names) for model in models if (names := [name for name in files if chosen[name] is model])]
     drifts = [drift(model, {name: mapped[name] for name in names}) for model, names in by_model]
     if drift_path:
@@ -97,6 +116,7 @@ def map_command(
 
         for (model, _), rows in zip(by_model, drifts, strict=True):
             report.save(report.figures.drift(rows), figures_dir / f"{stem(model)}-drift.svg")
+    counts["left_out"] = len(failed)
     counts["outliers"] = sum(file.n_outliers for file in mapped.values())
     warnings = unlike_training(mapped, chosen)
     parameters = {"mad": mad_allowed, "outlier_channel": outlier_channel, "any_scale": any_scale}

@@ -52,16 +52,15 @@ def stem(model: "FlowSOM") -> str:
     return group_stem(model.study_accession, model.panel_id)
 
 
-def choose_models(paths: Sequence[Path], files: Mapping[str, Path]) -> "tuple[list[FlowSOM], dict[str, FlowSOM]]":
-    """The models, and that of each file."""
+def choose_models(models: "Sequence[FlowSOM]", files: Mapping[str, Path]) -> "dict[str, FlowSOM]":
+    """The model of each file."""
     from immport_cyto import cluster, fcs
 
-    models = [cluster.load(path) for path in paths]
     chosen = {}
     for name, path in files.items():
         with fcs.open(path) as file:
-            chosen[name] = cluster.choose_model(models, name, file.keywords.get("ICYTO_PANEL", "").strip())
-    return models, chosen
+            chosen[name] = cluster.choose_model(list(models), name, file.keywords.get("ICYTO_PANEL", "").strip())
+    return chosen
 
 
 def unlike_training(mapped: "Mapping[str, MappedFile]", models: "Mapping[str, FlowSOM]") -> list[str]:

@@ -11,25 +11,10 @@ from immport_cyto.cli import _metacyto
 from immport_cyto.cli._common import (
     collect_fcs,
     files_option,
-    jobs_option,
     json_option,
-    memory_limit,
-    memory_option,
-    n_jobs,
-    quiet_option,
     seed_option,
 )
-from immport_cyto.cli._each_file import (
-    check_elements,
-    each,
-    elements_option,
-    failures_option,
-    numbered,
-    write_elements,
-)
-from immport_cyto.cli._targets import targets
-from immport_cyto.exceptions import ImmportCytoError, InputError
-from immport_cyto.files import workers
+from immport_cyto.cli._each_file import Each, each_options, places, write_elements
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -90,18 +75,13 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
     "--densities", "densities_path", type=_FILE,
     help="Table channel_densities.tsv to write: histograms of each channel before and after, for report build.",
 )  # fmt: skip
-@failures_option
-@elements_option
-@jobs_option
-@memory_option
+@each_options
 @json_option
-@quiet_option
 def preprocess(
     paths: tuple[Path, ...], files_json: Path | None, panel_path: Path | None, out: Path | None, out_dir: Path | None,
     qc_path: Path, compensation: str, transform: str, cofactor: float | None, method: str, rename: tuple[str, ...],
     no_qc: bool, thresholds: tuple[str, ...], max_events: int | None, seed: int, figure_path: Path | None,
-    figures_dir: Path | None, densities_path: Path | None, failures_path: Path | None, elements_path: Path | None,
-    jobs: int | None, memory_mb: int | None, json_path: Path | None, quiet: bool,
+    figures_dir: Path | None, densities_path: Path | None, each: Each, json_path: Path | None,
 ) -> None:  # fmt: skip
     """Compensate, check and transform the events of FCS files, each on its own.
 
@@ -114,7 +94,6 @@ def preprocess(
 
     from immport_cyto import provenance, tables
     from immport_cyto.events.scales import is_table
-    from immport_cyto.progress import progress
 
     _metacyto.check_options(
         method,
@@ -124,7 +103,7 @@ def preprocess(
         only_metacyto=("--rename",),
     )  # fmt: skip
     files = collect_fcs(paths, files_json)
-    events, figures = _places(files, out, out_dir, figure_path, figures_dir, elements_path)
+    events, figures = _places(files, out, out_dir, figure_path, figures_dir, each.elements)
     panel = tables.read(panel_path, tables.PANEL) if panel_path else None
     options: dict[str, Any] = {"cofactor": cofactor, "max_events": max_events, "seed": seed}
     if method == "metacyto":
@@ -134,35 +113,24 @@ def preprocess(
             "compensation": compensation, "transform": transform, "qc": "none" if no_qc else "auto",
             "thresholds": thresholds,
         }  # fmt: skip
-    work = [
-        _Job(
+    work = {
+        name: _Job(
             name, source, events[name], figures.get(name),
             None if panel is None else panel[panel["file_name"] == name], method, options,
         )
         for name, source in files.items()
-    ]  # fmt: skip
-    need = 200 + 4 * max(source.stat().st_size for source in files.values()) / 1e6
-    with progress("preprocess", len(work), quiet=quiet or len(work) == 1) as shown:
-        try:
-            results = each(
-                work, _process, workers(n_jobs(jobs), memory_limit(memory_mb), need),
-                step=lambda job: shown.step(job.name) if shown else None, keep_going=failures_path is not None,
-            )  # fmt: skip
-        except ImmportCytoError:
-            for written in (*events.values(), *figures.values()):
-                written.unlink(missing_ok=True)
-            raise
-    done = [result for result in results if isinstance(result, _Done)]
-    failed = {job.name: str(error) for job, error in zip(work, results, strict=True) if not isinstance(error, _Done)}
-    if failures_path:
-        _write_failures(failed, len(done), failures_path)
+    }  # fmt: skip
+    found, failed = each.run(
+        "preprocess", work, _process, sources=files.values(), written=(*events.values(), *figures.values())
+    )
+    done = list(found.values())
     tables.write(pd.DataFrame([one.row for one in done]), qc_path, tables.QC)
     if densities_path:
-        found = [one.densities for one in done if one.densities is not None]
-        tables.write(tables.concat(found, tables.CHANNEL_DENSITIES), densities_path, tables.CHANNEL_DENSITIES)
-    if elements_path:
+        drawn = [one.densities for one in done if one.densities is not None]
+        tables.write(tables.concat(drawn, tables.CHANNEL_DENSITIES), densities_path, tables.CHANNEL_DENSITIES)
+    if each.elements:
         lists = {"events_list": events, "figures": figures} if figures else {"events_list": events}
-        write_elements(elements_path, lists)
+        write_elements(each.elements, lists)
     if json_path:
         tables_used = [compensation] if compensation not in {"auto", "file", "none"} else []
         tables_used += [transform] if is_table(transform) else []
@@ -180,7 +148,7 @@ def preprocess(
             extra={"files": {one.row["file_name"]: one.how for one in done}, "failures": failed},
         )
         provenance.write(json_path, entry)
-    for one in done if not quiet else []:
+    for one in done if not each.quiet else []:
         row = one.row
         click.echo(f"{row['file_name']}: {row['n_events_out']:,} of {row['n_events_in']:,} events kept", err=True)
         for warning in one.warnings:
@@ -246,33 +214,11 @@ def _places(
     if figure:
         msg = "--figure goes with --out; give --figures-dir"
         raise click.UsageError(msg)
-    if elements:
-        check_elements(list(files), ["events_list"])
-        events = numbered(list(files), out_dir, ".fcs")
-    else:
-        events = targets(files, out_dir)
+    events = places(files, out_dir, ".fcs", elements, "events_list")
     figures = {name: figures_dir / f"{path.stem}.png" for name, path in events.items()} if figures_dir else {}
     for folder in filter(None, (out_dir, figures_dir)):
         folder.mkdir(parents=True, exist_ok=True)
     return events, figures
-
-
-def _write_failures(failed: Mapping[str, str], n_done: int, path: Path) -> None:
-    """Write what failed; an error where nothing is left."""
-    import pandas as pd
-
-    from immport_cyto import tables
-
-    rows = [
-        {"file_name": name, "study_accession": "", "stage": "preprocess", "message": text}
-        for name, text in failed.items()
-    ]
-    tables.write(tables.concat([pd.DataFrame(rows)] if rows else [], tables.FAILURES), path, tables.FAILURES)
-    for name, text in failed.items():
-        click.echo(f"immport-cyto: warning: {name} is left out: {text}", err=True)
-    if not n_done:
-        msg = f"none of {len(failed)} files can be used (first: {next(iter(failed.values()))})"
-        raise InputError(msg)
 
 
 def _counted(done: list[_Done]) -> list[str]:

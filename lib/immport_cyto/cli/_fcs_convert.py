@@ -1,10 +1,16 @@
 """``immport-cyto fcs convert``."""
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from immport_cyto.cli._common import collect_fcs, fcs_remarks, files_option, json_option, warn
+from immport_cyto.cli._each_file import Each, each_options, numbered, places, write_elements
+
+if TYPE_CHECKING:
+    from immport_cyto.fcs.convert import Converted
 
 _FORMATS = ("fcs", "tsv", "csv", "parquet", "h5ad")
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -23,10 +29,15 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
     "--keywords", type=_FILE,
     help="Channels and keywords as JSON: written from FCS, read on the way back (TSV and CSV hold neither).",
 )  # fmt: skip
+@click.option(
+    "--keywords-dir", type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for the channels and keywords of each file as JSON, with --out-dir, from FCS.",
+)  # fmt: skip
 @click.option("--channels", metavar="A,B", help="Only these channels ($PnN), in this order.")
 @click.option("--raw", is_flag=True, help="Stored values instead of values on the instrument's linear scale.")
 @click.option("--dataset", type=click.IntRange(min=0), default=0, show_default=True, help="Data set, from 0.")
 @click.option("--partial", is_flag=True, help="Take the complete events of truncated files instead of an error.")
+@each_options
 @json_option
 def convert(
     paths: tuple[Path, ...],
@@ -36,10 +47,12 @@ def convert(
     out: Path | None,
     out_dir: Path | None,
     keywords: Path | None,
+    keywords_dir: Path | None,
     channels: str | None,
     raw: bool,
     dataset: int,
     partial: bool,
+    each: Each,
     json_path: Path | None,
 ) -> None:
     """Turn FCS into TSV, CSV, Parquet or h5ad, and any of these into FCS.
@@ -53,60 +66,105 @@ def convert(
       immport-cyto fcs convert ResultFiles --to h5ad --out-dir h5ad
     """
     from immport_cyto import provenance
-    from immport_cyto.exceptions import OptionError, OutputExistsError
-    from immport_cyto.fcs.convert import format_of, from_fcs, to_fcs
-    from immport_cyto.fcs.outputs import output_path
 
     if (out is None) == (out_dir is None):
         msg = "give either --out or --out-dir"
         raise click.UsageError(msg)
-    if out is None and to is None:
+    if out_dir is not None and to is None:
         msg = "--out-dir needs --to"
+        raise click.UsageError(msg)
+    if (each.elements or keywords_dir) and out_dir is None:
+        msg = "--elements and --keywords-dir go with --out-dir"
         raise click.UsageError(msg)
     files = collect_fcs(paths, files_json)
     if len(files) > 1 and (out is not None or keywords is not None):
-        msg = f"{len(files)} files given; use --out-dir, and no --keywords, for more than one"
+        msg = f"{len(files)} files given; use --out-dir, and --keywords-dir for --keywords, for more than one"
         raise click.UsageError(msg)
-    chosen = None if channels is None else [name.strip() for name in channels.split(",") if name.strip()]
-    counts = {"files": len(files), "events": 0}
-    warnings: list[str] = []
-    written: list[str] = []
-    for name, path in files.items():
-        # the name, not the path, has the suffix in Galaxy; instruments name FCS files in many ways
-        source = of or _suffix_format(name)
-        target = out or output_path(out_dir or Path(), f"{_stem(name)}.{to}", files.values())
-        goal = to or format_of(target)
-        if (source == "fcs") == (goal == "fcs"):
-            msg = f"{name}: converting {source} to {goal} is not possible; one of the two must be fcs (--from, --to)"
-            raise OptionError(msg)
-        if target.resolve() == path.resolve():
-            msg = f"{target}: is the file to read; give another output"
-            raise OutputExistsError(msg)
-        if source == "fcs":
-            warnings += fcs_remarks({name: path}, dataset, partial=partial)
-            done = from_fcs(
-                path, target, goal, channels=chosen, raw=raw, dataset=dataset, partial=partial, keywords=keywords
-            )
-        else:
-            done = to_fcs(path, target, source, channels=chosen, keywords=keywords)
-        counts["events"] += done.n_events
-        warnings += [f"{name}: {warning}" for warning in done.warnings]
-        written.append(f"{target}: {done.n_events} events, {len(done.names)} channels")
+    targets = (
+        dict.fromkeys(files, out)
+        if out
+        else places(
+            files, out_dir or Path(), f".{to}", each.elements, "converted_list", lambda name: f"{_stem(name)}.{to}"
+        )
+    )
+    described = {}
+    if keywords_dir:
+        described = (
+            numbered(list(files), keywords_dir, ".json")
+            if each.elements
+            else {name: keywords_dir / f"{targets[name].stem}.json" for name in files}
+        )
+    chosen = None if channels is None else tuple(name.strip() for name in channels.split(",") if name.strip())
+    work = {
+        name: _Job(
+            name, path, of, to, targets[name], described.get(name, keywords), chosen, raw, dataset, partial,
+        )
+        for name, path in files.items()
+    }  # fmt: skip
+    done, failed = each.run(
+        "convert", work, _process, sources=files.values(), written=(*targets.values(), *described.values())
+    )
+    if each.elements:
+        lists = {"converted_list": targets} | ({"description_list": described} if described else {})
+        write_elements(each.elements, lists)
+    warnings = [warning for one in done.values() for warning in one.warnings]
     if json_path is not None:
         entry = provenance.record(
             "fcs convert",
             inputs=[*files.values(), *([keywords] if keywords is not None and of not in (None, "fcs") else [])],
             parameters={
-                "from": of, "to": to, "channels": chosen, "values": "raw" if raw else "scaled", "dataset": dataset,
-                "partial": partial,
+                "from": of, "to": to, "channels": None if chosen is None else list(chosen),
+                "values": "raw" if raw else "scaled", "dataset": dataset, "partial": partial,
             },
-            counts=counts,
+            counts={"files": len(done), "events": sum(one.n_events for one in done.values())},
             warnings=warnings,
+            extra={"failures": failed},
         )  # fmt: skip
         provenance.write(json_path, entry)
     warn(warnings)
-    for line in written:
-        click.echo(line)
+    for name, one in done.items():
+        click.echo(f"{targets[name]}: {one.n_events} events, {len(one.names)} channels")
+
+
+@dataclass(frozen=True)
+class _Job:
+    name: str
+    source: Path
+    of: str | None
+    to: str | None
+    target: Path
+    keywords: Path | None
+    channels: tuple[str, ...] | None
+    raw: bool
+    dataset: int
+    partial: bool
+
+
+def _process(job: _Job) -> "Converted":
+    """Convert one file, in whatever process."""
+    from dataclasses import replace
+
+    from immport_cyto.exceptions import OptionError, OutputExistsError
+    from immport_cyto.fcs.convert import format_of, from_fcs, to_fcs
+
+    # the name, not the path, has the suffix in Galaxy; instruments name FCS files in many ways
+    of = job.of or _suffix_format(job.name)
+    goal = job.to or format_of(job.target)
+    if (of == "fcs") == (goal == "fcs"):
+        msg = f"{job.name}: converting {of} to {goal} is not possible; one of the two must be fcs (--from, --to)"
+        raise OptionError(msg)
+    if job.target.resolve() == job.source.resolve():
+        msg = f"{job.target}: is the file to read; give another output"
+        raise OutputExistsError(msg)
+    if of != "fcs":
+        done = to_fcs(job.source, job.target, of, channels=job.channels, keywords=job.keywords)
+        return replace(done, warnings=tuple(f"{job.name}: {warning}" for warning in done.warnings))
+    remarks = fcs_remarks({job.name: job.source}, job.dataset, partial=job.partial)
+    done = from_fcs(
+        job.source, job.target, goal, channels=job.channels, raw=job.raw, dataset=job.dataset, partial=job.partial,
+        keywords=job.keywords,
+    )  # fmt: skip
+    return replace(done, warnings=(*remarks, *(f"{job.name}: {warning}" for warning in done.warnings)))
 
 
 def _suffix_format(name: str) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from immport_cyto.cli._common import collect_fcs, files_option, json_option
+from immport_cyto.cli._each_file import check_elements, elements_option, numbered, write_elements
 
 if TYPE_CHECKING:
     from immport_cyto.fcs.deidentify import FilePlan
@@ -26,6 +27,7 @@ _ACTIONS = ("blanked", "masked", "renamed", "left")
 @click.option("--keep", metavar="KEYWORD", multiple=True, help="Do not touch this keyword.")
 @click.option("--blank", metavar="KEYWORD", multiple=True, help="Blank this keyword too.")
 @click.option("--show-values", is_flag=True, help="Print the values that were found.")
+@elements_option
 @json_option
 def deidentify(
     paths: tuple[Path, ...],
@@ -38,6 +40,7 @@ def deidentify(
     keep: tuple[str, ...],
     blank: tuple[str, ...],
     show_values: bool,
+    elements_path: Path | None,
     json_path: Path | None,
 ) -> None:
     """Blank what points to persons and days; days become batch labels.
@@ -53,16 +56,26 @@ def deidentify(
     from immport_cyto import provenance, tables
     from immport_cyto.exceptions import FCSError
     from immport_cyto.fcs.batches import BATCHES, CHANGES, KEY
-    from immport_cyto.fcs.deidentify import apply, plan, tables_of
+    from immport_cyto.fcs.deidentify import apply, plan, tables_of, targets_of
     from immport_cyto.files import sha256
 
     if check == (out_dir is not None):
         msg = "give either --out-dir or --check"
         raise click.UsageError(msg)
+    if elements_path and out_dir is None:
+        msg = "--elements goes with --out-dir"
+        raise click.UsageError(msg)
     files = collect_fcs(paths, files_json)
     plans = plan(files, keep=keep, blank=blank)
+    targets: dict[str, Path] = {}
     if out_dir is not None:
-        apply(plans, out_dir)
+        targets = targets_of(plans, out_dir)
+        if elements_path:
+            check_elements(targets, "clean")
+            targets = numbered(list(targets), out_dir, ".fcs")
+        apply(plans, targets)
+        if elements_path:
+            write_elements(elements_path, {"clean": targets})
     for target, table, contract in zip(
         (batches_path, changes_path, key_path), tables_of(plans), (BATCHES, CHANGES, KEY), strict=True
     ):
@@ -73,7 +86,6 @@ def deidentify(
     actions = Counter(change.action for one in plans for change in one.changes)
     if json_path is not None:
         # no names and checksums of the originals: the record may be shared with the files
-        written = [] if out_dir is None else [out_dir / one.new_name for one in plans]
         entry = provenance.record(
             "fcs deidentify",
             parameters={"check": check, "keep": sorted(keep), "blank": sorted(blank)},
@@ -83,7 +95,7 @@ def deidentify(
                 **{action: actions[action] for action in _ACTIONS},
             },
             warnings=[f"{one.new_name}: dates or names outside of keywords are left" for one in left],
-            extra={"outputs": [{"name": path.name, "sha256": sha256(path)} for path in written]},
+            extra={"outputs": [{"name": name, "sha256": sha256(path)} for name, path in targets.items()]},
         )
         provenance.write(json_path, entry)
     for one in plans:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from immport_cyto.cli._common import F, collect_fcs, fcs_remarks, files_option, json_option, seed_option, warn
+from immport_cyto.cli._each_file import elements_option, places, write_elements
 
 if TYPE_CHECKING:
     from immport_cyto.fcs.sampling import Plan
@@ -49,6 +50,7 @@ def total_of(rows: list[dict[str, Any]], name: str) -> int:
 @files_option
 @click.option("--out-dir", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder to write to.")
 @sampling_options
+@elements_option
 @json_option
 def sample(
     paths: tuple[Path, ...],
@@ -59,6 +61,7 @@ def sample(
     quota: Literal["equal", "proportional"],
     seed: int,
     partial: bool,
+    elements_path: Path | None,
     json_path: Path | None,
 ) -> None:
     """Take a random subset of the events of each file.
@@ -70,6 +73,7 @@ def sample(
       immport-cyto fcs sample ResultFiles --per-file 10000 --out-dir sampled
     """
     from immport_cyto import provenance
+    from immport_cyto.fcs.outputs import plain_name
     from immport_cyto.fcs.sampling import sample as sample_files
 
     plan = make_plan(total, per_file, quota, seed)
@@ -77,7 +81,10 @@ def sample(
         msg = "give --total or --per-file"
         raise click.UsageError(msg)
     files = collect_fcs(paths, files_json)
-    rows = sample_files(files, out_dir, plan, partial=partial)
+    targets = places(files, out_dir, ".fcs", elements_path, "sampled", plain_name)
+    rows = sample_files(files, targets, plan, partial=partial)
+    if elements_path:
+        write_elements(elements_path, {"sampled": targets})
     warnings = fcs_remarks(files, partial=partial)
     if json_path is not None:
         counts = {"files": len(rows)} | {name: total_of(rows, name) for name in ("n_events_in", "n_events_out")}

@@ -17,6 +17,7 @@ from immport_cyto.cli._common import (
     quiet_option,
     seed_option,
 )
+from immport_cyto.cli._each_file import elements_option, failures_option, places, usable, write_elements
 from immport_cyto.cli._targets import group_stem, targets
 from immport_cyto.exceptions import ImmportCytoError, LinkError, OptionError
 
@@ -103,6 +104,7 @@ def flock(
 
     files = collect_fcs(paths, files_json)
     kind = _kind(files)
+    _check_kind(files, kind)
     samples = tables.read(samples_path, tables.SAMPLES) if samples_path else None
     wanted = None if markers is None else [name.strip() for name in markers.split(",") if name.strip()]
     parameters: dict[str, Any] = {
@@ -175,13 +177,16 @@ def flock(
 @_out_dir
 @click.option("--adjust", is_flag=True, help="Let the populations of a model move to where they are in each file.")
 @any_scale_option
+@failures_option
+@elements_option
 @jobs_option
 @json_option
 @quiet_option
 def flock_map(
     paths: tuple[Path, ...], files_json: Path | None, model_paths: tuple[Path, ...], centers_path: Path | None,
     counts_path: Path | None, medians_path: Path | None, profiles_path: Path | None, out_dir: Path | None,
-    adjust: bool, any_scale: bool, jobs: int | None, json_path: Path | None, quiet: bool,
+    adjust: bool, any_scale: bool, failures_path: Path | None, elements_path: Path | None, jobs: int | None,
+    json_path: Path | None, quiet: bool,
 ) -> None:  # fmt: skip
     """Find the populations of a FLOCK model, or of known centres, in files.
 
@@ -199,19 +204,31 @@ def flock_map(
     if not (counts_path or medians_path or profiles_path or out_dir):
         msg = "nothing would be written; give --out-dir, --counts, --profiles or --medians"
         raise click.UsageError(msg)
+    if elements_path and out_dir is None:
+        msg = "--elements goes with --out-dir"
+        raise click.UsageError(msg)
     from immport_cyto.cluster import flock as stage
     from immport_cyto.cluster.scale import UNKNOWN
 
     files = collect_fcs(paths, files_json)
     kind = _kind(files)
-    into = targets(files, out_dir, ".fcs" if kind == "fcs" else "") if out_dir else {}
+    ending = ".fcs" if kind == "fcs" else ".tsv" if elements_path else ""
+    into = places(files, out_dir, ending, elements_path, "mapped_list") if out_dir else {}
     models: list[FLOCK] = [stage.load(path) for path in model_paths]
-    chosen: dict[str, FLOCK | Centres]
-    if centers_path is not None:
-        chosen = dict.fromkeys(files, stage.read_centres(centers_path))
+    centres = stage.read_centres(centers_path) if centers_path is not None else None
+
+    def labelled_of(some: Mapping[str, Path], *, quiet: bool) -> "list[Found]":
+        _check_kind(some, kind)
+        chosen = {name: centres or _choose(models, name, path, kind) for name, path in some.items()}
+        return _label_all(chosen, some, into, n_jobs(jobs), quiet, adjust=adjust, any_scale=any_scale)
+
+    if failures_path:
+        mapped, _ = usable("map", files, lambda name: labelled_of({name: files[name]}, quiet=True), failures_path)
+        found = [one for some in mapped.values() for one in some]
     else:
-        chosen = {name: _choose(models, name, path, kind) for name, path in files.items()}
-    found = _label_all(chosen, files, into, n_jobs(jobs), quiet, adjust=adjust, any_scale=any_scale)
+        found = labelled_of(files, quiet=quiet)
+    if elements_path:
+        write_elements(elements_path, {"mapped_list": into})
     warnings = [f"{group_stem(model.study_accession, model.panel_id)}: {UNKNOWN}"
                 for model in models if UNKNOWN in model.warnings_]  # fmt: skip
     warnings += [warning for _, _, labelled in found for warning in labelled.warnings]
@@ -224,15 +241,20 @@ def flock_map(
 
 
 def _kind(files: Mapping[str, Path]) -> str:
+    """FCS files, if there is one among them, or tables."""
+    from immport_cyto.cluster.flock.inputs import kind_of
+
+    return "fcs" if "fcs" in map(kind_of, files.values()) else "text"
+
+
+def _check_kind(files: Mapping[str, Path], kind: str) -> None:
     """FCS files or tables; not both in one call."""
     from immport_cyto.cluster.flock.inputs import kind_of
 
-    kinds = {name: kind_of(path) for name, path in files.items()}
-    if len(set(kinds.values())) > 1:
-        table = next(name for name, kind in kinds.items() if kind == "text")
-        msg = f"{table}: is not an FCS file, others are; give FCS files and text tables in separate calls"
-        raise OptionError(msg)
-    return next(iter(kinds.values()))
+    for name, path in files.items():
+        if kind_of(path) != kind:
+            msg = f"{name}: is not an FCS file, others are; give FCS files and text tables in separate calls"
+            raise OptionError(msg)
 
 
 def _groups(files: Mapping[str, Path], kind: str, samples: "pd.DataFrame | None") -> "list[Group]":

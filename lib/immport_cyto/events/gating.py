@@ -69,9 +69,7 @@ def gate_files(
 
     from immport_cyto import fcs
 
-    if keep and keep not in gating.gates:
-        msg = f"there is no gate {keep!r}; the file has {', '.join(gating.gates)}"
-        raise OptionError(msg)
+    check_gate(gating, keep)
     rows: list[dict[str, Any]] = []
     for name in sorted(files):
         opened = fcs.open(files[name])
@@ -80,6 +78,19 @@ def gate_files(
         if keep and targets is not None:
             _write(opened, inside[keep], targets[name])
     return conform(pd.DataFrame(rows, columns=GATES.column_names), GATES)
+
+
+def check_gate(gating: GatingML, name: str) -> None:
+    """Refuse a gate that the file does not have; an empty name is none.
+
+    Raises
+    ------
+    OptionError
+        There is no such gate.
+    """
+    if name and name not in gating.gates:
+        msg = f"there is no gate {name!r}; the file has {', '.join(gating.gates)}"
+        raise OptionError(msg)
 
 
 def membership(opened: "FCSFile", gating: GatingML, file_name: str) -> dict[str, np.ndarray]:
@@ -99,7 +110,7 @@ def membership(opened: "FCSFile", gating: GatingML, file_name: str) -> dict[str,
     if is_preprocessed(opened.keywords):
         msg = f"{file_name}: was written by events preprocess, and gates speak of the events before; give the original"
         raise InputError(msg)
-    axes = _Axes(opened, gating, file_name)
+    axes = Axes(opened, gating, file_name)
     inside = {name: np.zeros(opened.n_events, dtype=bool) for name in gating.gates}
     start = 0
     for part in opened.chunks(_CHUNK_EVENTS, axes.columns):
@@ -112,7 +123,7 @@ def membership(opened: "FCSFile", gating: GatingML, file_name: str) -> dict[str,
     return inside
 
 
-class _Axes:
+class Axes:
     """The axes of the gates for one chunk of events; each compensation is computed once."""
 
     def __init__(self, opened: "FCSFile", gating: GatingML, file_name: str) -> None:
@@ -193,7 +204,7 @@ class _Axes:
         return light @ (matrix.values if matrix.inverted else np.linalg.pinv(matrix.values))
 
 
-def _inside(gate: Gate, axes: _Axes, inside: Mapping[str, np.ndarray]) -> np.ndarray:
+def _inside(gate: Gate, axes: Axes, inside: Mapping[str, np.ndarray]) -> np.ndarray:
     """Who is in a gate, its parent aside."""
     if gate.members:
         parts = [~inside[name] if complement else inside[name] for name, complement in gate.members]

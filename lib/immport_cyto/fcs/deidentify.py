@@ -126,7 +126,7 @@ def plan(files: Mapping[str, Path], *, keep: Iterable[str] = (), blank: Iterable
         left = leftovers(map_file(s.path), s.outside, private)
         changes += [Change(0, "outside keywords", "", kind, "left", text) for kind, text in left]
         new_name = _new_name(s.name, days[s.name], labels["acquired"], words, initials, taken)
-        if new_name != file_part(plain_name(s.name)):
+        if new_name != plain_name(s.name):
             changes.insert(0, Change(0, "file name", "", "file", "renamed", s.name))
         of = days[s.name].of
         own = {kind: labels[kind][day] for kind, day in of.items()}
@@ -134,16 +134,28 @@ def plan(files: Mapping[str, Path], *, keep: Iterable[str] = (), blank: Iterable
     return plans
 
 
-def apply(plans: Sequence[FilePlan], folder: Path) -> None:
-    """Write the files of a plan into a folder under their new names.
+def targets_of(plans: Sequence[FilePlan], folder: Path) -> dict[str, Path]:
+    """Where the files of a plan go in a folder, by their new names.
 
     Raises
     ------
     OutputExistsError
         A file to be written is one of the files that are read.
     """
-    targets = [output_path(folder, one.new_name, [other.path for other in plans]) for one in plans]
-    for one, path in zip(plans, targets, strict=True):
+    return {one.new_name: output_path(folder, one.new_name, [other.path for other in plans]) for one in plans}
+
+
+def apply(plans: Sequence[FilePlan], targets: Mapping[str, Path] | Path) -> None:
+    """Write the files of a plan into a folder, or where `targets` says by their new names.
+
+    Raises
+    ------
+    OutputExistsError
+        See `targets_of`.
+    """
+    placed = targets_of(plans, targets) if isinstance(targets, Path) else targets
+    for one in plans:
+        path = placed[one.new_name]
         content = map_file(one.path)
         with atomic_path(path) as temporary:
             content.tofile(temporary)
@@ -319,13 +331,12 @@ def _new_name(
         before = "_" if begin and name[begin - 1].isalnum() and label != "x" else ""
         after = "_" if end < len(name) and name[end].isalnum() and label != "x" else ""
         name = name[:begin] + before + label + after + name[end:]
-    name = file_part(name)
     stem, dot, suffix = name.rpartition(".")
     if not dot:
         stem, suffix = name, ""
     unique, number = name, 2
-    while unique in taken:
+    while file_part(unique) in taken:
         unique = f"{stem}-{number}{dot}{suffix}"
         number += 1
-    taken.add(unique)
+    taken.add(file_part(unique))
     return unique

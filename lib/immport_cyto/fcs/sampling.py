@@ -12,7 +12,6 @@ import numpy.typing as npt
 
 from immport_cyto.exceptions import OptionError
 from immport_cyto.fcs.file import FCSFile, open_fcs
-from immport_cyto.fcs.outputs import output_path, plain_name
 from immport_cyto.fcs.writer import write_blocks
 
 Quota = Literal["equal", "proportional"]
@@ -129,11 +128,18 @@ def taken(
             yield f.events(channels, start, stop)[positions[first:last] - start]
 
 
-def sample(files: Mapping[str, Path], folder: Path, plan: Plan, *, partial: bool = False) -> list[dict[str, Any]]:
+def sample(
+    files: Mapping[str, Path], targets: Mapping[str, Path], plan: Plan, *, partial: bool = False
+) -> list[dict[str, Any]]:
     """Write a random subset of each file, events in their order, all keywords kept.
 
     ``ICYTO_SAMPLE`` of each file holds the plan and the counts as JSON. ANALYSIS and OTHER segments, which speak of all
     events, are left out.
+
+    Parameters
+    ----------
+    files, targets
+        By file name: the file, and the file to write.
 
     Returns
     -------
@@ -141,12 +147,11 @@ def sample(files: Mapping[str, Path], folder: Path, plan: Plan, *, partial: bool
         ``file_name``, ``n_events_in`` and ``n_events_out`` of each file.
     """
     opened = {name: open_fcs(files[name], partial=partial) for name in sorted(files)}
-    targets = {name: output_path(folder, plain_name(name), files.values()) for name in opened}
     wanted = plan.of({name: f.n_events for name, f in opened.items()})
     rows = []
     for name, f in opened.items():
         sample_to(targets[name], name, f, wanted[name], plan)
-        rows.append({"file_name": targets[name].name, "n_events_in": f.n_events, "n_events_out": wanted[name]})
+        rows.append({"file_name": name, "n_events_in": f.n_events, "n_events_out": wanted[name]})
     return rows
 
 

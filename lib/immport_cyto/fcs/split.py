@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from immport_cyto.exceptions import AnalysisError, OptionError
+from immport_cyto.exceptions import AnalysisError, OptionError, OutputExistsError
 from immport_cyto.fcs.file import FCSFile, open_fcs
 from immport_cyto.fcs.merge import FILE_CHANNEL_STAIN, MERGED
 from immport_cyto.fcs.outputs import file_part, output_path
@@ -52,7 +52,8 @@ def split(
     Returns
     -------
     list of dict
-        ``file_name``, ``value`` (of the channel, or number of the piece) and ``n_events``.
+        ``file_name`` (on disk `immport_cyto.fcs.outputs.file_part` of it), ``value`` (of the channel, or number of the
+        piece) and ``n_events``.
 
     Raises
     ------
@@ -62,6 +63,8 @@ def split(
         There is no such channel.
     AnalysisError
         The channel does not hold whole numbers, or too many different ones.
+    OutputExistsError
+        Two parts would have the same name, or that of the file.
     """
     if (by is None) == (n_events is None) or (n_events is not None and n_events < 1):
         msg = "give either a channel to split by (--by) or a number of events of 1 or more (--events)"
@@ -79,13 +82,16 @@ def split(
         if merged:
             keep.remove(column)
     targets = [output_path(folder, part.file_name, [source]) for part in parts]
+    if len(set(targets)) < len(targets):
+        msg = f"{name}: two parts would be written under the same name; rename the files before merging them"
+        raise OutputExistsError(msg)
     rows = []
     for target, part in zip(targets, parts, strict=True):
         record = json.dumps({"file": name, "by": by, "value": part.value, "n_events_in": f.n_events}, sort_keys=True)
         keywords = {key: text for key, text in f.keywords.items() if key != MERGED} | {SPLIT: record}
         events = values[part.chosen][:, keep]
         write(target, events, [f.channels[index] for index in keep], keywords)
-        rows.append({"file_name": target.name, "value": part.value, "n_events": len(events)})
+        rows.append({"file_name": part.file_name, "value": part.value, "n_events": len(events)})
     return rows
 
 
