@@ -14,9 +14,11 @@ from immport_cyto.cluster.lanes import (
     nearest_euclidean,
     nearest_manhattan,
     prefetch,
-    pull,
+    pull_nearest_chebyshev,
+    pull_nearest_cosine,
+    pull_nearest_euclidean,
+    pull_nearest_manhattan,
 )
-from immport_cyto.cluster.tiles import LANES
 
 EUCLIDEAN, MANHATTAN, CHEBYSHEV, COSINE = range(4)
 
@@ -76,36 +78,47 @@ def node_sums(X, offset, inverse, codes, metric, sums, counts, x):  # type: igno
 
 
 @kernel
+def _pull_nearest(x, codes, n_nodes, metric, old, apart, tile_apart, winner, reach, rate):  # type: ignore[no-untyped-def]
+    """Pull the codes near `winner` to the event `old`, and the node that is then nearest to `x`."""
+    if metric == EUCLIDEAN:
+        return pull_nearest_euclidean(x, codes, n_nodes, old, apart, tile_apart, winner, reach, rate)
+    if metric == MANHATTAN:
+        return pull_nearest_manhattan(x, codes, n_nodes, old, apart, tile_apart, winner, reach, rate)
+    if metric == CHEBYSHEV:
+        return pull_nearest_chebyshev(x, codes, n_nodes, old, apart, tile_apart, winner, reach, rate)
+    return pull_nearest_cosine(x, codes, n_nodes, old, apart, tile_apart, winner, reach, rate)
+
+
+@kernel
 def train_online(X, order, offset, inverse, codes, metric, apart, tile_apart, radius, rate_first, rate_last, rows):  # type: ignore[no-untyped-def]
     """Move `codes` in place by FlowSOM's online rule over the events ``X[order]``.
 
     Step t of T: the radius is ``radius (1 - t / T)``, 0.5 once below 1; the rate falls linearly; each node
     within the radius of the winner (on the grid) moves by rate x (event - code). `apart` (uint16) has the distances on
-    the grid, nodes x padded nodes, `tile_apart` the smallest of them per tile. The events come from anywhere in memory,
-    so some are copied (scaled and padded) at a time into `rows`, and the next ones prefetched.
+    the grid, nodes x padded nodes, `tile_apart` the smallest of them per tile. The codes move in the pass that looks
+    for the node nearest to the next event. The events come from anywhere in memory, so some are copied (scaled and
+    padded) at a time into `rows`, after the last one before them, and the next ones prefetched.
     """
-    n_nodes, n_tiles = tile_apart.shape
-    n_steps, ahead = order.shape[0], rows.shape[0]
+    n_nodes = tile_apart.shape[0]
+    n_steps, ahead = order.shape[0], rows.shape[0] - 1
+    winner, reach, rate = 0, 0, np.float32(0.0)
     for begin in range(0, n_steps, ahead):
         end = min(begin + ahead, n_steps)
+        for d in range(X.shape[1]):
+            rows[0, d] = rows[ahead, d]
         for t in range(begin, end):
             event = order[t]
             for d in range(X.shape[1]):
-                rows[t - begin, d] = (X[event, d] - offset[d]) * inverse[d]
+                rows[t - begin + 1, d] = (X[event, d] - offset[d]) * inverse[d]
         for t in range(begin, end):
             if t + ahead < n_steps:
                 prefetch(X, order[t + ahead])
-            x = rows[t - begin]
-            winner, _ = _nearest(x, codes, n_nodes, metric)
-            reach = radius * (1.0 - t / n_steps)
+            old, x = rows[t - begin], rows[t - begin + 1]
+            winner, _ = _pull_nearest(x, codes, n_nodes, metric, old, apart, tile_apart, winner, reach, rate)
+            reach = np.int64(radius * (1.0 - t / n_steps))  # distances on the grid are whole numbers
             rate = np.float32(rate_first - (rate_first - rate_last) * (t / n_steps))
-            whole = np.int64(reach)  # distances on the grid are whole numbers
-            if whole == 0:  # only the winner
-                pull(x, codes, winner // LANES, apart, winner, whole, rate)
-                continue
-            for tile in range(n_tiles):
-                if tile_apart[winner, tile] <= whole:
-                    pull(x, codes, tile, apart, winner, whole, rate)
+    last = rows[(n_steps - 1) % ahead + 1]
+    _pull_nearest(last, codes, n_nodes, metric, last, apart, tile_apart, winner, reach, rate)
 
 
 @kernel

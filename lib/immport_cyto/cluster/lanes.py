@@ -1,4 +1,4 @@
-"""The inner operations of the map in explicit vectors of 16 float32: find the nearest code, pull codes to an event.
+"""The inner operation of the map in explicit vectors of 16 float32: find the nearest code, and pull codes before that.
 
 Numba leaves the vector width to LLVM, which keeps the distances of all nodes in memory for each marker. Here the
 distances of 16 nodes stay in registers over all markers: 3 times as fast. LLVM splits a vector of 16 where registers
@@ -34,6 +34,11 @@ def _spread(b: Any, value: Value, kind: ir.VectorType) -> Value:
     undefined = ir.Constant(kind, ir.Undefined)
     first = b.insert_element(undefined, value, ir.Constant(_INT, 0))
     return b.shuffle_vector(first, undefined, _all(_INTS, 0))
+
+
+def _array(context: Any, b: Any, signature: Any, arguments: Any, number: int) -> Any:
+    """An argument that is an array."""
+    return context.make_array(signature.args[number])(context, b, arguments[number])
 
 
 def _each(b: Any, name: str, values: Value) -> Value:
@@ -89,17 +94,21 @@ def _minus_cosine(b: Any, product: Value, square: Value) -> Value:
     return b.select(b.fcmp_ordered(">", length, zero), ratio, zero)
 
 
-def _nearest(steps: tuple[Step, ...], join: Join, finish: Callable[..., Value] | None = None) -> Any:
-    """Make an intrinsic ``nearest(x, codes, n_nodes) -> (node, value)``: smallest value, the first of equals.
+def _nearest(steps: tuple[Step, ...], join: Join, finish: Callable[..., Value] | None = None) -> tuple[Any, Any]:
+    """Make two intrinsics that return the node with the smallest value, the first of equals, and that value.
+
+    ``nearest(x, codes, n_nodes)`` only searches.
+    ``pull_nearest(x, codes, n_nodes, old, apart, tile_apart, winner, reach, rate)`` moves the codes before, by
+    ``rate (old - code)`` where ``apart[winner, node]`` is at most `reach`, in the same pass: to load the codes is most
+    of what a move costs.
 
     Each of `steps` takes the markers one after another into totals of its own; `join` joins the chains of a total,
     `finish` makes the value of the totals.
     """
 
     def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Value:
-        x, codes = (
-            context.make_array(kind)(context, b, a) for kind, a in zip(signature.args[:2], arguments, strict=False)
-        )
+        x, codes = (_array(context, b, signature, arguments, i) for i in (0, 1))
+        pull = _Pull(context, b, signature, arguments) if len(arguments) > 3 else None
         tiles, markers, _ = cgutils.unpack_tuple(b, codes.shape)
 
         def number(value: int) -> ir.Constant:
@@ -110,17 +119,33 @@ def _nearest(steps: tuple[Step, ...], join: Join, finish: Callable[..., Value] |
         b.store(_all(_INTS, 0), where)
         totals = [[cgutils.alloca_once(b, _FLOATS) for _ in range(CHAINS)] for _ in steps]
         n_nodes = _spread(b, b.trunc(arguments[2], _INT), _INTS)
-        with cgutils.for_range(b, tiles) as tile:
-            for pointer in (pointer for chains in totals for pointer in chains):
-                b.store(_all(_FLOATS, 0.0), pointer)
-            first_row = b.mul(tile.index, markers)
+
+        def add_up(tile: Value, move: Callable[[Value, Value], Value] | None = None) -> None:
+            """All markers of a tile into the totals, after a move of the codes."""
+            first_row = b.mul(tile, markers)
             with cgutils.for_range(b, b.sdiv(markers, number(CHAINS))) as four:
                 for chain in range(CHAINS):
                     marker = b.add(b.mul(four.index, number(CHAINS)), number(chain))
                     value = _spread(b, b.load(b.gep(x.data, [marker])), _FLOATS)
-                    code = b.load(_row(b, codes.data, b.add(first_row, marker)), align=4)
+                    pointer = _row(b, codes.data, b.add(first_row, marker))
+                    code = b.load(pointer, align=4)
+                    if move is not None:
+                        code = move(marker, code)
+                        b.store(code, pointer, align=4)
                     for step, chains in zip(steps, totals, strict=True):
                         b.store(step(b, b.load(chains[chain]), value, code), chains[chain])
+
+        with cgutils.for_range(b, tiles) as tile:
+            for pointer in (pointer for chains in totals for pointer in chains):
+                b.store(_all(_FLOATS, 0.0), pointer)
+            if pull is None:
+                add_up(tile.index)
+            else:
+                with b.if_else(pull.reaches(tile.index)) as (near, far):
+                    with near:
+                        add_up(tile.index, pull.mover(tile.index))
+                    with far:
+                        add_up(tile.index)
             joined = []
             for chains in totals:
                 a, c, d, e = (b.load(pointer) for pointer in chains)
@@ -145,11 +170,48 @@ def _nearest(steps: tuple[Step, ...], join: Join, finish: Callable[..., Value] |
         result = [b.sext(b.load(winner), ir.IntType(64)), b.extract_element(least, zero)]
         return context.make_tuple(b, signature.return_type, result)
 
-    @intrinsic
-    def nearest(typingctx, x, codes, n_nodes):  # type: ignore[no-untyped-def]
-        return types.Tuple((types.int64, types.float32))(x, codes, n_nodes), generate
+    result_type = types.Tuple((types.int64, types.float32))
 
-    return nearest
+    def nearest(typingctx, x, codes, n_nodes):  # type: ignore[no-untyped-def]
+        return result_type(x, codes, n_nodes), generate
+
+    def pull_nearest(typingctx, x, codes, n_nodes, old, apart, tile_apart, winner, reach, rate):  # type: ignore[no-untyped-def]
+        return result_type(x, codes, n_nodes, old, apart, tile_apart, winner, reach, rate), generate
+
+    return intrinsic(nearest), intrinsic(pull_nearest)
+
+
+class _Pull:
+    """Moves codes towards an event, where they are near the winner on the grid (arguments of `pull_nearest`)."""
+
+    def __init__(self, context: Any, b: Any, signature: Any, arguments: Any) -> None:
+        self.b = b
+        self.old, self.apart, self.tile_apart = (_array(context, b, signature, arguments, i) for i in (3, 4, 5))
+        self.winner, self.reach, self.rate = arguments[6], b.trunc(arguments[7], _SHORT), arguments[8]
+
+    def reaches(self, tile: Value) -> Value:
+        """Whether any node of the tile is near."""
+        b = self.b
+        return b.icmp_unsigned("<=", b.load(b.gep(self.tile_apart.data, [self._place(tile)])), self.reach)
+
+    def mover(self, tile: Value) -> Callable[[Value, Value], Value]:
+        """What gives the codes of a marker in the tile after the move."""
+        b = self.b
+        first = b.mul(self._place(tile), ir.Constant(tile.type, LANES))
+        distance = b.load(b.bitcast(b.gep(self.apart.data, [first]), _SHORTS.as_pointer()), align=2)
+        near = b.icmp_unsigned("<=", distance, _spread(b, self.reach, _SHORTS))
+        weight = b.select(near, _spread(b, self.rate, _FLOATS), _all(_FLOATS, 0.0))
+
+        def move(marker: Value, code: Value) -> Value:
+            value = _spread(b, b.load(b.gep(self.old.data, [marker])), _FLOATS)
+            return b.fadd(code, b.fmul(weight, b.fsub(value, code)))
+
+        return move
+
+    def _place(self, tile: Value) -> Value:
+        """Where the tile is in the row of the winner."""
+        _, tiles = cgutils.unpack_tuple(self.b, self.tile_apart.shape)
+        return self.b.add(self.b.mul(self.winner, tiles), tile)
 
 
 def _row(b: Any, data: Value, row: Value) -> Value:
@@ -157,55 +219,34 @@ def _row(b: Any, data: Value, row: Value) -> Value:
     return b.bitcast(b.gep(data, [b.mul(row, ir.Constant(row.type, LANES))]), _FLOATS.as_pointer())
 
 
-nearest_euclidean = _nearest((_square,), _add)
+nearest_euclidean, pull_nearest_euclidean = _nearest((_square,), _add)
 """Value: the squared distance."""
-nearest_manhattan = _nearest((_absolute,), _add)
-nearest_chebyshev = _nearest((_largest,), _larger)
-nearest_cosine = _nearest((_product, _length), _add, _minus_cosine)
+nearest_manhattan, pull_nearest_manhattan = _nearest((_absolute,), _add)
+nearest_chebyshev, pull_nearest_chebyshev = _nearest((_largest,), _larger)
+nearest_cosine, pull_nearest_cosine = _nearest((_product, _length), _add, _minus_cosine)
 """Value: minus the cosine times the length of the event."""
-
-
-def _pull(typingctx, x, codes, tile, apart, winner, reach, rate):  # type: ignore[no-untyped-def]
-    """Move the codes of a tile by ``rate (x - code)`` where ``apart[winner, node]`` (uint16) is at most `reach`."""
-
-    def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Value:
-        x, codes, apart = (context.make_array(signature.args[i])(context, b, arguments[i]) for i in (0, 1, 3))
-        tile, winner, reach, rate = arguments[2], arguments[4], arguments[5], arguments[6]
-        _, markers, _ = cgutils.unpack_tuple(b, codes.shape)
-        _, width = cgutils.unpack_tuple(b, apart.shape)
-        tiles = b.sdiv(width, ir.Constant(width.type, LANES))
-        first = b.mul(b.add(b.mul(winner, tiles), tile), ir.Constant(tile.type, LANES))
-        distance = b.load(b.bitcast(b.gep(apart.data, [first]), _SHORTS.as_pointer()), align=2)
-        near = b.icmp_unsigned("<=", distance, _spread(b, b.trunc(reach, _SHORT), _SHORTS))
-        weight = b.select(near, _spread(b, rate, _FLOATS), _all(_FLOATS, 0.0))
-        with cgutils.for_range(b, markers) as marker:
-            value = _spread(b, b.load(b.gep(x.data, [marker.index])), _FLOATS)
-            pointer = _row(b, codes.data, b.add(b.mul(tile, markers), marker.index))
-            code = b.load(pointer, align=4)
-            b.store(b.fadd(code, b.fmul(weight, b.fsub(value, code))), pointer, align=4)
-        return context.get_dummy_value()
-
-    return types.void(x, codes, tile, apart, winner, reach, rate), generate
-
-
-pull: Any = intrinsic(_pull)
 
 
 def _prefetch(typingctx, X, row):  # type: ignore[no-untyped-def]
     """Begin to load a row of a matrix, so that it is in cache when it is needed."""
 
     def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Value:
-        X, row = context.make_array(signature.args[0])(context, b, arguments[0]), arguments[1]
+        X, row = _array(context, b, signature, arguments, 0), arguments[1]
         _, columns = cgutils.unpack_tuple(b, X.shape)
         first = b.gep(X.data, [b.mul(row, columns)])
         byte = ir.IntType(8).as_pointer()
         function = cgutils.get_or_insert_function(
             b.module, ir.FunctionType(ir.VoidType(), [byte, _INT, _INT, _INT]), "llvm.prefetch.p0i8"
         )
-        read, keep, data = (ir.Constant(_INT, number) for number in (0, 3, 1))
-        start, line = (ir.Constant(columns.type, number) for number in (0, LANES))
-        with cgutils.for_range_slice(b, start, columns, line) as (at, _):
-            b.call(function, [b.bitcast(b.gep(first, [at]), byte), read, keep, data])
+
+        def ask(column: Value) -> None:
+            read, keep, data = (ir.Constant(_INT, number) for number in (0, 3, 1))
+            b.call(function, [b.bitcast(b.gep(first, [column]), byte), read, keep, data])
+
+        one, line = (ir.Constant(columns.type, number) for number in (1, LANES))
+        with cgutils.for_range_slice(b, ir.Constant(columns.type, 0), columns, line) as (column, _):
+            ask(column)
+        ask(b.sub(columns, one))  # rows begin anywhere in a line, so they end in one more
         return context.get_dummy_value()
 
     return types.void(X, row), generate

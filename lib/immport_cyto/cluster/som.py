@@ -142,7 +142,7 @@ def online(X: Float32, order: NDArray[np.int64], book: Codebook, grid: tuple[int
     apart[:, :n] = distance
     nearest = apart.reshape(n, -1, LANES).min(axis=2)
     radius = first_radius(distance)
-    rows = np.zeros((native.AHEAD, tiled.shape[1]), np.float32)
+    rows = np.zeros((native.AHEAD + 1, tiled.shape[1]), np.float32)
     native.train_online(
         X, order, *book.scaling.kernel(), tiled, book.metric, apart, nearest, radius, RATE_FIRST, RATE_LAST,
         rows,
