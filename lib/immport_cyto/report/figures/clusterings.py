@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _FILES, _LABELS, _PANELS = 60, 40, 16
+_LINE, _COLUMNS, _NAMED_COLUMNS = 0.155, 5, 1
+"""Inches of a line of a legend, and how many columns it may have without and with names."""
 
 
 def sample_abundances(abundances: "pd.DataFrame") -> "Figure":
@@ -31,7 +33,9 @@ def sample_abundances(abundances: "pd.DataFrame") -> "Figure":
     files, left_out = table.index[:_FILES], max(len(table) - _FILES, 0)
     shades = colours([int(number) for number in table.columns])
     with style():
-        figure = new_figure(9.0, 1.5 + 0.24 * max(len(files), 4))
+        most = _NAMED_COLUMNS if any(names.values()) else _COLUMNS
+        height = max(1.5 + 0.24 * max(len(files), 4), _LINE * (-(-len(names) // most) + 2))
+        figure = new_figure(9.0, height)
         axes = figure.add_subplot()
         begin = np.zeros(len(files))
         for number, shade in zip(table.columns, shades, strict=True):
@@ -49,7 +53,12 @@ def sample_abundances(abundances: "pd.DataFrame") -> "Figure":
         axes.set_xlim(0, 100)
         axes.set_xlabel("% of the events of the file" + (f"; {left_out} more files are not shown" if left_out else ""))
         axes.tick_params(length=0)
-        figure.legend(loc="outside right upper", fontsize=7, frameon=False, title="metacluster", title_fontsize=8)
+        handles, shown_as = axes.get_legend_handles_labels()
+        fitting = int(height / _LINE) - 2
+        figure.legend(
+            handles, shown_as, loc="outside right upper", ncols=-(-len(handles) // fitting), fontsize=7, frameon=False,
+            title="metacluster", title_fontsize=8, columnspacing=1.0,
+        )  # fmt: skip
     return figure
 
 

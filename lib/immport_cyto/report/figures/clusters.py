@@ -69,8 +69,14 @@ def _heatmap(
     import numpy as np
 
     values = matrix.to_numpy(dtype=float)
+    if not values.size:
+        with style():
+            figure = new_figure(4.0, 1.2)
+            figure.text(0.5, 0.5, "no events", ha="center", va="center", color=MUTED)
+        return figure
     low, high = np.nanmin(values, axis=0), np.nanmax(values, axis=0)
-    scaled = np.nan_to_num((values - low) / np.where(high > low, high - low, 1.0))
+    # a marker that is the same everywhere is neither low nor high
+    scaled = np.nan_to_num(np.where(high > low, (values - low) / np.where(high > low, high - low, 1.0), 0.5))
     tree = linkage_of(scaled)
     rows, columns = leaves(tree, len(scaled)), leaves(linkage_of(scaled.T), scaled.shape[1])
     with style():

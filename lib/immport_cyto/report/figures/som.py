@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _ARC = 5
 _NAMED = 24
+_KEY, _RIM = 2.2, 2.3
+"""Inches across the key of up to 24 rays, and half its width in radii of its star."""
 
 
 def star_plot(nodes: Nodes, medians: NDArray[np.floating], markers: Sequence[str], *, layout: str = "tree") -> "Figure":
@@ -41,7 +43,7 @@ def star_plot(nodes: Nodes, medians: NDArray[np.floating], markers: Sequence[str
     scaled = scale_columns(medians)
     rays = _ray_colours(len(markers))
     with style():
-        figure, axes, key = _canvas(nodes, points, key=True)
+        figure, axes, key = _canvas(nodes, points, key=_KEY * max(1.0, len(markers) / _NAMED))
         _edges(axes, nodes, points, layout)
         _discs(axes, nodes, points, radii, ring=True)
         shapes, faces = [], []
@@ -167,16 +169,17 @@ def _wedge(ray: int, n: int, length: float) -> Float64:
     return np.vstack([np.zeros((1, 2)), arc])
 
 
-def _canvas(nodes: Nodes, points: Float64, *, key: bool = False) -> "tuple[Figure, Axes, Axes | None]":
+def _canvas(nodes: Nodes, points: Float64, *, key: float = 0.0) -> "tuple[Figure, Axes, Axes | None]":
+    """A figure with room for the nodes, for a key of so many inches, and for names."""
     span = np.ptp(points, axis=0) + 1.6
     width = 7.6
-    height = float(np.clip(width * span[1] / span[0], 3.6, 8.0))
-    figure = new_figure(width + (2.2 if key else 0) + (1.6 if any(nodes.names.values()) else 0), height)
+    height = max(float(np.clip(width * span[1] / span[0], 3.6, 8.0)), key)
+    figure = new_figure(width + key + (1.6 if any(nodes.names.values()) else 0), height)
     if not key:
         axes = figure.add_subplot()
         _frame(axes, points)
         return figure, axes, None
-    grid = figure.add_gridspec(1, 2, width_ratios=[width, 2.2])
+    grid = figure.add_gridspec(1, 2, width_ratios=[width, key])
     axes = figure.add_subplot(grid[0, 0])
     _frame(axes, points)
     return figure, axes, figure.add_subplot(grid[0, 1])
@@ -262,8 +265,8 @@ def _key(axes: "Axes | None", markers: Sequence[str], rays: list[Any]) -> None:
             rotation=turn if upright else turn + 180, rotation_mode="anchor", va="center",
             ha="left" if upright else "right",
         )  # fmt: skip
-    axes.set_xlim(-2.3, 2.3)
-    axes.set_ylim(-2.3, 2.3)
+    axes.set_xlim(-_RIM, _RIM)
+    axes.set_ylim(-_RIM, _RIM)
     axes.set_aspect("equal")
     axes.set_axis_off()
 
