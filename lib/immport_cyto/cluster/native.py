@@ -1,8 +1,9 @@
-"""The kernels of the self-organising map as machine code: compiled once by numba, kept on disk, called without numba.
+"""Kernels as machine code: compiled once by numba, kept on disk, called without numba; those of the map are below.
 
 A fresh process needs 0.4 s of CPU time to import numba and make it ready, more than the training itself takes. So numba
-compiles each kernel of `immport_cyto.cluster.kernels` and `immport_cyto.cluster.linkage` on its first use on a machine;
-its machine code is stored, and later processes hand it to LLVM's linker (llvmlite, which numba is built on).
+compiles each kernel on its first use on a machine; its machine code is stored, and later processes hand it to LLVM's
+linker (llvmlite, which numba is built on). Kernels are in `immport_cyto.cluster.kernels`,
+`immport_cyto.cluster.linkage` and `immport_cyto.cluster.flock.kernels`.
 
 What is stored belongs to the source of the kernels, the version of LLVM and the processor; anything else, or a damaged
 file, is compiled anew. Calls release the interpreter lock. Arrays have to be of the stated type and contiguous.
@@ -43,10 +44,12 @@ class Kernel:
         ``float32[:,:]`` for an array of two dimensions, ``int64``, ``float64``, ...
     result
         ``int64``, ``float64`` or empty.
+    symbol
+        Name of its machine code, where that is not `name`: of another module, or for other types.
     """
 
-    def __init__(self, module: str, name: str, parameters: str, result: str = "") -> None:
-        self.module, self.name, self.result = module, name, result
+    def __init__(self, module: str, name: str, parameters: str, result: str = "", *, symbol: str = "") -> None:
+        self.module, self.name, self.result, self.symbol = module, name, result, symbol or name
         self.parameters = [_parameter(text) for text in parameters.split()]
         self._lock = threading.Lock()
         self._function: Any = None
@@ -79,11 +82,12 @@ class Kernel:
         return result.value if self.result else None
 
     def _load(self) -> Any:
-        symbol = f"immport_cyto_{self.name}"
-        content = _stored(f"{self.name}-{_key()}.o")
+        symbol = f"immport_cyto_{self.symbol}"
+        stored = f"{self.symbol}-{_key(self.module)}.o"
+        content = _stored(stored)
         if content is None:
             content = self._compile(symbol)
-            _store(f"{self.name}-{_key()}.o", content)
+            _store(stored, content)
         engine = _engine()
         import llvmlite.binding as llvm
 
@@ -164,12 +168,13 @@ def _store(name: str, content: bytes) -> None:
 
 
 @cache
-def _key() -> str:
+def _key(module: str) -> str:
+    """What machine code of a module belongs to: the sources, the compiler and the processor."""
     import llvmlite
 
     content = hashlib.sha256("\n".join([llvmlite.__version__, os.uname().machine, *_processor()]).encode())
-    for name in _SOURCES:
-        content.update(Path(__file__).with_name(f"{name}.py").read_bytes())
+    for name in sorted({*_SOURCES, module}):
+        content.update((Path(__file__).parent / f"{name.replace('.', '/')}.py").read_bytes())
     return content.hexdigest()[:24]
 
 

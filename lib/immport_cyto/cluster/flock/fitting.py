@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from immport_cyto.cluster.flock import partition, refine, regions
+from immport_cyto.cluster.flock import native, partition, refine, regions
 from immport_cyto.cluster.flock.partition import Float64
 from immport_cyto.cluster.flock.rule import Rule
 from immport_cyto.exceptions import AnalysisError
@@ -105,11 +105,9 @@ def find_populations(
 
 def _scaling(X: NDArray[np.floating], markers: Sequence[str]) -> tuple[Rule, Float64, Float64]:
     """A rule that only scales, and the scaled minimum and maximum of each column."""
-    from immport_cyto.cluster.flock import kernels
-
     n, d = X.shape
     mean, squares, low, high = np.zeros(d), np.zeros(d), np.full(d, np.inf), np.full(d, -np.inf)
-    kernels.moments(X, mean, squares, low, high)
+    native.moments(X, mean, squares, low, high)
     sd = np.sqrt(squares / n)
     with np.errstate(divide="ignore", invalid="ignore"):
         low, high = (low - mean) / sd, (high - mean) / sd

@@ -1,15 +1,16 @@
 """Compiled inner loops of FLOCK. Importing this module imports numba.
 
+Called through `immport_cyto.cluster.flock.native`, and so without arrays of their own: room is handed to them.
 All arithmetic is float64 and every sum is taken in the order of the events and columns, so that results are those of
 the original programs and the same on every machine.
 """
 
 import numpy as np
 
-from immport_cyto.cluster._jit import njit
+from immport_cyto.cluster._jit import kernel
 
 
-@njit
+@kernel
 def fill_bins(Z, low, width, n_bins, bins):  # type: ignore[no-untyped-def]
     """Bin of each value (events x columns, uint8): ``floor((z - low) / width)``, the maximum in the last bin."""
     for i in range(Z.shape[0]):
@@ -18,7 +19,7 @@ def fill_bins(Z, low, width, n_bins, bins):  # type: ignore[no-untyped-def]
             bins[i, j] = min(b, n_bins - 1)
 
 
-@njit
+@kernel
 def _hash(row):  # type: ignore[no-untyped-def]
     value = np.uint64(14695981039346656037)
     for j in range(row.shape[0]):
@@ -26,7 +27,7 @@ def _hash(row):  # type: ignore[no-untyped-def]
     return value ^ (value >> np.uint64(29))
 
 
-@njit
+@kernel
 def _slot(rows, table, row):  # type: ignore[no-untyped-def]
     """Slot of the open-addressing `table` (numbers into `rows`, -1 = free) that holds `row`, or where it belongs."""
     mask = np.uint64(table.shape[0] - 1)
@@ -44,7 +45,7 @@ def _slot(rows, table, row):  # type: ignore[no-untyped-def]
     return at
 
 
-@njit
+@kernel
 def count_regions(bins, table, limit):  # type: ignore[no-untyped-def]
     """Number of different rows of `bins`, counted up to `limit`; `table` (a power of two, > rows) is overwritten."""
     table[:] = -1
@@ -59,7 +60,7 @@ def count_regions(bins, table, limit):  # type: ignore[no-untyped-def]
     return n
 
 
-@njit
+@kernel
 def number_regions(bins, table, region, first, size):  # type: ignore[no-untyped-def]
     """Number the different rows in order of appearance: `region` per event, `first` event and `size` per region."""
     table[:] = -1
@@ -79,7 +80,7 @@ def number_regions(bins, table, region, first, size):  # type: ignore[no-untyped
     return n
 
 
-@njit
+@kernel
 def _root(parent, i):  # type: ignore[no-untyped-def]
     while parent[i] != i:
         parent[i] = parent[parent[i]]
@@ -87,17 +88,20 @@ def _root(parent, i):  # type: ignore[no-untyped-def]
     return i
 
 
-@njit
-def join_neighbours(dense, table, parent, lowest):  # type: ignore[no-untyped-def]
-    """Join rows of `dense` (sorted) that differ by 1 in one column; `lowest` is False where a row has one below it."""
+@kernel
+def join_neighbours(dense, table, parent, lowest, row):  # type: ignore[no-untyped-def]
+    """Join rows of `dense` (sorted) that differ by 1 in one column; `lowest` is False where a row has one below it.
+
+    `row` is room for one row.
+    """
     table[:] = -1
     for i in range(dense.shape[0]):
         table[_slot(dense, table, dense[i])] = i
         parent[i] = i
         lowest[i] = True
-    row = np.empty(dense.shape[1], dense.dtype)
     for i in range(dense.shape[0]):
-        row[:] = dense[i]
+        for j in range(dense.shape[1]):
+            row[j] = dense[i, j]
         for j in range(dense.shape[1]):
             if dense[i, j] == 0:
                 continue
@@ -112,7 +116,7 @@ def join_neighbours(dense, table, parent, lowest):  # type: ignore[no-untyped-de
         parent[i] = _root(parent, i)
 
 
-@njit
+@kernel
 def _is_near(one, other, reach):  # type: ignore[no-untyped-def]
     for j in range(one.shape[0]):  # noqa: SIM110 - numba does not compile all() over a generator
         if abs(one[j] - other[j]) > reach[j]:
@@ -120,39 +124,38 @@ def _is_near(one, other, reach):  # type: ignore[no-untyped-def]
     return True
 
 
-@njit
-def _sort_into_cells(centres, columns, low, side, n_cells, place, cell, left, where):  # type: ignore[no-untyped-def]
-    """Cell of each centre, and the centres cell by cell: ``left[begin[c]:begin[c + 1]]``; ``where`` inverts `left`."""
+@kernel
+def _sort_into_cells(centres, columns, low, side, n_cells, place, cell, left, where, begin, end):  # type: ignore[no-untyped-def]
+    """Cell of each centre, and the centres cell by cell: ``left[begin[c]:end[c]]``; ``where`` inverts `left`."""
     n = centres.shape[0]
-    begin = np.zeros(n_cells[0] * n_cells[1] * n_cells[2] + 1, np.int64)
+    begin[:] = 0
     for i in range(n):
         for a in range(3):
             place[i, a] = min(int((centres[i, columns[a]] - low[a]) / side[a]), n_cells[a] - 1)
         cell[i] = (place[i, 0] * n_cells[1] + place[i, 1]) * n_cells[2] + place[i, 2]
         begin[cell[i] + 1] += 1
-    begin = np.cumsum(begin)
-    end = begin[:-1].copy()
+    for c in range(end.shape[0]):
+        begin[c + 1] += begin[c]
+        end[c] = begin[c]
     for i in range(n):
         where[i] = end[cell[i]]
         left[where[i]] = i
         end[cell[i]] += 1
-    return begin
 
 
-@njit
-def flood(centres, reach, columns, low, side, n_cells, component):  # type: ignore[no-untyped-def]
+@kernel
+def flood(centres, reach, columns, low, side, n_cells, component, place, cell, left, where, stack, begin, end):  # type: ignore[no-untyped-def]
     """Connect, transitively, centres that differ by at most `reach` in every column; returns the number of components.
 
     `component` is numbered by the smallest centre in it. Three `columns` are cut into `n_cells` cells of width `side`,
     which is not below the reach, from `low` on: centres that are near lie in the same cell or in neighbouring ones.
+    The others are room: for each centre `place` (3 columns), `cell`, `left`, `where` and `stack`; for each cell `begin`
+    (and one more) and `end`.
     """
     n = centres.shape[0]
     component[:] = -1
-    place, cell = np.empty((n, 3), np.int64), np.empty(n, np.int64)
-    left, where = np.empty(n, np.int64), np.empty(n, np.int64)
-    begin = _sort_into_cells(centres, columns, low, side, n_cells, place, cell, left, where)
-    end = begin[1:].copy()  # those not reached yet are left[begin[c]:end[c]]
-    stack = np.empty(n, np.int64)
+    _sort_into_cells(centres, columns, low, side, n_cells, place, cell, left, where, begin, end)
+    # those not reached yet are left[begin[c]:end[c]]
     found = 0
     for start in range(n):
         if component[start] >= 0:
@@ -187,7 +190,7 @@ def flood(centres, reach, columns, low, side, n_cells, component):  # type: igno
     return found
 
 
-@njit
+@kernel
 def moments(X, mean, squares, low, high):  # type: ignore[no-untyped-def]
     """Mean, sum of squared deviations, minimum and maximum of each column."""
     n, d = X.shape
@@ -205,7 +208,7 @@ def moments(X, mean, squares, low, high):  # type: ignore[no-untyped-def]
             squares[j] += t * t
 
 
-@njit
+@kernel
 def add_up(Z, labels, sums, counts):  # type: ignore[no-untyped-def]
     """Add the events to the sums and counts of their labels; negative labels are left out."""
     for i in range(Z.shape[0]):
@@ -216,11 +219,10 @@ def add_up(Z, labels, sums, counts):  # type: ignore[no-untyped-def]
                 sums[c, j] += Z[i, j]
 
 
-@njit
-def assign(Z, centres, labels):  # type: ignore[no-untyped-def]
-    """Nearest centre of each event, the first of equals; `centres` is columns x centres."""
+@kernel
+def assign(Z, centres, labels, distance):  # type: ignore[no-untyped-def]
+    """Nearest centre of each event, the first of equals; `centres` is columns x centres, `distance` room for each."""
     d, k = centres.shape
-    distance = np.empty(k, np.float64)
     for i in range(Z.shape[0]):
         for c in range(k):
             t = Z[i, 0] - centres[0, c]
@@ -239,7 +241,7 @@ def assign(Z, centres, labels):  # type: ignore[no-untyped-def]
         labels[i] = best
 
 
-@njit
+@kernel
 def _smallest(values, n, k):  # type: ignore[no-untyped-def]
     """Move the `k` smallest of the first `n` values to the front."""
     low, high = 0, n - 1
@@ -264,7 +266,31 @@ def _smallest(values, n, k):  # type: ignore[no-untyped-def]
             return
 
 
-@njit
+@kernel
+def _sort(values, n):  # type: ignore[no-untyped-def]
+    """Sort the first `n` values in place (heap sort)."""
+    size = n
+    for start in range(n + n // 2 - 1, 0, -1):
+        if start >= n:  # build the heap from the last parent on
+            at = start - n
+        else:  # the largest goes to the end
+            values[0], values[start] = values[start], values[0]
+            size = start
+            at = 0
+        moved = values[at]
+        child = 2 * at + 1
+        while child < size:
+            if child + 1 < size and values[child + 1] > values[child]:
+                child += 1
+            if values[child] <= moved:
+                break
+            values[at] = values[child]
+            at = child
+            child = 2 * at + 1
+        values[at] = moved
+
+
+@kernel
 def near_energy(points, n, p, k, buffer):  # type: ignore[no-untyped-def]
     """Mean squared distance from `p` to the `k` nearest of the first `n` points (points x columns)."""
     for i in range(n):
@@ -275,7 +301,7 @@ def near_energy(points, n, p, k, buffer):  # type: ignore[no-untyped-def]
         buffer[i] = total
     k = min(k, n)
     _smallest(buffer, n, k)
-    buffer[:k].sort()
+    _sort(buffer, k)
     total = 0.0
     for i in range(k):
         total += buffer[i]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from immport_cyto.cluster.flock import native
 from immport_cyto.cluster.source import BLOCK
 
 Float64 = NDArray[np.float64]
@@ -27,10 +28,8 @@ class Joined:
 
 def means(Z: NDArray[np.floating], labels: NDArray[np.integer], n: int) -> tuple[Float64, NDArray[np.int64]]:
     """Mean event (NaN without events) and number of events of each label 0 to n-1; negative labels are left out."""
-    from immport_cyto.cluster.flock import kernels
-
     sums, counts = np.zeros((n, Z.shape[1])), np.zeros(n, np.int64)
-    kernels.add_up(Z, labels, sums, counts)
+    native.add_up(Z, np.ascontiguousarray(labels, np.int32), sums, counts)
     with np.errstate(invalid="ignore"):
         return sums / counts[:, None], counts
 
@@ -59,15 +58,20 @@ def join_groups(centres: Float64, width: Float64, most: int, limits: tuple[float
 
 def _flood(centres: Float64, reach: Float64, columns: NDArray[np.int64], population: NDArray[np.int64]) -> int:
     """Populations at a reach, looked for in cells of three columns (one may come twice); returns their number."""
-    from immport_cyto.cluster.flock import kernels
-
     low = centres[:, columns].min(axis=0)
     extent = centres[:, columns].max(axis=0) - low
     # a little wider than the reach, so that rounding cannot put near centres two cells apart
     side = np.maximum(reach[columns] * (1 + 1e-9), extent / _MOST_CELLS)
     side[side <= 0] = 1.0
     n_cells = np.minimum(extent / side, _MOST_CELLS).astype(np.int64) + 1
-    return int(kernels.flood(centres, reach, columns, low, side, n_cells, population))
+    n, cells = len(centres), int(n_cells.prod())
+    room = [np.empty(n, np.int64) for _ in range(4)]
+    return int(
+        native.flood(
+            centres, reach, columns, low, side, n_cells, population, np.empty((n, 3), np.int64), *room,
+            np.empty(cells + 1, np.int64), np.empty(cells, np.int64),
+        )
+    )  # fmt: skip
 
 
 def _grow(count: Callable[[float], int], most: int, limit: float) -> float:
@@ -130,13 +134,11 @@ def move(Z: NDArray[np.floating], labels: Labels, centres: Float64) -> Float64:
 
 def nearest(Z: NDArray[np.floating], centres: Float64, jobs: int = 1) -> Labels:
     """Nearest centre of each event, by `jobs` threads; the result does not depend on their number."""
-    from immport_cyto.cluster.flock import kernels
-
     labels = np.empty(len(Z), np.int32)
     turned = np.ascontiguousarray(centres.T)
 
     def one(start: int) -> None:
-        kernels.assign(Z[start : start + BLOCK], turned, labels[start : start + BLOCK])
+        native.assign(Z[start : start + BLOCK], turned, labels[start : start + BLOCK], np.empty(len(centres)))
 
     starts = range(0, len(Z), BLOCK)
     if jobs == 1 or len(starts) < 2:

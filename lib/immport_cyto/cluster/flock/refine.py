@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from immport_cyto.cluster.flock import native
 from immport_cyto.cluster.flock.partition import Float64, Labels, kmeans, means, move
 from immport_cyto.cluster.flock.rule import Split
 
@@ -169,13 +170,11 @@ def _neighbours(smaller: int, *, more: bool) -> int:
 
 def _valley(points: Float64, ends: Float64, k: int, buffer: Float64) -> bool:
     """Whether the `k` events nearest to a point between the two ends are further away than at both ends."""
-    from immport_cyto.cluster.flock import kernels
-
     if k < 1:
         return False
     first, second = ends
     energy = [
-        kernels.near_energy(points, len(points), first + (second - first) * share, k, buffer)
+        native.near_energy(points, len(points), first + (second - first) * share, k, buffer)
         for share in (0.0, 0.25, 0.5, 0.75, 1.0)
     ]
     return bool(max(energy[1:4]) > max(energy[0], energy[4]))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from immport_cyto.cluster.flock import native
 from immport_cyto.exceptions import AnalysisError
 
 FEWEST_BINS, MOST_BINS = 6, 50
@@ -60,16 +61,14 @@ def choose_regions(Z: Float64, low: Float64, high: Float64, wanted: int | None =
     AnalysisError
         Even with six bins nearly every event is alone.
     """
-    from immport_cyto.cluster.flock import kernels
-
     n, d = Z.shape
     table = np.empty(table_size(n), np.int32)
     bins = np.empty((n, d), np.uint8)
     limit = -int(-_CROWDED * n // 1)
     accepted, per_bin, crowded = 0, 0.0, False
     for n_bins in range(FEWEST_BINS, (wanted or MOST_BINS) + 1):
-        kernels.fill_bins(Z, low, (high - low) / n_bins, n_bins, bins)
-        found = kernels.count_regions(bins, table, limit)
+        native.fill_bins(Z, low, (high - low) / n_bins, n_bins, bins)
+        found = native.count_regions(bins, table, limit)
         if found >= _CROWDED * n:
             crowded = True
             break
@@ -83,9 +82,9 @@ def choose_regions(Z: Float64, low: Float64, high: Float64, wanted: int | None =
         )
         raise AnalysisError(msg)
     width = (high - low) / accepted
-    kernels.fill_bins(Z, low, width, accepted, bins)
+    native.fill_bins(Z, low, width, accepted, bins)
     region, first, size = np.empty(n, np.int32), np.empty(n, np.int32), np.zeros(n, np.int64)
-    found = kernels.number_regions(bins, table, region, first, size)
+    found = native.number_regions(bins, table, region, first, size)
     return Regions(accepted, width, bins[first[:found]], region, size[:found].copy(), crowded)
 
 
@@ -112,8 +111,6 @@ def connect(regions: Regions, density: int) -> tuple[NDArray[np.int64], int, int
     AnalysisError
         Fewer than two or too many hyper-regions are dense.
     """
-    from immport_cyto.cluster.flock import kernels
-
     chosen = np.flatnonzero(regions.size >= density)
     n = len(chosen)
     if n < 2:
@@ -130,7 +127,9 @@ def connect(regions: Regions, density: int) -> tuple[NDArray[np.int64], int, int
         raise AnalysisError(msg)
     chosen = chosen[np.lexsort(regions.bins[chosen].T[::-1])]
     parent, lowest = np.empty(n, np.int64), np.empty(n, np.bool_)
-    kernels.join_neighbours(regions.bins[chosen], np.empty(table_size(n), np.int32), parent, lowest)
+    dense = regions.bins[chosen]
+    room = np.empty(dense.shape[1], np.uint8)
+    native.join_neighbours(dense, np.empty(table_size(n), np.int32), parent, lowest, room)
     # a group has the rank of its last hyper-region that has no lower neighbour
     rank = np.full(n, -1)
     rank[parent[lowest]] = np.flatnonzero(lowest)
