@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from immport_cyto import population, tables
+from immport_cyto import fcs, population, tables
 from immport_cyto.cli._main import cli
 from immport_cyto.exceptions import OptionError
 from support import population_files as pf
@@ -57,7 +57,8 @@ def test_cutoffs_search_and_summary(study):
         "--medians", study / "m.tsv",
     )  # fmt: skip
     assert (
-        "not possible on SDY2 flow-6m-abc123: Naive (not on the panel: CCR7; possible in part as CD3+)" in told.output
+        "not possible on SDY2 flow-6m-abc123:\n  Naive (not on the panel: CCR7; possible in part as CD3+)\n"
+        in told.output
     )
     assert len(json.loads((study / "s.json").read_text())["warnings"]) == 2
     again = study / "again.tsv"
@@ -83,7 +84,7 @@ def test_boolean_and_partial_populations(study):
         "--population", "either=CD3+ (CD4+ | CD8+)", "--partial", "--out", counts, "--json", study / "s.json",
         "--quiet",
     )  # fmt: skip
-    assert "not possible on SDY2 flow-6m-abc123: Naive (not on the panel: CCR7; counted in part as CD3+ CD4+)" in (
+    assert "not possible on SDY2 flow-6m-abc123:\n  Naive (not on the panel: CCR7; counted in part as CD3+ CD4+)" in (
         told.output
     )
     assert json.loads((study / "s.json").read_text())["parameters"]["partial"] is True
@@ -157,6 +158,20 @@ def test_errors_say_what_to_do(study):
     assert "'CD3+' is not of the form NAME=GATES" in wrong.output
 
 
+def test_files_that_were_not_preprocessed_are_told(study, tmp_path):
+    source = fcs.open(study / "in" / "a.fcs")
+    own = {key: text for key, text in source.keywords.items() if not key.startswith("ICYTO_")}
+    (tmp_path / "raw").mkdir()
+    fcs.write(tmp_path / "raw" / "a.fcs", source.events(), source.channels, own)
+    said = "a.fcs was not written by 'events preprocess'; cut-offs of values that are not compensated and transformed"
+    found = run("cutoffs", tmp_path / "raw", "--out", tmp_path / "c.tsv", "--json", tmp_path / "c.json", "--quiet")
+    assert said in found.output
+    assert json.loads((tmp_path / "c.json").read_text())["warnings"][0].startswith(said)
+    searched = ("search", tmp_path / "raw", "--population", "T=CD3+", "--out", tmp_path / "n.tsv", "--quiet")
+    assert said in run(*searched).output
+    assert said not in run("cutoffs", study / "in", "--out", tmp_path / "d.tsv", "--quiet").output
+
+
 def test_one_sentence_and_exit_code_1(study):
     code = "from immport_cyto.cli import main; main()"
     done = subprocess.run(
@@ -165,8 +180,9 @@ def test_one_sentence_and_exit_code_1(study):
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 1
-    assert done.stderr.startswith("immport-cyto: error: population 'x': unknown marker 'CD1O9'; the panel has CD3, ")
-    assert done.stderr.count("\n") == 1
+    assert done.stderr == (
+        "immport-cyto: error: population 'x': no panel has the marker 'CD1O9', and it is unknown; did you mean CD19?\n"
+    )
     assert not (study / "x.tsv").exists()
 
 

@@ -230,9 +230,10 @@ def test_what_a_panel_lacks_of_a_boolean_definition(made, cuts):
     counts, _, notes = population.search(made[0], cuts, rows)
     assert counts["population"].unique().tolist() == ["fine"]
     assert notes[0] == (
-        "not possible on SDY1 flow-6m-abc123: group (not on the panel: CCR7; possible in part as CD3+), second "
-        "(without a second cut-off: CD4 (for CD4lo); possible in part as CD3+), by_name (not on the panel: CD27, IgD, "
-        "CD20; possible in part as CD8+)"
+        "not possible on SDY1 flow-6m-abc123:\n"
+        "  group (not on the panel: CCR7; possible in part as CD3+)\n"
+        "  second (without a second cut-off: CD4 (for CD4lo); possible in part as CD3+)\n"
+        "  by_name (not on the panel: CD27, IgD, CD20; possible in part as CD8+)"
     )
 
 
@@ -255,10 +256,21 @@ def test_partial_matches_are_counted_only_where_asked(made, cuts):
     assert one["n_parent"].iloc[1] == one["n_events"].iloc[0]
     assert set(medians["population"]) == set(counts["population"])
     assert notes[0] == (
-        "not possible on SDY1 flow-6m-abc123: Naive (not on the panel: CCR7, CD27, CD45RA; counted in part as CD3+ "
-        "CD4+), bright (without a second cut-off: CD19 (for CD19++); not on the panel: CD20; counted in part as "
-        "CD19+), gone (not on the panel: CCR7), NK (not on the panel: CD16)"
+        "not possible on SDY1 flow-6m-abc123:\n"
+        "  Naive (not on the panel: CCR7, CD27, CD45RA; counted in part as CD3+ CD4+)\n"
+        "  bright (without a second cut-off: CD19 (for CD19++); not on the panel: CD20; counted in part as CD19+)\n"
+        "  gone (not on the panel: CCR7)\n"
+        "  NK (not on the panel: CD16)"
     )
+
+
+def test_a_partial_match_that_no_event_can_meet_is_not_offered(made, cuts):
+    rows = definitions(
+        plasma={"definition": "CD4+ CD19-", "parent": "CD20+ CD38+", "parent_alternatives": "CD19+ CD38+"}
+    )
+    assert population.search(made[0], cuts, rows)[2] == [
+        "not possible on SDY1 flow-6m-abc123:\n  plasma (not on the panel: CD20, CD38)"
+    ]
 
 
 def test_partial_matches_of_some_populations(made, cuts):
@@ -269,8 +281,8 @@ def test_partial_matches_of_some_populations(made, cuts):
     assert counts["population"].unique().tolist() == ["asked (partial: without CCR7+)", "whole"]
     assert counts["left_out"].tolist() == ["CCR7+", ""] * 3
     assert notes[0].endswith(
-        "asked (not on the panel: CCR7; counted in part as CD3+ CD4+), other (not on the panel: CCR7; possible in part "
-        "as CD3+ CD8+)"
+        "\n  asked (not on the panel: CCR7; counted in part as CD3+ CD4+)"
+        "\n  other (not on the panel: CCR7; possible in part as CD3+ CD8+)"
     )
 
 
@@ -303,9 +315,10 @@ def test_what_a_panel_cannot_answer_is_told(made, cuts):
     assert counts["population"].unique().tolist() == ["T"]
     assert notes == [
         (
-            "not possible on SDY1 flow-6m-abc123: Naive (not on the panel: CCR7, CD45RA; possible in part as CD3+), "
-            "NK (without a cut-off: CD56), bright (without a second cut-off: CD19 (for CD19++); possible in part as "
-            "CD19+)"
+            "not possible on SDY1 flow-6m-abc123:\n"
+            "  Naive (not on the panel: CCR7, CD45RA; possible in part as CD3+)\n"
+            "  NK (without a cut-off: CD56)\n"
+            "  bright (without a second cut-off: CD19 (for CD19++); possible in part as CD19+)"
         ),
     ]
 
@@ -323,10 +336,24 @@ def test_alternatives_and_stand_ins(made, cuts):
     assert (found.definition, note) == ("CD3+ CD8b+", "CD8b stands for CD8")
 
 
+def test_a_name_that_only_another_panel_has_is_no_slip_of_the_pen(made, cuts):
+    rows = definitions(own="CD3+ Xyzin+", T="CD3+")
+    other = cuts.assign(panel_id="flow-2m-other1", marker="Xyzin").head(1)
+    told = "not possible on SDY1 flow-6m-abc123:\n  own (not on the panel: Xyzin; possible in part as CD3+)"
+    both = population.search(
+        made[0], pd.concat([cuts, other]), rows, study_accession="SDY1", panel_id="flow-6m-abc123"
+    )  # fmt: skip
+    assert both[2] == [told]
+    assert population.search(made[0], cuts, rows, other_markers=["Xyzin"])[2] == [told]
+    with pytest.raises(DefinitionError, match="no panel has the marker 'Xyzin', and it is unknown; the panels have "):
+        population.check(rows, ["CD3", "CD4"])
+    population.check(rows, ["CD3", "Xyzin"])
+
+
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ({"x": "CD3+ CD1O9+"}, r"'x': unknown marker 'CD1O9'; the panel has CD3, CD4, CD8, CD19, HLA-DR, CD56; did"),
+        ({"x": "CD3+ CD1O9+"}, "'x': no panel has the marker 'CD1O9', and it is unknown; did you mean CD19"),
         ({"x": "CD3+ CD4"}, r"population 'x': .*'CD4' at character 6 has no sign"),
         ({"x": ""}, "population 'x' has no definition"),
         ({"x": "viable singlets"}, "population 'x': 'viable singlets' has no gate on a marker"),

@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from immport_cyto import report, tables
+from immport_cyto import fcs, report, tables
 from immport_cyto.cli.figure import group
+from support.gating_files import HEAD, TAIL, axis, polygon, rectangle
 from support.population_files import MARKERS, cells, write
 from support.report_tables import HOSTILE, make
 
@@ -133,7 +134,7 @@ def test_events_of_populations_are_coloured_by_their_cut_offs(folder, monkeypatc
 def test_what_a_panel_cannot_answer_is_a_warning(folder):
     _, record, _ = drawn(folder, "overview", "s0.fcs", "--markers", "CD3,CD4", "--population", "M=CD14+", "--cutoffs",
                          "cutoffs.tsv", "--samples", "samples.tsv")  # fmt: skip
-    assert record["warnings"] == [f"not possible on SDY1 {PANEL}: M (not on the panel: CD14)"]
+    assert record["warnings"] == [f"not possible on SDY1 {PANEL}:\n  M (not on the panel: CD14)"]
 
 
 def test_overview_has_each_marker_and_says_what_it_leaves_out(folder):
@@ -222,6 +223,77 @@ def test_boxes_have_a_panel_per_marker_and_a_row_per_population(folder):
     texts, _, _ = drawn(folder, "boxes", *FILES, "--group", "arm_name", "--samples", "samples.tsv", "--kind", "violin")
     assert {"Arm A", "Arm B"} <= set(texts)
     assert any("inner 99 %" in text for text in texts)
+
+
+GATES = HEAD + "".join([
+    polygon("Cells", (axis("FSC-A"), axis("SSC-A")), ((20, 5), (90, 5), (90, 80), (20, 80))),
+    rectangle("bright", axis("FL1-A", min=500), parent="Cells"), rectangle("CD3 high", axis("FL1-A", max=500)),
+]) + TAIL  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def acquired(tmp_path_factory):
+    """Two files as acquired, and gates."""
+    place = tmp_path_factory.mktemp("acquired")
+    (place / "gates.xml").write_text(GATES)
+    for number in (1, 2):
+        rng = np.random.default_rng(number)
+        values = np.column_stack([rng.uniform(0, 100, (1000, 2)), rng.uniform(0, 1000, 1000)])
+        fcs.write(place / f"r{number}.fcs", values.astype(np.float32), [("FSC-A", ""), ("SSC-A", ""), ("FL1-A", "CD3")])
+    return place
+
+
+def test_gates_have_the_shares_of_all_events(acquired):
+    texts, record, svg = drawn(acquired, "scatter", "r1.fcs", "r2.fcs", "--x", "FSC-A", "--y", "SSC-A", "--gates",
+                               "gates.xml", "--max-events", "100")  # fmt: skip
+    for number in (1, 2):
+        cells = np.random.default_rng(number).uniform(0, 100, (1000, 2))
+        inside = ((cells > (20, 5)) & (cells < (90, 80))).all(axis=1)
+        assert f"{100 * inside.mean():.3g} % of all events" in texts
+    assert texts.count("Cells") == 2
+    assert record["counts"] == {"files": 2, "events": 2000, "events_shown": 200, "gates": 1}
+    assert record["warnings"] == ["2 of 3 gates are not drawn, since they are not in FSC-A and SSC-A alone: bright, "
+                                  "CD3 high"]  # fmt: skip
+    assert len(record["inputs"]) == 3
+    assert svg.count("stroke: #ffffff; stroke-width: 2.6") == 2  # a halo per outline
+
+
+def test_gates_of_all_files_and_events_of_one_gate(acquired):
+    texts, record, _ = drawn(acquired, "scatter", "r1.fcs", "r2.fcs", "--x", "CD3", "--y", "FSC-A", "--gates",
+                             "gates.xml", "--gate", "bright", "--inside", "Cells", "--pooled")  # fmt: skip
+    cells, bright = 0, 0
+    for number in (1, 2):
+        rng = np.random.default_rng(number)
+        place, light = rng.uniform(0, 100, (1000, 2)), rng.uniform(0, 1000, 1000)
+        inside = ((place > (20, 5)) & (place < (90, 80))).all(axis=1)
+        cells, bright = cells + inside.sum(), bright + (inside & (light.astype(np.float32) >= 500)).sum()
+    assert {"2 files", "bright", "CD3 (FL1-A)", f"{100 * bright / cells:.3g} % of Cells"} <= set(texts)
+    assert record["counts"] == {"files": 2, "events": cells, "events_shown": cells, "gates": 1}
+    assert record["warnings"] == []
+
+
+def test_a_scale_of_gates_is_marked_in_powers_of_ten():
+    plot = report.figures.Plot("a", np.array([[0.1, 2e4], [0.9, 5e4]]))
+    marks = ([(0.0, 0.1), (1e5, 0.9), (1e4, 0.7), (1e3, 0.12), (-1e3, -0.4)], [])
+    (axes,) = report.figures.event_scatter([plot], "x", "y", marks=marks).axes
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["0", "10⁴", "10⁵"]
+    assert {text.get_text() for text in axes.get_yticklabels()} >= {"20K", "40K"}
+
+
+@pytest.mark.parametrize(("arguments", "code", "message"), [
+    (("--gate", "Cells"), 2, "--gate needs --gates"),
+    (("--inside", "Cells"), 2, "--inside needs --gates"),
+    (("--gates", "gates.xml", "--cofactor", "5"), 2, "leave --cofactor out"),
+    (("--gates", "gates.xml", "--colour-by", "CD3"), 2, "leave --colour-by out"),
+    (("--gates", "gates.xml", "--inside", "B"), 1, "there is no gate 'B'; the file has Cells, bright, CD3 high"),
+    (("--gates", "gates.xml", "--gate", "bright"), 1, "gate 'bright' is in FL1-A, so it has no outline in FSC-A and"),
+    (("--gates", "r2.fcs",), 1, "r2.fcs: is not well-formed XML"),
+])  # fmt: skip
+def test_gates_that_cannot_be_drawn(acquired, arguments, code, message):
+    done = run(acquired, "scatter", "r1.fcs", "--x", "FSC-A", "--y", "SSC-A", *arguments, out="none.svg")
+    assert done.exit_code == code
+    assert message in " ".join(done.output.split()) + str(done.exception)
+    assert not (acquired / "none.svg").exists()
 
 
 def test_tables_as_figures(folder):

@@ -66,22 +66,28 @@ def cutoffs(
     _metacyto.check_options(method, only_metacyto=("--sample-size", "--seed"))
     files = collect_fcs(paths, files_json)
     random = {"method": method, "seed": seed, "sample_size": sample_size} if method == "metacyto" else {}
+    warnings: list[str] = []
     if method == "metacyto":
         frame = _metacyto.cutoffs(files, samples, markers, seed=seed, sample_size=sample_size, quiet=quiet)
     else:
+        from immport_cyto.population.grouping import remarks
+
+        warnings = remarks(files)
+        for text in warnings:
+            click.echo(text, err=True)
         frame = _cutoffs(files, samples, markers, quiet)
     tables.write(frame, out, tables.CUTOFFS)
     _show_cutoffs(files, samples, frame, figure, drift_figure, densities_out)
     without = int(frame["cutoff"].isna().sum())
-    click.echo(
-        f"{out}: {len(frame) - without} of {len(frame)} markers with a cut-off; column note says why not", err=True
-    )
+    why = "; column note says why not" if without else ""
+    click.echo(f"{out}: {len(frame) - without} of {len(frame)} markers with a cut-off{why}", err=True)
     if json_path:
         entry = provenance.record(
             "population cutoffs",
             inputs=_inputs(files, samples),
             parameters={"markers": markers, **random},
             counts={"files": len(files), "markers": len(frame), "without_cutoff": without},
+            warnings=warnings,
         )
         provenance.write(json_path, entry)
 
@@ -325,16 +331,20 @@ def _search(
     quiet: bool,
 ) -> tuple["pd.DataFrame", "pd.DataFrame", "pd.DataFrame", list[str]]:
     from immport_cyto import population, tables
+    from immport_cyto.population.grouping import marker_channels, remarks
     from immport_cyto.progress import progress
 
+    own = {marker for channels in marker_channels(files).values() for marker in channels}
+    population.check(wanted, own)
+    notes = remarks(files)
     cuts = tables.read(cutoffs_path, tables.CUTOFFS) if cutoffs_path else _cutoffs(files, samples, None, quiet)
-    found, found_medians, notes = [], [], []
+    found, found_medians = [], []
     members = population.groups(files, tables.read(samples, tables.SAMPLES) if samples else None)
     with progress("search", len(members), quiet=quiet) as shown:
         for part in members:
             counts, middles, said = population.search(
                 part.files, cuts, wanted, panel_id=part.panel_id or None,
-                study_accession=part.study_accession or None, with_partial=partial,
+                study_accession=part.study_accession or None, with_partial=partial, other_markers=own,
             )  # fmt: skip
             found.append(counts)
             found_medians.append(middles)

@@ -10,7 +10,7 @@ asks for a match without the gates that a panel lacks.
 
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
@@ -99,9 +99,34 @@ def _without_qc(words: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(word for word in words if word not in DONE_BY_QC)
 
 
-def check(definitions: "pd.DataFrame") -> None:
-    """Read a DEFINITIONS frame for its errors only: see `wanted`."""
-    wanted(definitions)
+def check(definitions: "pd.DataFrame", markers: Iterable[str] | None = None) -> None:
+    """Read a DEFINITIONS frame for its errors only: see `wanted`, and `check_markers` for the markers of the panels."""
+    entries = wanted(definitions)
+    if markers is not None:
+        check_markers(entries, set(markers))
+
+
+def check_markers(entries: Iterable[Wanted], known: Collection[str]) -> None:
+    """Refuse a marker that is neither among the `known` ones nor in the vocabulary: it is a slip of the pen.
+
+    Raises
+    ------
+    DefinitionError
+        There is such a marker; the message offers the nearest names.
+    """
+    from immport_cyto import panel
+    from immport_cyto.panel.suggest import suggestions
+
+    for entry in entries:
+        for marker in entry.markers:
+            if marker in known or marker in STAND_INS or panel.antigen(marker) is not None:
+                continue
+            near = difflib.get_close_matches(marker, sorted(known), n=1, cutoff=0.5) or suggestions(marker)[:2]
+            hint = f"did you mean {' or '.join(near)}?" if near else (
+                f"the panels have {', '.join(sorted(known)) or 'none'}"
+            )  # fmt: skip
+            msg = f"population {entry.population!r}: no panel has the marker {marker!r}, and it is unknown; {hint}"
+            raise DefinitionError(msg)
 
 
 def wanted(definitions: "pd.DataFrame") -> list[Wanted]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from immport_cyto.panel.boolean import AnyOf, Gate, Part, as_term, normal
-from immport_cyto.population.definitions import BETWEEN, STAND_INS, Cuts, Gates, Wanted, gates_text, union
+from immport_cyto.population.definitions import BETWEEN, STAND_INS, Cuts, Gates, Wanted, can_be, gates_text, union
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,8 @@ def partial(entry: Wanted, cuts: Cuts) -> Fitted | None:
 
     The match is wider than the definition: a gate whose marker is absent or without a cut-off is left out, a group
     with it, and a gate on a level that the marker does not have becomes ``+``. Of alternatives, the one that loses the
-    fewest gates is taken. Nothing is left where all other gates are those of the parent, or negative. The name says
+    fewest gates is taken. Nothing is left where all other gates are those of the parent, or negative, or where no event
+    can meet them (CD20- of an alternative parent with CD20+). The name says
     what is left out and the Cell Ontology class is empty, so that it is never taken for the population.
     """
     best: list[OnPanel] = []
@@ -116,7 +117,7 @@ def partial(entry: Wanted, cuts: Cuts) -> Fitted | None:
     outside = union(reference.gates, parent.gates)
     inside = union(outside, own.gates)
     positive = any(not isinstance(part, Gate) or part.sign != "-" for part in inside)
-    if set(inside) == set(outside) or not positive:
+    if set(inside) == set(outside) or not positive or not can_be(outside, own.gates):
         return None
     left_out = tuple(dict.fromkeys(part for result in best for part in result.left_out))
     whole = parent if entry.references is None else reference

@@ -53,6 +53,19 @@ def groups(files: Mapping[str, Path], samples: "pd.DataFrame | None" = None) -> 
     return [Group(study, panel_id, members) for (study, panel_id), members in sorted(found.items())]
 
 
+def remarks(files: Mapping[str, Path]) -> list[str]:
+    """What a user would want to know of files to look for populations in: that some were not preprocessed."""
+    from immport_cyto import fcs
+    from immport_cyto.events.keywords import is_preprocessed
+
+    raw = [name for name in sorted(files) if not is_preprocessed(fcs.open(files[name]).keywords)]
+    if not raw:
+        return []
+    named = f"{raw[0]} was" if len(raw) == 1 else f"{len(raw)} files (first {raw[0]}) were"
+    why = "cut-offs of values that are not compensated and transformed are wrong or not found, so preprocess first"
+    return [f"{named} not written by 'events preprocess'; {why}"]
+
+
 def marker_channels(files: Mapping[str, Path]) -> dict[str, dict[str, int]]:
     """Markers of each file and their channels, ``{file name: {marker: index}}``.
 

@@ -1,6 +1,7 @@
 """Names for metaclusters: signs of the markers, then the most specific definition that fits them."""
 
 import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from immport_cyto.exceptions import TableError
@@ -8,6 +9,7 @@ from immport_cyto.panel.boolean import Gate
 from immport_cyto.population.definitions import (
     UNNAMED,
     Cuts,
+    check_markers,
     gates_text,
     meets_all,
     one_group,
@@ -16,7 +18,6 @@ from immport_cyto.population.definitions import (
     wanted,
 )
 from immport_cyto.population.fitting import Fitted, fit
-from immport_cyto.population.searching import check_markers
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,6 +30,8 @@ def label(
     cluster_medians: "pd.DataFrame",
     cutoffs: "pd.DataFrame",
     definitions: "pd.DataFrame | None" = None,
+    *,
+    other_markers: Iterable[str] = (),
 ) -> "pd.DataFrame":
     """Give each metacluster its phenotype, and the name of the population that it is.
 
@@ -47,6 +50,8 @@ def label(
         CLUSTERS, CLUSTER_MEDIANS and CUTOFFS, of one or several groups.
     definitions
         DEFINITIONS. None: the built-in standard populations.
+    other_markers
+        Markers of other panels than those of `cutoffs`, which a definition may ask for.
 
     Returns
     -------
@@ -63,12 +68,12 @@ def label(
     from immport_cyto import tables
 
     entries = wanted(standard_populations() if definitions is None else definitions)
+    check_markers(entries, {*cutoffs["marker"], *other_markers})
     result = tables.conform(clusters, tables.CLUSTERS)
     keys = ["study_accession", "panel_id"]
     for (study, panel_id), rows in result.groupby(keys, sort=False):
         own_cuts = one_group(cutoffs, study, panel_id)
         cuts, margins = panel_cuts(own_cuts), _margins(own_cuts)
-        check_markers(entries, cuts)
         fitted = [found for entry in entries if (found := fit(entry, cuts)[0]) is not None]
         is_own = (cluster_medians["study_accession"] == study) & (cluster_medians["panel_id"] == panel_id)
         medians = cluster_medians[is_own]

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from immport_cyto.population.definitions import one_group, panel_cuts, wanted
-from immport_cyto.population.searching import check_markers, fit_all, levels_of, mask_of
+from immport_cyto.population.definitions import check_markers, one_group, panel_cuts, wanted
+from immport_cyto.population.searching import fit_all, levels_of, mask_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,7 +62,7 @@ def marker(
     rows = one_group(cutoffs, study_accession, panel_id)
     cuts = panel_cuts(rows)
     entries = wanted(definitions)
-    check_markers(entries, cuts)
+    check_markers(entries, set(cutoffs["marker"]))
     label = " ".join(word for word in (study_accession or "", panel_id or "") if word)
     found, notes = fit_all(entries, cuts, label)
     needed = dict.fromkeys(name for population in found for name in markers(population.gates))

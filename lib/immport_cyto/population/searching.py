@@ -1,6 +1,5 @@
 """Guided search: count the events that a definition describes, in every file of a group."""
 
-import difflib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,10 +10,10 @@ from numpy.typing import NDArray
 from immport_cyto.exceptions import DefinitionError
 from immport_cyto.panel.boolean import Gate, markers
 from immport_cyto.population.definitions import (
-    STAND_INS,
     Cuts,
     Gates,
     Wanted,
+    check_markers,
     gates_text,
     one_group,
     panel_cuts,
@@ -37,6 +36,7 @@ def search(
     study_accession: str | None = None,
     panel_id: str | None = None,
     with_partial: bool = False,
+    other_markers: Iterable[str] = (),
 ) -> tuple["pd.DataFrame", "pd.DataFrame", list[str]]:
     """Count the events of each population in each file of one group.
 
@@ -59,6 +59,8 @@ def search(
         of its own that says so: ``NK cells (partial: without CD14-)``. The counts then have a column ``left_out``
         with these gates. A column ``partial`` of the definitions asks for it population by population. Without either
         such matches are offered in the notes only.
+    other_markers
+        Markers of other panels, which this one may lack; those of all groups of `cutoffs` are known anyway.
 
     Returns
     -------
@@ -67,14 +69,14 @@ def search(
     medians : DataFrame
         MEDIANS of every marker; empty cells for a population without events.
     notes : list of str
-        One sentence that lists the populations that the panel cannot answer, each with the markers that are missing
-        or have no cut-off and with the partial match that there is, and one per population that was searched with
-        other markers than its definition names.
+        One list of the populations that the panel cannot answer, a line for each with the markers that are missing or
+        have no cut-off and with the partial match that there is; and one sentence per population that was searched
+        with other markers than its definition names.
 
     Raises
     ------
     DefinitionError
-        A definition cannot be read, or asks for a marker that neither the panel nor the vocabulary knows.
+        A definition cannot be read, or asks for a marker that neither a panel nor the vocabulary knows.
     PanelError
         A file lacks a marker channel.
     """
@@ -85,7 +87,7 @@ def search(
     rows = one_group(cutoffs, study_accession, panel_id)
     cuts = panel_cuts(rows)
     entries = wanted(definitions)
-    check_markers(entries, cuts)
+    check_markers(entries, {*cutoffs["marker"], *other_markers})
     label = " ".join(word for word in (str(rows["study_accession"].iloc[0]), str(rows["panel_id"].iloc[0])) if word)
     if study_accession:
         label = f"{study_accession} {rows['panel_id'].iloc[0]}"
@@ -144,22 +146,8 @@ def fit_all(
         if note:
             notes.append(f"{entry.population}: on {label or 'this panel'} {note}")
     if impossible:
-        notes.insert(0, f"not possible on {label or 'this panel'}: {', '.join(impossible)}")
+        notes.insert(0, "\n  ".join([f"not possible on {label or 'this panel'}:", *impossible]))
     return found, notes
-
-
-def check_markers(entries: Iterable[Wanted], cuts: Cuts) -> None:
-    """Refuse a marker that neither the panel nor the vocabulary knows: it is a slip of the pen."""
-    from immport_cyto import panel
-
-    for entry in entries:
-        for marker in entry.markers:
-            if marker in cuts or marker in STAND_INS or panel.antigen(marker) is not None:
-                continue
-            close = difflib.get_close_matches(marker, cuts, n=1, cutoff=0.5)
-            hint = f"did you mean {close[0]}?" if close else "correct the definition"
-            msg = f"population {entry.population!r}: unknown marker {marker!r}; the panel has {', '.join(cuts)}; {hint}"
-            raise DefinitionError(msg)
 
 
 def _levels(

@@ -141,4 +141,5 @@ def harmonise(state: RunState, files: Mapping[str, Path], studies: Mapping[str, 
                 "name the channels in a corrections table (panels.corrections) or run the studies one by one"
             )
             raise PanelError(msg)
+    state.markers = tuple(sorted({name for cell in found.panels["markers"] for name in cell.split(";")} - {""}))
     return found

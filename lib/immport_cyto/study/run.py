@@ -150,6 +150,8 @@ def _lock(log: TextIO, out: Path) -> None:
 
 
 def _run(state: RunState, *, allow_orphans: bool) -> RunResult:
+    from immport_cyto import population
+
     config = state.config
     definitions = inputs.definitions(config)
     files, samples = inputs.link(state, allow_orphans=allow_orphans)
@@ -163,6 +165,8 @@ def _run(state: RunState, *, allow_orphans: bool) -> RunResult:
             if shown:
                 shown.step(name)
     panels = inputs.harmonise(state, linked, studies)
+    if config.method == "standard":
+        population.check(definitions, state.markers)
     samples = samples.drop(columns="panel_id").merge(
         panels.panel[["file_name", "panel_id"]].drop_duplicates("file_name"), on="file_name", how="left"
     )
@@ -290,7 +294,7 @@ def _analyse(state: RunState, groups: Groups, definitions: "pd.DataFrame") -> di
     for (study, panel_id), files in groups.items():
         inputs = {name: path.parent.name for name, path in files.items()}
         place = state.steps.place("analyse", key("analyse", {**described, "study": study, "panel": panel_id}, inputs))
-        jobs.append(work.GroupJob(study, panel_id, dict(files), state.config.cluster, records, place))
+        jobs.append(work.GroupJob(study, panel_id, dict(files), state.config.cluster, records, place, state.markers))
     return _by_panel(state, "cluster and search", jobs, work.analyse)
 
 

@@ -37,6 +37,7 @@ class RunState:
     checksums: dict[str, str] = field(default_factory=dict)
     paths: dict[str, Path] = field(default_factory=dict)
     reagents: list["pd.DataFrame"] = field(default_factory=list)
+    markers: tuple[str, ...] = ()
     memory_mb: int | None = None
 
     def warn(self, text: str) -> None:

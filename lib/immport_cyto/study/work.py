@@ -111,6 +111,8 @@ class GroupJob:
     options: ClusterOptions
     definitions: tuple[Mapping[str, Any], ...]
     place: Path
+    markers: tuple[str, ...] = ()
+    """Those of all panels of the run."""
 
     @property
     def sources(self) -> list[Path]:
@@ -148,7 +150,7 @@ def _analyse_group(job: GroupJob, folder: Path) -> list[str]:
     medians: list[Any] = []
     notes: list[str] = []
     if definitions is not None:
-        found, found_medians, notes = population.search(job.files, cutoffs, definitions)
+        found, found_medians, notes = population.search(job.files, cutoffs, definitions, other_markers=job.markers)
         counts.append(found)
         medians.append(found_medians)
     try:
@@ -182,7 +184,7 @@ def _cluster_group(job: GroupJob, folder: Path, cutoffs: Any, definitions: Any) 
     for name, target in labelled.items():
         cluster.map_file(model, job.files[name], target)
     clusters, cluster_medians = cluster.summarize(model, labelled)
-    clusters = population.label(clusters, cluster_medians, cutoffs, definitions)
+    clusters = population.label(clusters, cluster_medians, cutoffs, definitions, other_markers=job.markers)
     tables.write(clusters, folder / "clusters.tsv", tables.CLUSTERS)
     tables.write(cluster_medians, folder / "cluster_medians.tsv", tables.CLUSTER_MEDIANS)
     counts, medians = population.count_clusters(labelled, clusters)
