@@ -2,18 +2,13 @@
 
 import re
 import xml.etree.ElementTree as ET
-from pathlib import Path
 
 import pytest
 
 from immport_cyto import __version__
 from support.commands import COMMANDS
+from support.tool_files import FILES, MACROS, NAMES, TOOLS, command_of, name_of, parts, tool, with_tokens
 
-TOOLS = Path(__file__).parents[2] / "tools"
-FILES = sorted(path for path in TOOLS.glob("*.xml") if path.name != "macros.xml")
-NAMES = [path.stem for path in FILES]
-MACROS = ET.parse(TOOLS / "macros.xml").getroot()  # noqa: S314  our own files
-TOKENS = {token.get("name"): token.text or "" for token in MACROS.findall("token")}
 WITHOUT_TOOL = {
     "study run": "its stages are tools, the workflow joins them",
     "study demo": "the tool simulate and the workflow",
@@ -47,38 +42,6 @@ SHARDS = {
     "events_preprocess", "events_gate", "cluster_map", "cluster_flock_map", "fcs_convert", "fcs_split", "panel_rename",
 }  # fmt: skip
 by_file = pytest.mark.parametrize("path", FILES, ids=NAMES)
-
-
-def tool(path: Path) -> ET.Element:
-    return ET.parse(path).getroot()  # noqa: S314  our own files
-
-
-def command_of(path: Path) -> str:
-    """The command that a tool calls."""
-    found = [name for name in COMMANDS if re.sub("[ -]", "_", name) == path.stem]
-    assert len(found) == 1, f"{path.name} is named after no command"
-    return found[0]
-
-
-def with_tokens(text: str) -> str:
-    for _ in range(3):
-        for name, value in TOKENS.items():
-            text = text.replace(name, value)
-    return text
-
-
-def parts(root: ET.Element) -> list[ET.Element]:
-    """All elements of a tool, those of its macros too."""
-    found = list(root.iter())
-    for use in [item for item in found if item.tag == "expand"]:
-        found += [
-            item for macro in MACROS.findall("xml") if macro.get("name") == use.get("macro") for item in parts(macro)
-        ]
-    return found
-
-
-def name_of(param: ET.Element) -> str:
-    return param.get("name") or param.get("argument", "").lstrip("-").replace("-", "_")
 
 
 def test_each_command_has_its_tool_and_each_tool_its_command():
