@@ -1,5 +1,7 @@
 """Groups of subjects compared cluster by cluster, against scipy and statsmodels."""
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,7 +9,8 @@ from scipy import stats
 
 from immport_cyto import tables
 from immport_cyto.cluster.comparing import adjust, cliffs_delta, compare_groups
-from immport_cyto.exceptions import AnalysisError, LinkError, OptionError
+from immport_cyto.exceptions import AnalysisError, FormulaError, LinkError, OptionError
+from immport_cyto.meta import cluster_effects
 
 
 def study(counts, groups, subjects=None, level="metacluster"):
@@ -138,8 +141,84 @@ def test_what_cannot_be_compared():
         compare_groups(abundances, samples.iloc[:-1], "arm_name")
     with pytest.raises(AnalysisError, match="group case of column arm_name has 1 subjects with events"):
         compare_groups(*study(COUNTS, ["c", "c", "c", "c", "c", "case"]), "arm_name")
-    with pytest.raises(OptionError, match="test is 'median'; choose one of rank, welch"):
+    with pytest.raises(OptionError, match="test is 'median'; choose one of rank, welch, model"):
         compare_groups(abundances, samples, "arm_name", test="median")
+    for wrong in (
+        {"test": "model"},
+        {"model": cluster_effects},
+        {"test": "model", "model": cluster_effects, "paired": 1},
+    ):
+        with pytest.raises(OptionError, match="test 'model' takes a model and is not paired, and no other test takes"):
+            compare_groups(abundances, samples, "arm_name", **wrong)
+    ages = samples.assign(age_years=[20.0, 21.5, 30, 41, 52, 63])
+    with pytest.raises(AnalysisError, match=r"group 20\.0 of .* are needed; for a quantity such as age use 'meta eff"):
+        compare_groups(abundances, ages, "age_years")
+
+
+def test_a_group_that_is_too_small_does_not_stop_the_others():
+    counts = np.vstack([COUNTS, COUNTS[:1]])
+    abundances, samples = study(counts, [*ARMS, "a rare arm"])
+    found, notes = compare_groups(abundances, samples, "arm_name")
+    assert notes == ["group a rare arm of column arm_name has fewer than two subjects with events and is left out"]
+    expected, _ = compare_groups(*study(COUNTS, ARMS), "arm_name")
+    pd.testing.assert_frame_equal(found, expected)
+    with pytest.raises(AnalysisError, match="group a rare arm of column arm_name has 1 subjects with events"):
+        compare_groups(abundances, samples, "arm_name", reference="a rare arm")
+    abundances, samples = study(counts, [*ARMS, "z"], ["A", "B", "C", "A", "B", "C", "A"])
+    found, notes = compare_groups(abundances, samples, "arm_name", paired=True)
+    assert set(found["group"]) == {"case"}
+    assert notes == ["group z of column arm_name has fewer than two pairs and is left out"]
+
+
+def test_a_model_adjusts_for_covariates_as_statsmodels_does():
+    import statsmodels.api as sm
+
+    rng = np.random.default_rng(3)
+    counts = rng.integers(50, 500, (14, 4))
+    counts[:, 3] = [1] + [0] * 13
+    arms, age = ["a"] * 5 + ["<b>"] * 5 + ["c, 'd'"] * 4, rng.uniform(20, 80, 14)
+    abundances, samples = study(counts, arms)
+    samples["age_years"] = age
+    with_age = partial(cluster_effects, covariates="age_years")
+    found, notes = compare_groups(abundances, samples, "arm_name", reference="a", test="model", model=with_age)
+    total = counts.sum(axis=1)
+    for row in found[found["cluster"] < 4].itertuples():
+        y = counts[:, row.cluster - 1]
+        X = np.column_stack([np.ones(14), [arm == "<b>" for arm in arms], [arm == "c, 'd'" for arm in arms], age])
+        fit = sm.OLS(np.log((y + 0.5) / (total - y + 0.5)), X.astype(float)).fit()
+        at = 1 if row.group == "<b>" else 2
+        expected = [fit.params[at], *fit.conf_int()[at], fit.pvalues[at]]
+        assert [row.log_odds, row.ci_low, row.ci_high, row.p_value] == pytest.approx(expected, rel=1e-6)
+        assert row.test == "logit ~ group + age_years; least squares"
+    rare = found[found["cluster"] == 4]
+    assert rare["log_odds"].isna().all()
+    assert rare["p_value"].isna().all()
+    assert notes == ["2 metaclusters: the population has events in few subjects only, at least 7 are needed"]
+    with pytest.raises(FormulaError, match="formula 'weight': unknown term 'weight'"):
+        compare_groups(
+            abundances, samples, "arm_name", test="model", model=partial(cluster_effects, covariates="weight")
+        )
+
+
+def test_a_model_takes_several_samples_of_a_subject():
+    import statsmodels.api as sm
+
+    rng = np.random.default_rng(4)
+    subjects = [f"S{i // 3}" for i in range(24)]
+    visits = ["day 0", "day 7", "day 28"] * 8
+    own = np.repeat(rng.normal(0, 1, 8), 3)
+    counts = np.column_stack([rng.poisson(200 * np.exp(0.5 * own + 0.4 * (np.arange(24) % 3))), np.full(24, 1000)])
+    abundances, samples = study(counts, visits, subjects)
+    found, notes = compare_groups(abundances, samples, "arm_name", test="model", model=cluster_effects)
+    assert notes == []
+    y = np.log((counts[:, 0] + 0.5) / (counts[:, 1] + 0.5))
+    X = np.column_stack([np.ones(24), [v == "day 28" for v in visits], [v == "day 7" for v in visits]]).astype(float)
+    fit = sm.MixedLM(y, X, groups=np.array(subjects)).fit(reml=True)
+    row = found[(found["cluster"] == 1) & (found["group"] == "day 28")].iloc[0]
+    assert row["log_odds"] == pytest.approx(fit.params[1], abs=1e-6)
+    assert row["reference"] == "day 0"
+    assert row["test"] == "logit ~ group; random intercept per subject, REML"
+    assert row["p_value"] < 0.001
 
 
 def test_q_values_and_cliffs_delta():

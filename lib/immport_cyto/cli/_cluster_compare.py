@@ -22,8 +22,13 @@ from immport_cyto.files import safe_name
 @click.option("--reference", help="Group to compare the others with.  [default: the first in alphabetical order]")
 @click.option("--paired", is_flag=True, help="Compare subjects with themselves.")
 @click.option(
-    "--test", type=click.Choice(["rank", "welch"]), default="rank", show_default=True,
-    help="rank: Mann-Whitney, paired Wilcoxon; welch: Welch's t test of the logits, paired t test.",
+    "--test", type=click.Choice(["rank", "welch", "model"]), default="rank", show_default=True,
+    help="rank: Mann-Whitney, paired Wilcoxon; welch: Welch's t test of the logits, paired t test; model: linear model "
+    "of the logits, with a random intercept per subject where subjects have several samples.",
+)  # fmt: skip
+@click.option(
+    "--covariates", metavar="TERMS",
+    help="With --test model: columns of --samples to adjust for, such as 'age_years + sex'; as in meta effects.",
 )  # fmt: skip
 @click.option(
     "--labels", nargs=2, metavar="CHANNEL CHANNEL",
@@ -40,8 +45,8 @@ from immport_cyto.files import safe_name
 def compare(
     paths: tuple[Path, ...], files_json: Path | None, out_path: Path, model_path: Path | None,
     clusters_path: Path | None, samples_path: Path | None, column: str | None, reference: str | None, paired: bool,
-    test: str, labels: tuple[str, str] | None, others: tuple[Path, ...], contingency_path: Path | None,
-    figures_dir: Path | None, json_path: Path | None,
+    test: str, covariates: str | None, labels: tuple[str, str] | None, others: tuple[Path, ...],
+    contingency_path: Path | None, figures_dir: Path | None, json_path: Path | None,
 ) -> None:  # fmt: skip
     """Compare groups of samples cluster by cluster, or two clusterings of the same events.
 
@@ -52,12 +57,25 @@ def compare(
     Examples:
       immport-cyto cluster compare clustered/ --model m.npz --samples samples.tsv --group arm_name \\
           --out comparison.tsv --figures-dir figures
+      immport-cyto cluster compare clustered/ --model m.npz --samples samples.tsv --group visit_name \\
+          --test model --covariates "age_years + sex" --out comparison.tsv
       immport-cyto cluster compare clustered/ --labels FlowSOM_metacluster FLOCK_population --with flock/ \\
           --out agreement.tsv --contingency contingency.tsv
     """
     if (labels is None) == (column is None):
         msg = "give either --group, to compare samples, or --labels, to compare two clusterings"
         raise click.UsageError(msg)
+    if labels is not None:
+        _refuse("--labels", model=model_path, clusters=clusters_path, samples=samples_path, reference=reference,
+                paired=paired, covariates=covariates)  # fmt: skip
+    else:
+        _refuse("--group", contingency=contingency_path, **{"with": others})
+        if covariates is not None and test != "model":
+            msg = "--covariates needs --test model"
+            raise click.UsageError(msg)
+        if paired and test == "model":
+            msg = "--test model takes all samples of a subject as they are; leave out --paired"
+            raise click.UsageError(msg)
     files = collect_fcs(paths, files_json)
     if labels is not None:
         seconds = collect_fcs(others) if others else files
@@ -68,26 +86,38 @@ def compare(
         raise click.UsageError(msg)
     _groups(
         files, model_path, clusters_path, samples_path, out_path, figures_dir, json_path,
-        {"group": column, "reference": reference, "paired": paired, "test": test},
+        {"group": column, "reference": reference, "paired": paired, "test": test, "covariates": covariates},
     )  # fmt: skip
+
+
+def _refuse(what: str, **options: object) -> None:
+    """Options that would be ignored are an error."""
+    for name, value in options.items():
+        if value:
+            msg = f"--{name} has no meaning with {what}; leave it out"
+            raise click.UsageError(msg)
 
 
 def _groups(
     files: Mapping[str, Path], model_path: Path, clusters_path: Path | None, samples_path: Path, out_path: Path,
     figures_dir: Path | None, json_path: Path | None, parameters: dict[str, object],
 ) -> None:  # fmt: skip
-    from immport_cyto import tables
+    from functools import partial
+
+    from immport_cyto import meta, tables
     from immport_cyto.cluster.comparing import compare_groups
     from immport_cyto.cluster.describing import abundances
 
     model, names = load_one(model_path, clusters_path)
     samples = tables.read(samples_path, tables.SAMPLES)
     reference = parameters["reference"]
+    covariates = str(parameters["covariates"] or "")
     counted = abundances(model, files, names)
     found, notes = compare_groups(
         counted, samples, str(parameters["group"]),
         reference=None if reference is None else str(reference), paired=bool(parameters["paired"]),
         test=str(parameters["test"]),
+        model=partial(meta.cluster_effects, covariates=covariates) if parameters["test"] == "model" else None,
     )  # fmt: skip
     tables.write(found, out_path, tables.COMPARISON)
     for note in notes:
@@ -102,7 +132,8 @@ def _groups(
         for group, rows in found[found["level"] == "node"].groupby("group"):
             figure = report.figures.comparison_tree(nodes, rows)
             report.save(figure, figures_dir / safe_name(f"comparison-{group}.svg"))
-        group_of = dict(zip(samples["file_name"], samples[str(parameters["group"])].astype(str), strict=True))
+        texts = samples[str(parameters["group"])].astype(str).str.strip()
+        group_of = dict(zip(samples["file_name"], texts, strict=True))
         figure = report.figures.group_abundances(counted, group_of, found[found["level"] == "metacluster"])
         report.save(figure, figures_dir / "abundances.svg")
     clear = {level: int((rows["q_value"] < 0.05).sum()) for level, rows in found.groupby("level")}

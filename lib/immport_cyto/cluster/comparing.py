@@ -2,10 +2,12 @@
 
 The subject is the unit: several samples of a subject in one group are averaged first. Compared are shares of the
 events of a sample. The effect is the difference of the mean logits (events + 0.5 over the others + 0.5) with a Welch
-interval, and Cliff's delta; the p value is that of a rank test, or of Welch's t test on the logits.
+interval, and Cliff's delta; the p value is that of a rank test, or of Welch's t test on the logits. Or a model gives
+effect and p value, with covariates and with several samples of a subject as they are.
 """
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +19,17 @@ from immport_cyto.exceptions import AnalysisError, LinkError, OptionError
 if TYPE_CHECKING:
     import pandas as pd
 
-TESTS = ("rank", "welch")
+TESTS = ("rank", "welch", "model")
 _FEWEST = 2
 Float64 = NDArray[np.float64]
+
+
+Effect = tuple[float, float, float, float, str, str]
+"""What a model says of a cluster and group: log odds, their interval, p value, model, and a remark."""
+Cluster = tuple[str, int, str]
+"""Level, cluster and group."""
+Model = Callable[["pd.DataFrame", "pd.DataFrame", Mapping[str, str], Mapping[str, str], str], Mapping[Cluster, Effect]]
+"""From abundances, samples, group and subject of each file, and the reference group, to the effects."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +49,11 @@ def compare_groups(
     reference: str | None = None,
     paired: bool = False,
     test: str = "rank",
+    model: Model | None = None,
 ) -> tuple["pd.DataFrame", list[str]]:
     """Compare each group of samples with the reference group.
+
+    Groups with fewer than two subjects are left out and named, as long as two groups remain.
 
     Parameters
     ----------
@@ -51,12 +64,15 @@ def compare_groups(
     column
         Column that holds the group of each sample; samples with an empty cell are left out and counted.
     reference
-        Value of the reference group; default the first in alphabetical order.
+        Value of the reference group; default the first in alphabetical order that has two subjects.
     paired
         Compare subjects with themselves; subjects without a sample in both groups are left out and counted.
     test
-        ``"rank"`` (Mann-Whitney; paired: Wilcoxon signed rank) or ``"welch"`` (Welch's t test on the logits; paired:
-        the paired t test).
+        ``"rank"`` (Mann-Whitney; paired: Wilcoxon signed rank), ``"welch"`` (Welch's t test on the logits; paired:
+        the paired t test), or ``"model"``: effect, interval and p value are those of `model`, for which a subject may
+        be in several groups.
+    model
+        Such as `immport_cyto.meta.cluster_effects`, with covariates bound by ``functools.partial``.
 
     Returns
     -------
@@ -80,24 +96,32 @@ def compare_groups(
     if test not in TESTS:
         msg = f"test is {test!r}; choose one of {', '.join(TESTS)}"
         raise OptionError(msg)
+    if (test == "model") != (model is not None) or (paired and model is not None):
+        msg = "test 'model' takes a model and is not paired, and no other test takes one"
+        raise OptionError(msg)
     group_of, subject_of, notes = _groups(abundances, samples, column)
-    groups = sorted(set(group_of.values()))
-    first = _reference(groups, column, reference)
+    tested = _tables(abundances)
+    sized = {group: _units(next(iter(tested.values())), group, group_of, subject_of) for group in _named(group_of)}
+    groups, first, small = _usable(sized, column, reference, paired=paired)
+    notes += small
+    group_of = {name: group for name, group in group_of.items() if group in groups}
+    subject_of = {name: subject_of[name] for name in group_of}
+    if model is None:
+        notes += _averaged({group: sized[group] for group in groups}, group_of, subject_of)
+    effects = model(abundances, samples, group_of, subject_of, first) if model else {}
     rows: list[dict[str, Any]] = []
-    for level, part in abundances.groupby("level", sort=False):
-        counts = part.pivot_table(index="file_name", columns="cluster", values="n_events", sort=True)
+    for level, counts in tested.items():
         units = {group: _units(counts, group, group_of, subject_of) for group in groups}
-        if level == abundances["level"].iloc[0]:
-            notes += _averaged(units, group_of, subject_of)
-        described = part.drop_duplicates("cluster").set_index("cluster")
+        described = abundances[abundances["level"] == level].drop_duplicates("cluster").set_index("cluster")
         for group in groups:
             if group == first:
                 continue
-            pairs = _pairs(units[group], units[first], (group, first), column, paired=paired)
-            if paired and level == abundances["level"].iloc[0]:
+            pairs = _pairs(units[group], units[first], (group, first), column, paired=paired, shared=model is not None)
+            if paired and level == next(iter(tested)):
                 notes += _unpaired(units[group], units[first], pairs, (group, first))
             for position, cluster in enumerate(counts.columns):
                 info = described.loc[cluster]
+                effect = effects.get((level, int(cluster), group))
                 rows.append(
                     {
                         "study_accession": info["study_accession"],
@@ -107,9 +131,10 @@ def compare_groups(
                         "population": info["population"],
                         "group": group,
                         "reference": first,
-                        **_compared(*pairs, position, paired=paired, test=test),
+                        **_compared(*pairs, position, paired=paired, test=test, effect=effect),
                     }
                 )
+    notes += _unfitted(effects)
     frame = pd.DataFrame(rows)
     frame["q_value"] = np.nan
     for _, part in frame.groupby("level"):
@@ -163,7 +188,23 @@ def _missing(value: Any) -> bool:
     return bool(pd.isna(value))
 
 
-def _reference(groups: Sequence[str], column: str, wanted: str | None) -> str:
+def _named(group_of: Mapping[str, str]) -> list[str]:
+    return sorted(set(group_of.values()))
+
+
+def _tables(abundances: "pd.DataFrame") -> "dict[str, pd.DataFrame]":
+    """Events, files x clusters, of each level."""
+    return {
+        str(level): part.pivot_table(index="file_name", columns="cluster", values="n_events", sort=True)
+        for level, part in abundances.groupby("level", sort=False)
+    }
+
+
+def _usable(
+    sized: Mapping[str, list[_Unit]], column: str, wanted: str | None, *, paired: bool
+) -> tuple[list[str], str, list[str]]:
+    """Groups that can be compared, the reference among them, and remarks on those that are left out."""
+    groups = list(sized)
     if len(groups) < 2:
         found = f"only {groups[0]}" if groups else "no group"
         msg = f"column {column} of samples.tsv holds {found} for these files; at least two groups are compared"
@@ -171,7 +212,44 @@ def _reference(groups: Sequence[str], column: str, wanted: str | None) -> str:
     if wanted is not None and wanted not in groups:
         msg = f"{wanted!r} is not a group of column {column} (groups: {', '.join(groups)}); give one of them"
         raise OptionError(msg)
-    return groups[0] if wanted is None else wanted
+    enough = [group for group in groups if len(sized[group]) >= _FEWEST]
+    first = wanted or next(iter(enough), groups[0])
+    if paired:
+        of_first = {unit.subject for unit in sized[first]}
+        enough = [g for g in groups if g == first or len(of_first & {unit.subject for unit in sized[g]}) >= _FEWEST]
+        if len(enough) < 2:
+            other = next(group for group in groups if group != first)
+            n = len(of_first & {unit.subject for unit in sized[other]})
+            msg = (
+                f"{n} subjects have samples in both {other} and {first} of column {column}; a paired comparison needs "
+                f"at least {_FEWEST}"
+            )
+            raise AnalysisError(msg)
+    elif first not in enough or len(enough) < 2:
+        group = first if first not in enough else next(group for group in groups if group not in enough)
+        advice = "; for a quantity such as age use 'meta effects'" if len(groups) > 2 and _numbers(groups) else ""
+        msg = (
+            f"group {group} of column {column} has {len(sized[group])} subjects with events; at least {_FEWEST} are "
+            f"needed{advice}"
+        )
+        raise AnalysisError(msg)
+    few = "fewer than two pairs" if paired else "fewer than two subjects with events"
+    notes = [f"group {group} of column {column} has {few} and is left out" for group in groups if group not in enough]
+    return enough, first, notes
+
+
+def _numbers(texts: Sequence[str]) -> bool:
+    return all(text.replace(".", "", 1).lstrip("-").isdigit() for text in texts)
+
+
+def _unfitted(effects: Mapping[Cluster, Effect]) -> list[str]:
+    """Remarks of the model, each with the number of clusters that it is about."""
+    found: dict[tuple[str, str], int] = {}
+    for (level, _, _), effect in effects.items():
+        for text in filter(None, effect[5].split("; ")):
+            note = re.sub(r"in \d+ subjects? only", "in few subjects only", text)
+            found[level, note] = found.get((level, note), 0) + 1
+    return [f"{n} {level}s: {note}" for (level, note), n in found.items()]
 
 
 def _units(
@@ -203,31 +281,18 @@ def _averaged(
 
 
 def _pairs(
-    some: list[_Unit], others: list[_Unit], names: tuple[str, str], column: str, *, paired: bool
+    some: list[_Unit], others: list[_Unit], names: tuple[str, str], column: str, *, paired: bool, shared: bool
 ) -> tuple[list[_Unit], list[_Unit]]:
-    shared = {unit.subject for unit in some} & {unit.subject for unit in others}
+    """Subjects to compare; with `shared` one may be in both groups."""
+    both = {unit.subject for unit in some} & {unit.subject for unit in others}
     if paired:
-        some = [unit for unit in some if unit.subject in shared]
-        others = [unit for unit in others if unit.subject in shared]
-        if len(some) < _FEWEST:
-            msg = (
-                f"{len(some)} subjects have samples in both {names[0]} and {names[1]} of column {column}; a paired "
-                f"comparison needs at least {_FEWEST}"
-            )
-            raise AnalysisError(msg)
-        return some, others
-    if shared:
+        return [unit for unit in some if unit.subject in both], [unit for unit in others if unit.subject in both]
+    if both and not shared:
         msg = (
-            f"subject {min(shared)} has samples in both {names[0]} and {names[1]} of column {column}; compare subjects "
-            "with themselves (--paired) or choose other samples"
+            f"subject {min(both)} has samples in both {names[0]} and {names[1]} of column {column}; compare subjects "
+            "with themselves (--paired), use a model (--test model), or choose other samples"
         )
         raise AnalysisError(msg)
-    for units, name in ((some, names[0]), (others, names[1])):
-        if len(units) < _FEWEST:
-            msg = (
-                f"group {name} of column {column} has {len(units)} subjects with events; at least {_FEWEST} are needed"
-            )
-            raise AnalysisError(msg)
     return some, others
 
 
@@ -240,15 +305,19 @@ def _unpaired(
     )
 
 
-def _compared(some: list[_Unit], others: list[_Unit], position: int, *, paired: bool, test: str) -> dict[str, Any]:
-    """Effect and test of one cluster."""
+def _compared(
+    some: list[_Unit], others: list[_Unit], position: int, *, paired: bool, test: str, effect: Effect | None
+) -> dict[str, Any]:
+    """Effect and test of one cluster; those of the model where there is one."""
     from scipy import stats
 
     share_a, share_b = (np.array([unit.share[position] for unit in units]) for units in (some, others))
     logit_a, logit_b = (np.array([unit.logit[position] for unit in units]) for units in (some, others))
     moves = logit_a - logit_b if paired else None
     log_odds, low, high, p_welch = _welch(logit_a, logit_b, moves)
-    if test == "welch":
+    if effect is not None:
+        log_odds, low, high, p, name = effect[:5]
+    elif test == "welch":
         p, name = p_welch, "paired t test of logits" if paired else "Welch's t test of logits"
     elif paired:
         changed = share_a - share_b

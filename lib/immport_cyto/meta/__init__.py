@@ -2,6 +2,8 @@
 
 ``effects``
     One linear model per population and study: populations.tsv and samples.tsv give effects.tsv.
+``cluster_effects``
+    The same for the shares of clusters, for `immport_cyto.cluster.compare_groups`.
 ``adjust``
     Shifts between batches taken out of fractions, by the method of ComBat.
 ``reference``, ``place``
@@ -33,6 +35,7 @@ from immport_cyto._lazy import lazy
 if TYPE_CHECKING:
     from immport_cyto.meta.amounts import median_outcomes
     from immport_cyto.meta.batches import Adjusted, adjust
+    from immport_cyto.meta.clusters import cluster_effects
     from immport_cyto.meta.egger import asymmetry
     from immport_cyto.meta.explaining import cumulative, moderators, subgroups
     from immport_cyto.meta.outcome import SCALES
@@ -48,6 +51,7 @@ _HOME = {
     "adjust": "batches",
     "Adjusted": "batches",
     "check_formula": "per_study",
+    "cluster_effects": "clusters",
     "reference": "ranges",
     "place": "placing",
     "median_outcomes": "amounts",
@@ -77,6 +81,7 @@ __all__ = [
     "adjust",
     "asymmetry",
     "check_formula",
+    "cluster_effects",
     "cumulative",
     "effects",
     "median_outcomes",
