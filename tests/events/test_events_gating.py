@@ -13,36 +13,10 @@ from immport_cyto import events, fcs, tables
 from immport_cyto.cli.events import group
 from immport_cyto.events import gating, gatingml
 from immport_cyto.exceptions import ImmportCytoError, InputError, OptionError, PanelError
+from support.gating_files import HEAD, TAIL, axis, boolean, rectangle, transformation
 
 NAMES = ("Time", "FSC-A", "FITC-A", "PE-A")
 SPILL = np.array([[1.0, 0.2], [0.1, 1.0]])
-HEAD = (
-    '<?xml version="1.0"?><gating:Gating-ML xmlns:gating="http://www.isac-net.org/std/Gating-ML/v2.0/gating" '
-    'xmlns:transforms="http://www.isac-net.org/std/Gating-ML/v2.0/transformations" '
-    'xmlns:data-type="http://www.isac-net.org/std/Gating-ML/v2.0/datatypes">'
-)
-TAIL = "</gating:Gating-ML>"
-
-
-def axis(name: str, compensation: str = "uncompensated", scale: str = "", **limits: float) -> str:
-    more = "".join(f' gating:{key}="{value}"' for key, value in limits.items())
-    more += f' gating:transformation-ref="{scale}"' if scale else ""
-    channel = f'<data-type:fcs-dimension data-type:name="{name}"/>'
-    return f'<gating:dimension gating:compensation-ref="{compensation}"{more}>{channel}</gating:dimension>'
-
-
-def rectangle(name: str, *axes: str, parent: str = "") -> str:
-    more = f' gating:parent_id="{parent}"' if parent else ""
-    return f'<gating:RectangleGate gating:id="{name}"{more}>{"".join(axes)}</gating:RectangleGate>'
-
-
-def boolean(name: str, kind: str, *others: str) -> str:
-    members = "".join(f'<gating:gateReference gating:ref="{other}"/>' for other in others)
-    return f'<gating:BooleanGate gating:id="{name}"><gating:{kind}>{members}</gating:{kind}></gating:BooleanGate>'
-
-
-def transformation(name: str, body: str) -> str:
-    return f'<transforms:transformation transforms:id="{name}">{body}</transforms:transformation>'
 
 
 @pytest.fixture

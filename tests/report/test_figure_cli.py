@@ -252,8 +252,8 @@ def test_gates_have_the_shares_of_all_events(acquired):
         assert f"{100 * inside.mean():.3g} % of all events" in texts
     assert texts.count("Cells") == 2
     assert record["counts"] == {"files": 2, "events": 2000, "events_shown": 200, "gates": 1}
-    assert record["warnings"] == ["2 of 3 gates are not drawn, since they are not in FSC-A and SSC-A alone: bright, "
-                                  "CD3 high"]  # fmt: skip
+    (warning,) = record["warnings"]
+    assert warning == "2 of 3 gates are not drawn, since they are not in FSC-A and SSC-A alone: CD3 high, bright"
     assert len(record["inputs"]) == 3
     assert svg.count("stroke: #ffffff; stroke-width: 2.6") == 2  # a halo per outline
 
@@ -277,7 +277,7 @@ def test_a_scale_of_gates_is_marked_in_powers_of_ten():
     marks = ([(0.0, 0.1), (1e5, 0.9), (1e4, 0.7), (1e3, 0.12), (-1e3, -0.4)], [])
     (axes,) = report.figures.event_scatter([plot], "x", "y", marks=marks).axes
     assert [tick.get_text() for tick in axes.get_xticklabels()] == ["0", "10⁴", "10⁵"]
-    assert {text.get_text() for text in axes.get_yticklabels()} >= {"20K", "40K"}
+    assert axes.yaxis.get_major_formatter()(20_000) == "20K"
 
 
 @pytest.mark.parametrize(("arguments", "code", "message"), [
@@ -285,7 +285,7 @@ def test_a_scale_of_gates_is_marked_in_powers_of_ten():
     (("--inside", "Cells"), 2, "--inside needs --gates"),
     (("--gates", "gates.xml", "--cofactor", "5"), 2, "leave --cofactor out"),
     (("--gates", "gates.xml", "--colour-by", "CD3"), 2, "leave --colour-by out"),
-    (("--gates", "gates.xml", "--inside", "B"), 1, "there is no gate 'B'; the file has Cells, bright, CD3 high"),
+    (("--gates", "gates.xml", "--inside", "B"), 1, "there is no gate 'B'; the file has Cells, CD3 high, bright"),
     (("--gates", "gates.xml", "--gate", "bright"), 1, "gate 'bright' is in FL1-A, so it has no outline in FSC-A and"),
     (("--gates", "r2.fcs",), 1, "r2.fcs: is not well-formed XML"),
 ])  # fmt: skip

@@ -1,4 +1,4 @@
-"""``immport-cyto figure scatter``, ``overview``, ``embedding`` and ``scatter3d``: events as points."""
+"""``immport-cyto figure overview``, ``embedding`` and ``scatter3d``: events of all files together as points."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -31,78 +31,8 @@ from immport_cyto.cli._figure_common import (
 from immport_cyto.cli._figure_cuts import Lines
 from immport_cyto.exceptions import OptionError
 
-_MOST_PANELS, _MOST_MARKERS, _MOST_VIEWS = 24, 10, 4
+_MOST_MARKERS, _MOST_VIEWS = 10, 4
 _CIRCLE = 360
-
-
-@click.command("scatter")
-@fcs_argument
-@files_option
-@click.option("--x", "x_name", required=True, help="Marker or channel across, such as CD4 or FSC-A.")
-@click.option("--y", "y_name", required=True, help="Marker or channel upwards.")
-@colour_option
-@clusters_option
-@population_option
-@group_option
-@click.option("--pooled", is_flag=True, help="All files in one panel instead of a panel for each.")
-@cutoffs_option
-@click.option("--x-line", "x_lines", type=float, multiple=True, help="Value at which to draw a line; may be repeated.")
-@click.option("--y-line", "y_lines", type=float, multiple=True, help="Value at which to draw a line; may be repeated.")
-@samples_option
-@cofactor_option
-@events_option(20_000, "each panel")
-@seed_option
-@out_option
-@json_option
-def scatter(
-    paths: tuple[Path, ...], files_json: Path | None, x_name: str, y_name: str, colour_by: str,
-    clusters_path: Path | None, populations: tuple[str, ...], group: str | None, pooled: bool,
-    cutoffs_path: Path | None,
-    x_lines: tuple[float, ...], y_lines: tuple[float, ...], samples_path: Path | None, cofactor: float | None,
-    max_events: int, seed: int, out_path: Path, json_path: Path | None,
-) -> None:  # fmt: skip
-    """Draw the events in two channels, a panel per file on common axes.
-
-    The first 24 files by name are drawn; --pooled draws all of them in one panel, the same number of events of each.
-
-    \b
-    Example:
-      immport-cyto figure scatter preprocessed/ --x CD4 --y CD8 --cutoffs cutoffs.tsv --out cd4_cd8.png
-    """
-    import numpy as np
-
-    from immport_cyto import report
-
-    files = collect_fcs(paths, files_json)
-    samples = samples_of(samples_path, files)
-    warnings = []
-    if not pooled and len(files) > _MOST_PANELS:
-        warnings.append(f"the first {_MOST_PANELS} of {len(files)} files are drawn; --pooled draws all in one panel")
-        files = dict(list(files.items())[:_MOST_PANELS])
-    most = max(max_events // len(files), 1) if pooled else max_events
-    cuts = Lines.read(cutoffs_path, files, samples)
-    groups = groups_of(samples, group, files, samples_path)
-    colours = Colours.of(colour_by, clusters_path, populations, cuts, files, group, groups)
-    drawn, colouring = colours.sample(files, [x_name, y_name], most, seed, cofactor)
-    warnings += colours.warnings
-    plots = []
-    for number, name in enumerate([""] if pooled else drawn.files):
-        rows = np.arange(len(drawn.values)) if pooled else np.flatnonzero(drawn.file == number)
-        of = files if pooled else {name: files[name]}
-        lines = [cuts.of(column, of) if cuts is not None else () for column in (x_name, y_name)]
-        title = (f"{len(files)} files" if len(files) > 1 else next(iter(files))) if pooled else name
-        plots.append(
-            report.figures.Plot(
-                title, drawn.values[rows], colouring.of(rows), (*lines[0], *x_lines), (*lines[1], *y_lines)
-            )
-        )
-    counts = counts_of(drawn)
-    report.save(report.figures.event_scatter(plots, x_name, y_name, note=shown(counts)), out_path)
-    parameters = {"x": x_name, "y": y_name, "colour_by": colour_by, "populations": list(populations), "group": group,
-                  "pooled": pooled, "x_lines": list(x_lines),
-                  "y_lines": list(y_lines), "cofactor": cofactor, "max_events": max_events, "seed": seed}  # fmt: skip
-    inputs = [*files.values(), clusters_path, cutoffs_path, samples_path]
-    finish("figure scatter", out_path, json_path, inputs, parameters, counts, warnings)
 
 
 @click.command("overview")

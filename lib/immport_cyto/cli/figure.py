@@ -2,7 +2,7 @@
 
 import click
 
-from immport_cyto.cli import _figure_density, _figure_events, _figure_profiles, _figure_tables
+from immport_cyto.cli import _figure_density, _figure_events, _figure_profiles, _figure_scatter, _figure_tables
 
 
 @click.group()
@@ -12,7 +12,7 @@ def group() -> None:
 
 for _command in (
     _figure_density.density,
-    _figure_events.scatter,
+    _figure_scatter.scatter,
     _figure_events.overview,
     _figure_events.embedding,
     _figure_events.scatter3d,

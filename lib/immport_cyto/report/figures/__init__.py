@@ -1,5 +1,6 @@
 """Figures as pure functions: tables in, a matplotlib figure out. `svg` and `save` write them."""
 
+from immport_cyto.report.figures._points import Colouring
 from immport_cyto.report.figures._style import save, svg
 from immport_cyto.report.figures._tree import Nodes
 from immport_cyto.report.figures.batches import batch_shifts
@@ -16,7 +17,8 @@ from immport_cyto.report.figures.clusters import cluster_heatmap, population_pro
 from immport_cyto.report.figures.cutoffs import cutoff_densities, cutoff_drift
 from immport_cyto.report.figures.densities import marker_densities
 from immport_cyto.report.figures.effects import amounts_of, effect_scatter, forest, forest_all
-from immport_cyto.report.figures.events import Colouring, Plot, embedding, event_pairs, event_scatter
+from immport_cyto.report.figures.events import Plot, embedding, event_pairs, event_scatter
+from immport_cyto.report.figures.outlines import Outline
 from immport_cyto.report.figures.panels import panel_presence
 from immport_cyto.report.figures.profiles import marker_boxes, parallel_coordinates
 from immport_cyto.report.figures.quality import qc_bars
@@ -30,6 +32,7 @@ __all__ = [
     "ChannelCurves",
     "Colouring",
     "Nodes",
+    "Outline",
     "Plot",
     "abundances",
     "amounts_of",

@@ -105,14 +105,15 @@ def _best(place: NDArray[np.float64], width: float, gap: float, limits: Box, tak
             box = (float(left), float(low), float(left + width), float(low + _HIGH * _SIZE))
             outside = max(limits[0] - box[0], 0) + max(box[2] - limits[2], 0)
             outside += max(limits[1] - box[1], 0) + max(box[3] - limits[3], 0)
-            cost = sum(_common(box, other) for other in taken) + 20 * outside + rank + 0.1 * (not right)
+            cost = sum(common_area(box, other) for other in taken) + 20 * outside + rank + 0.1 * (not right)
             if least is None or cost < least[0]:
                 least = (cost, box, right)
     assert least is not None  # noqa: S101  there is always a candidate
     return least[1], least[2]
 
 
-def _common(one: Box, other: Box) -> float:
+def common_area(one: Box, other: Box) -> float:
+    """Area that two boxes share."""
     wide = min(one[2], other[2]) - max(one[0], other[0])
     high = min(one[3], other[3]) - max(one[1], other[1])
     return wide * high if wide > 0 and high > 0 else 0.0

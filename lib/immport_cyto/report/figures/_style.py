@@ -2,6 +2,7 @@
 
 import io
 import re
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,6 +68,12 @@ def label(text: object, limit: int = 48) -> str:
 def term_label(term: object) -> str:
     """A term of a model as an axis label: ``age_years`` is "age (years)"."""
     return label(words(term), 48)
+
+
+def write_below(figure: Any, text: str) -> None:
+    """A line below a figure, or lines where it is too long."""
+    room = int(figure.bbox.width / figure.dpi * 72 / 3.9)
+    figure.supxlabel(textwrap.fill(text, room), fontsize=7, color=MUTED, x=0.01, ha="left")
 
 
 def svg(figure: "Figure") -> str:

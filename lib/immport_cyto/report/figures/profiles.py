@@ -1,15 +1,14 @@
 """How the events of populations are spread over each marker: parallel coordinates, and box or violin plots."""
 
-import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from immport_cyto.report.figures._style import GRID, INK, MUTED, label, new_figure, style
+from immport_cyto.report.figures._points import Colouring, axis_limits
+from immport_cyto.report.figures._style import GRID, INK, MUTED, label, new_figure, style, write_below
 from immport_cyto.report.figures._tree import colours
-from immport_cyto.report.figures.events import Colouring, axis_limits
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -75,7 +74,8 @@ def parallel_coordinates(
         )
         said = [note, "line: median", around, "" if overlaid else "grey: medians of the others"]
         said += ["0 to 1: 1st to 99th percentile of all events, or farthest median"] if scaled else []
-        _below(figure, [*said, f"{left_out} more populations are not shown" if left_out else ""])
+        said += [f"{left_out} more populations are not shown"] if left_out else []
+        write_below(figure, "; ".join(filter(None, said)))
     return figure
 
 
@@ -131,7 +131,8 @@ def marker_boxes(
             figure.suptitle(label(title, 90), x=0.01, ha="left", fontweight="bold")
         drawn = "box: middle half, bar: median, whiskers: 5th to 95th percentile"
         drawn = "violin: density of the inner 99 % of the events; thick: middle half, dot: median" if violins else drawn
-        _below(figure, [note, drawn, f"{left_out} more populations are not shown" if left_out else ""])
+        said = [note, drawn, f"{left_out} more populations are not shown" if left_out else ""]
+        write_below(figure, "; ".join(filter(None, said)))
     return figure
 
 
@@ -298,9 +299,3 @@ def _violin(axes: "Axes", part: NDArray[np.float64], place: int, shade: Any, lim
     left, median, right = (float(v) for v in np.clip(np.percentile(part, PERCENTILES[1:4]), *limit))
     axes.plot([left, right], [place, place], color=INK, linewidth=1.8, zorder=3)
     axes.plot([median], [place], marker="o", markersize=3.4, color="white", markeredgecolor=INK, zorder=4)
-
-
-def _below(figure: Any, parts: Sequence[str]) -> None:
-    room = int(figure.get_figwidth() * 72 / 3.9)
-    text = textwrap.fill("; ".join(filter(None, parts)), room)
-    figure.supxlabel(text, fontsize=7, color=MUTED, x=0.01, ha="left")

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from immport_cyto.report.figures._style import GRID, MUTED, label, new_figure, style
-from immport_cyto.report.figures._tree import colours
-from immport_cyto.report.figures.events import (
+from immport_cyto.report.figures._points import (
+    OTHER,
     Colouring,
     axis_limits,
     key,
@@ -17,13 +16,14 @@ from immport_cyto.report.figures.events import (
     number_clusters,
     value_limits,
 )
+from immport_cyto.report.figures._style import GRID, MUTED, label, new_figure, style
+from immport_cyto.report.figures._tree import colours
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _SIDE = 3.9  # inches of a view
 _BINS, _SMOOTH = 48, 1.2
-_OTHER = (0.8, 0.83, 0.86)
 
 
 def event_space(
@@ -100,7 +100,7 @@ def _draw(axes: Any, points: NDArray[np.float64], colouring: Colouring, limits: 
         return axes.scatter(*points.T, c=shown, cmap="viridis", vmin=low, vmax=high, **common)
     numbers = np.maximum(colouring.values.astype(np.int64), 0)
     known = colouring.numbers()
-    shades = dict(zip(known, colours(known), strict=True)) | {0: _OTHER}
+    shades = dict(zip(known, colours(known), strict=True)) | {0: OTHER}
     axes.scatter(*points.T, c=[shades[int(number)] for number in numbers], alpha=0.75, **common)
     return None
 
