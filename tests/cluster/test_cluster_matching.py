@@ -151,3 +151,10 @@ def test_what_cannot_be_matched():
     clusters, _ = group("SDY2", ["T4"])
     with pytest.raises(AnalysisError, match=r"cluster_medians.tsv has no medians of SDY2 p"):
         joined(one, (clusters, one[1].iloc[:0]))
+    with pytest.raises(
+        AnalysisError, match=r"^clusters.tsv holds metacluster 1 of SDY1 p twice; give the tables of each"
+    ):
+        joined(one, one)
+    two = group("SDY2", ["T4"])
+    with pytest.raises(AnalysisError, match=r"^cluster_medians.tsv holds metacluster 1 of SDY2 p twice"):
+        joined(one, two, (two[0].iloc[:0], two[1]))

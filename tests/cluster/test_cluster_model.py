@@ -253,6 +253,7 @@ def huge_header() -> bytes:
     return buffer.getvalue()
 
 
+NO_DISTANCE = np.full(36, np.nan)
 HOSTILE = {
     "other format": {"meta": lambda meta: meta.update(format="other")},
     "version of another kind": {"meta": lambda meta: meta.update(version="1")},
@@ -271,6 +272,16 @@ HOSTILE = {
     "codes of another type": {"codes": np.zeros((36, 4), np.float64)},
     "metaclusters with a gap": {"metaclusters": np.repeat(np.array([1, 3], np.int32), 18)},
     "negative counts": {"node_counts": np.full(36, -1, np.int64)},
+    "no events": {
+        "node_counts": np.zeros(36, np.int64),
+        "distance_medians": NO_DISTANCE,
+        "distance_mads": NO_DISTANCE,
+    },
+    "counts beyond numbers": {"node_counts": np.full(36, 2**62)},
+    "training of fewer than no events": {"meta": lambda meta: meta.update(training=[["a.fcs", -5]])},
+    "more than all outliers": {"meta": lambda meta: meta.update(outlier_share=1.5)},
+    "error that is no number": {"meta": lambda meta: meta.update(quantization_error=float("nan"))},
+    "version true": {"meta": lambda meta: meta.update(version=True)},
     "distance of no size": {"distance_mads": np.full(36, -1.0)},
     "distances missing": {"distance_medians": np.full(36, np.nan)},
     "curves NaN": {"consensus_area": np.full(2, np.nan), "explained_variance": np.full(2, np.nan)},

@@ -90,7 +90,7 @@ def put(index, value):
         {"found": {"bins": 3}},
         {"version": 0},
         {"version": "1"},
-        {"format": "immport-cyto/flowsom"},
+        {"format": "immport-cyto/other"},
         {"scale": {"transforms": {"CD3": ["linear"]}, "compensation": []}},
         {"scale": {"transforms": {}, "compensation": [1]}},
         {"scale": None},
@@ -115,7 +115,7 @@ def test_newer_missing_truncated_and_foreign_models(trained, tmp_path):
         (tmp_path / "cut.npz").write_bytes(whole[:length])
         with pytest.raises(ModelError, match="cut.npz: not a usable FLOCK model"):
             flock.load(tmp_path / "cut.npz")
-    with pytest.raises(ModelError, match=r"m.npz: not a usable FlowSOM model \(it has another format\)"):
+    with pytest.raises(ModelError, match=r"m.npz: is a model of FLOCK, not of FlowSOM; use it with 'cluster flock"):
         cluster.load(tmp_path / "m.npz")
 
 

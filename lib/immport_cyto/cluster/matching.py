@@ -49,7 +49,7 @@ def match_metaclusters(
     OptionError
         `scale` or `min_shared` makes no sense.
     AnalysisError
-        There are fewer than two groups.
+        There are fewer than two groups, or a metacluster is there twice.
     """
     import pandas as pd
 
@@ -61,6 +61,8 @@ def match_metaclusters(
     if min_shared < 1:
         msg = f"min_shared is {min_shared}; give a whole number from 1 on"
         raise OptionError(msg)
+    _check_once(clusters, ["study_accession", "panel_id", "metacluster"], "clusters.tsv")
+    _check_once(cluster_medians, ["study_accession", "panel_id", "metacluster", "marker"], "cluster_medians.tsv")
     filled = clusters[clusters["n_events"].fillna(0) > 0]
     groups = _groups(filled, cluster_medians, scale)
     if len(groups) < 2:
@@ -77,6 +79,15 @@ def match_metaclusters(
     _number_sets(rows)
     keys = ["study_accession", "panel_id", "metacluster", "other_study_accession", "other_panel_id"]
     return tables.conform(pd.DataFrame(rows).sort_values(keys, ignore_index=True), tables.MATCHES)
+
+
+def _check_once(frame: "pd.DataFrame", key: list[str], name: str) -> None:
+    twice = frame.duplicated(key)
+    if bool(twice.any()):
+        row = frame.loc[twice].iloc[0]
+        of = " ".join(filter(None, (str(row["study_accession"]), str(row["panel_id"])))) or "the model"
+        msg = f"{name} holds metacluster {row['metacluster']} of {of} twice; give the tables of each model once"
+        raise AnalysisError(msg)
 
 
 def distances(a: Float64, b: Float64) -> Float64:

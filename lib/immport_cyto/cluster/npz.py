@@ -20,6 +20,11 @@ from immport_cyto.files import atomic_path
 
 _LARGEST_ENTRY = 256 * 2**20
 _EPOCH = (1980, 1, 1, 0, 0, 0)
+_USES = {
+    "immport-cyto/flowsom": ("FlowSOM", "'cluster map'"),
+    "immport-cyto/flock": ("FLOCK", "'cluster flock-map'"),
+}
+"""Kinds of models, and the command that takes each."""
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -68,7 +73,14 @@ def read(
     path, (oldest, newest) = Path(path), versions
     try:
         with zipfile.ZipFile(path) as archive:
-            meta = _meta(_entry(archive, "meta", "|u1"), format_name)
+            meta = _meta(_entry(archive, "meta", "|u1"))
+            if meta.get("format") in _USES and meta["format"] != format_name:
+                kind, use = _USES[meta["format"]]
+                msg = f"{path}: is a model of {kind}, not of {what}; use it with {use}"
+                raise ModelError(msg)
+            if meta.get("format") != format_name:
+                msg = "it has another format"
+                raise DamagedError(msg)
             if oldest <= meta["version"] <= newest:
                 wanted = types(meta["version"]) if callable(types) else types
                 return meta, {name: _entry(archive, name, kind) for name, kind in wanted.items()}
@@ -108,13 +120,13 @@ def damaged(path: Path | str, reason: object, what: str, command: str) -> ModelE
     return ModelError(msg)
 
 
-def _meta(content: NDArray[Any], format_name: str) -> dict[str, Any]:
+def _meta(content: NDArray[Any]) -> dict[str, Any]:
     meta = json.loads(content.tobytes().decode("utf-8"))
-    if not isinstance(meta, dict) or meta.get("format") != format_name:
+    if not isinstance(meta, dict) or not isinstance(meta.get("format"), str):
         msg = "it has another format"
         raise DamagedError(msg)
     version = meta.get("version")
-    if not isinstance(version, int) or version < 1:
+    if type(version) is not int or version < 1:
         msg = f"version {version!r}"
         raise DamagedError(msg)
     return meta

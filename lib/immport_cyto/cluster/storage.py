@@ -143,6 +143,10 @@ def _check(model: FlowSOM) -> None:
         and (model.scaling_.scale >= 1e-6).all()
         and (np.abs(model.scaling_.offset) <= 1e9).all()
         and (model.node_counts_ >= 0).all()
+        and 0 < int(model.node_counts_.astype(np.float64).sum()) <= 2**53
+        and all(n >= 0 for _, n in model.training)
+        and 0 <= model.quantization_error_ < np.inf
+        and 0 <= model.outlier_share_ <= 1
         and np.isfinite(model.explained_variance_).all()
         and np.isfinite(model.consensus_area_).all()
         and _distances(model.distance_medians_, model.node_counts_)

@@ -124,7 +124,7 @@ def write(frame: "pd.DataFrame", path: Path | str, table: Table) -> None:
     duplicated = conformed.duplicated(list(table.key))
     if bool(duplicated.any()):
         row = conformed.loc[duplicated].iloc[0]
-        key = ", ".join(f"{name}={row[name]!r}" for name in table.key)
+        key = ", ".join(f"{name}={str(row[name])!r}" for name in table.key)
         msg = f"{path}: two rows of {table.name} have the same key ({key}); make the names unique"
         raise TableError(msg)
     with atomic_path(path) as temporary:
