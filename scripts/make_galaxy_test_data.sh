@@ -47,7 +47,8 @@ immport-cyto population label --clusters "$out/clusters.tsv" --medians "$out/clu
 immport-cyto population search "$out/events" --samples "$out/samples.tsv" --definitions "$data/definitions.tsv" \
     --cutoffs "$out/cutoffs.tsv" --out "$out/counts.tsv" --quiet 2> "$work/log"
 immport-cyto cluster flock "$out/events" --samples "$out/samples.tsv" --models-dir "$out/flock" \
-    --profiles "$out/flock/profiles.tsv" --counts "$out/flock/counts.tsv" --quiet 2> "$work/log"
+    --profiles "$out/flock/profiles.tsv" --counts "$out/flock/counts.tsv" --clusters "$out/flock/clusters.tsv" \
+    --cluster-medians "$out/flock/cluster_medians.tsv" --quiet 2> "$work/log"
 # the same as the old suite had them: a table of events, a table of centres
 immport-cyto fcs convert "$out/events/D1_002_backbone.99010002.fcs" --to tsv --out "$work/backbone.tsv" \
     --channels APC-H7-A,PerCP-Cy5-5-A,FITC-A,Time

@@ -209,7 +209,7 @@ def merge(demo: Demo) -> Figure:
     joined = rows.groupby("population", sort=True)[["n_nodes", "n_events", "fraction"]].sum().reset_index()
     return scheme(
         [Shown("clusters.tsv", rows[["metacluster", "n_nodes", "n_events", "fraction"]]), Shown("merges.tsv", table)],
-        "Merge metaclusters",
+        "Merge clusters",
         [Shown("clusters.tsv, merged", joined)],
     )
 

@@ -47,10 +47,18 @@ def verbs(study, files, out, *jobs):
         out / "flock_medians.tsv",
         "--out-dir",
         out / "flocked",
+        "--clusters",
+        out / "populations.tsv",
+        "--cluster-medians",
+        out / "population_medians.tsv",
         "--quiet",
         *jobs,
     )
     model = out / "flock" / f"{PANEL}.npz"
+    yield "merge", *files, "--model", model, "--by-profile", "--markers", "CD3,CD19", "--levels=-,lo/+,++", "--out", \
+        out / "joined.npz", "--clusters", out / "joined.tsv", "--medians", out / "joined_medians.tsv", "--merges", \
+        out / "joins.tsv", "--profiles", out / "joined_profiles.tsv", "--out-dir", out / "joined", "--quiet", \
+        *jobs  # fmt: skip
     for how, option in (("plain", []), ("adjusted", ["--adjust"])):
         yield "flock-map", *files, "--model", model, "--out-dir", out / how, "--profiles", out / f"{how}.tsv", \
             "--quiet", *option, *jobs  # fmt: skip
@@ -74,7 +82,7 @@ def expected(study, files, tmp_path_factory):
         run(*arguments)
     found = content(out)
     files_of = Counter(Path(name).suffix for name in found)
-    assert files_of == {".fcs": 5 * 5, ".npz": 2, ".tsv": 15}
+    assert files_of == {".fcs": 6 * 5, ".npz": 3, ".tsv": 21}
     return found
 
 

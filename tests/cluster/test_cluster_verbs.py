@@ -158,7 +158,9 @@ def test_nothing_is_written_where_one_file_lacks_a_marker(study, tmp_path):
 
 def test_merge_by_a_table_without_rows_for_the_model(study, tmp_path):
     (tmp_path / "t.tsv").write_text("metacluster\tpopulation\n")
-    with pytest.raises(TableError, match="there are no rows; give a row for each metacluster to merge or name"):
+    with pytest.raises(
+        TableError, match="there are no rows; give a row for each metacluster or population to merge or name"
+    ):
         run("merge", "--model", study.model_path, "--table", tmp_path / "t.tsv", "--out", tmp_path / "m.npz")
     assert not (tmp_path / "m.npz").exists()
     (tmp_path / "t.tsv").write_text("metacluster\tpopulation\tstudy_accession\n1\tT cells\tSDY77\n")
@@ -397,9 +399,12 @@ def test_codes_are_exported_on_the_scale_of_the_events(tmp_path):
         (["extract", "{a0}", "--out-dir", "o", "--population", "x"], "--population needs --clusters with the names"),
         (
             ["merge", "{a0}", "--model", "{model}", "--table", "t", "--out", "o"],
-            "give FCS files and --out-dir together",
+            "give files and --out-dir together",
         ),
-        (["merge", "--model", "{model}", "--table", "t", "--out", "o", "--medians", "m"], "--medians needs FCS files"),
+        (
+            ["merge", "--model", "{model}", "--table", "t", "--out", "o", "--medians", "m"],
+            "--medians needs files and --out-dir",
+        ),
         (["export", "--model", "{model}"], "nothing would be written; give --model-json, --codes or --events-dir"),
         (["map", "{a0}", "--model", "{model}", "--out-dir", "o", "--mad", "-1"], "Invalid value for '--mad'"),
     ],

@@ -32,7 +32,9 @@ if TYPE_CHECKING:
     "--samples", "samples_path", type=FILE,
     help="samples.tsv, for the study of each file, where --clusters holds several studies.",
 )  # fmt: skip
-@click.option("--channel", default="FlowSOM_metacluster", show_default=True, help="Channel that holds the numbers.")
+@click.option(
+    "--channel", help="Channel that holds the numbers.  [default: that of --clusters, else FlowSOM_metacluster]"
+)
 @click.option("--together", is_flag=True, help="One file for all chosen populations instead of one for each.")
 @click.option("--write-empty", is_flag=True, help="Write a file also where a population has no events.")
 @click.option("--out-dir", type=FOLDER, required=True, help="Folder for the FCS files, FILE_POPULATION.fcs.")
@@ -41,7 +43,7 @@ if TYPE_CHECKING:
 @json_option
 def extract(
     paths: tuple[Path, ...], files_json: Path | None, populations: tuple[str, ...], numbers: tuple[int, ...],
-    clusters_path: Path | None, samples_path: Path | None, channel: str, together: bool, write_empty: bool,
+    clusters_path: Path | None, samples_path: Path | None, channel: str | None, together: bool, write_empty: bool,
     out_dir: Path, table_path: Path | None, elements_path: Path | None, json_path: Path | None,
 ) -> None:  # fmt: skip
     """Write the events of populations or metaclusters to FCS files, with all channels and keywords.
@@ -57,6 +59,8 @@ def extract(
 
     from immport_cyto import tables
     from immport_cyto.cluster import extracting
+    from immport_cyto.cluster.files import METACLUSTER_CHANNEL
+    from immport_cyto.population.counting import label_channel
 
     if not (populations or numbers or clusters_path):
         msg = "say what to extract: --metacluster, or --clusters with --population"
@@ -67,6 +71,7 @@ def extract(
     files = collect_fcs(paths, files_json)
     named = tables.read(clusters_path, tables.CLUSTERS) if clusters_path else None
     samples = tables.read(samples_path, tables.SAMPLES) if samples_path else None
+    channel = channel or (METACLUSTER_CHANNEL if named is None else label_channel(named))
     wanted = {name: _wanted(name, path, populations, numbers, named, samples, channel, together=together)
               for name, path in files.items()}  # fmt: skip
     called = {(name, population): f"{_stem(name)}_{population.replace(' ', '_')}.fcs"

@@ -1,7 +1,6 @@
 """``immport-cyto cluster flock`` and ``cluster flock-map``."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ from immport_cyto.cli._common import (
     seed_option,
 )
 from immport_cyto.cli._each_file import elements_option, failures_option, places, usable, write_elements
+from immport_cyto.cli._flock_results import record, write_clusters
 from immport_cyto.cli._targets import group_stem, targets
 from immport_cyto.exceptions import ImmportCytoError, LinkError, OptionError
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from immport_cyto.cluster.flock import FLOCK, Centres, LabelledFile
+    from immport_cyto.cluster.flock.centres import Center
     from immport_cyto.population import Group
 
     Found = tuple[FLOCK | Centres, str, LabelledFile]
@@ -35,6 +36,7 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
 _paths = click.argument("paths", metavar="[FILE]...", type=click.Path(path_type=Path), nargs=-1)
 _counts = click.option("--counts", "counts_path", type=_FILE, help="Table of events and percentages per file to write.")
 _medians = click.option("--medians", "medians_path", type=_FILE, help="Table of medians per file to write.")
+_CENTERS = click.Choice(["mean", "median", "geometric-mean"])
 _out_dir = click.option(
     "--out-dir", type=_FOLDER,
     help="Folder for the files with the population of each event: a channel of FCS files, a column of tables.",
@@ -73,7 +75,19 @@ _out_dir = click.option(
     help="Train on at most so many events of all files, each file the same number.  "
     "[default: all of a single file, 200000 of several]",
 )  # fmt: skip
+@click.option(
+    "--center", type=_CENTERS, default="mean", show_default=True,
+    help="Centre of a population: column center of the profiles, and where --adjust starts.",
+)  # fmt: skip
 @click.option("--adjust", is_flag=True, help="Let the populations move to where they are in each file.")
+@click.option(
+    "--clusters", "clusters_path", type=_FILE,
+    help="Table of the populations of each model to write, as clusters.tsv: 'population label' names them.",
+)  # fmt: skip
+@click.option(
+    "--cluster-medians", "cluster_medians_path", type=_FILE,
+    help="Table of their medians over all files to write, for 'population label'.",
+)  # fmt: skip
 @click.option(
     "--figures-dir", type=_FOLDER,
     help="Folder for a figure of the populations of each model: centres, levels of the markers and sizes (.svg).",
@@ -85,7 +99,8 @@ _out_dir = click.option(
 def flock(
     paths: tuple[Path, ...], files_json: Path | None, samples_path: Path | None, models_dir: Path, profiles_path: Path,
     counts_path: Path | None, medians_path: Path | None, out_dir: Path | None, markers: str | None, flock_version: str,
-    bins: int | None, density: int | None, max_populations: int | None, max_training_events: int | None, adjust: bool,
+    bins: int | None, density: int | None, max_populations: int | None, max_training_events: int | None,
+    center: "Center", adjust: bool, clusters_path: Path | None, cluster_medians_path: Path | None,
     figures_dir: Path | None, seed: int, jobs: int | None, json_path: Path | None, quiet: bool,
 ) -> None:  # fmt: skip
     """Find populations with FLOCK in the files of each study and panel, without their number being given.
@@ -103,13 +118,13 @@ def flock(
     from immport_cyto.cluster import flock as stage
 
     files = collect_fcs(paths, files_json)
-    kind = _kind(files)
-    _check_kind(files, kind)
+    kind = kind_of_files(files)
+    check_kind(files, kind)
     samples = tables.read(samples_path, tables.SAMPLES) if samples_path else None
     wanted = None if markers is None else [name.strip() for name in markers.split(",") if name.strip()]
     parameters: dict[str, Any] = {
         "version": int(flock_version), "bins": bins, "density": density, "max_populations": max_populations,
-        "max_training_events": max_training_events, "seed": seed,
+        "center": center, "max_training_events": max_training_events, "seed": seed,
     }  # fmt: skip
     threads = n_jobs(jobs)
     into = targets(files, out_dir, ".fcs" if kind == "fcs" else "") if out_dir else {}
@@ -146,9 +161,11 @@ def flock(
             path = figures_dir / f"{group_stem(model.study_accession, model.panel_id)}.svg"
             report.save(report.figures.population_profiles(rows), path)
     _write_tables(found, counts_path, medians_path, None)
+    if clusters_path or cluster_medians_path:
+        write_clusters(found, files, clusters_path, cluster_medians_path)
     inputs = [*files.values(), *([samples_path] if samples_path else [])]
     counts = {**_counted(found), "models": len(models), "populations": sum(model.n_populations_ for model in models)}
-    _record("cluster flock", json_path, models, inputs, {**parameters, "adjust": adjust}, counts, warnings)
+    record("cluster flock", json_path, models, inputs, {**parameters, "adjust": adjust}, counts, warnings)
     for model in models:
         click.echo(
             f"{group_stem(model.study_accession, model.panel_id)}: {model.n_populations_} populations, "
@@ -176,6 +193,10 @@ def flock(
 @click.option("--profiles", "profiles_path", type=_FILE, help="Table of the populations of each file to write.")
 @_out_dir
 @click.option("--adjust", is_flag=True, help="Let the populations of a model move to where they are in each file.")
+@click.option(
+    "--center", type=_CENTERS,
+    help="Centre of a population in the profiles of the files.  [default: that of the model, mean with --centers]",
+)  # fmt: skip
 @any_scale_option
 @failures_option
 @elements_option
@@ -185,8 +206,8 @@ def flock(
 def flock_map(
     paths: tuple[Path, ...], files_json: Path | None, model_paths: tuple[Path, ...], centers_path: Path | None,
     counts_path: Path | None, medians_path: Path | None, profiles_path: Path | None, out_dir: Path | None,
-    adjust: bool, any_scale: bool, failures_path: Path | None, elements_path: Path | None, jobs: int | None,
-    json_path: Path | None, quiet: bool,
+    adjust: bool, center: "Center | None", any_scale: bool, failures_path: Path | None, elements_path: Path | None,
+    jobs: int | None, json_path: Path | None, quiet: bool,
 ) -> None:  # fmt: skip
     """Find the populations of a FLOCK model, or of known centres, in files.
 
@@ -211,16 +232,16 @@ def flock_map(
     from immport_cyto.cluster.scale import UNKNOWN
 
     files = collect_fcs(paths, files_json)
-    kind = _kind(files)
+    kind = kind_of_files(files)
     ending = ".fcs" if kind == "fcs" else ".tsv" if elements_path else ""
     into = places(files, out_dir, ending, elements_path, "mapped_list") if out_dir else {}
     models: list[FLOCK] = [stage.load(path) for path in model_paths]
     centres = stage.read_centres(centers_path) if centers_path is not None else None
 
     def labelled_of(some: Mapping[str, Path], *, quiet: bool) -> "list[Found]":
-        _check_kind(some, kind)
+        check_kind(some, kind)
         chosen = {name: centres or _choose(models, name, path, kind) for name, path in some.items()}
-        return _label_all(chosen, some, into, n_jobs(jobs), quiet, adjust=adjust, any_scale=any_scale)
+        return _label_all(chosen, some, into, n_jobs(jobs), quiet, adjust=adjust, any_scale=any_scale, center=center)
 
     if failures_path:
         mapped, _ = usable("map", files, lambda name: labelled_of({name: files[name]}, quiet=True), failures_path)
@@ -236,18 +257,19 @@ def flock_map(
     _write_tables(found, counts_path, medians_path, profiles_path)
     inputs = [*model_paths, *files.values(), *([centers_path] if centers_path else [])]
     done = _counted(found)
-    _record("cluster flock-map", json_path, models, inputs, {"adjust": adjust, "any_scale": any_scale}, done, warnings)
+    used = {"adjust": adjust, "any_scale": any_scale, "center": center}
+    record("cluster flock-map", json_path, models, inputs, used, done, warnings)
     click.echo(f"{done['events']} events of {done['files']} files mapped", err=True)
 
 
-def _kind(files: Mapping[str, Path]) -> str:
+def kind_of_files(files: Mapping[str, Path]) -> str:
     """FCS files, if there is one among them, or tables."""
     from immport_cyto.cluster.flock.inputs import kind_of
 
     return "fcs" if "fcs" in map(kind_of, files.values()) else "text"
 
 
-def _check_kind(files: Mapping[str, Path], kind: str) -> None:
+def check_kind(files: Mapping[str, Path], kind: str) -> None:
     """FCS files or tables; not both in one call."""
     from immport_cyto.cluster.flock.inputs import kind_of
 
@@ -285,7 +307,7 @@ def _choose(models: "list[FLOCK]", name: str, path: Path, kind: str) -> "FLOCK":
 
 def _label_all(
     models: "Mapping[str, FLOCK | Centres]", files: Mapping[str, Path], into: Mapping[str, Path], threads: int,
-    quiet: bool, *, adjust: bool, any_scale: bool = False,
+    quiet: bool, *, adjust: bool, any_scale: bool = False, center: "Center | None" = None,
 ) -> "list[Found]":  # fmt: skip
     from immport_cyto.cluster import flock as stage
     from immport_cyto.progress import progress
@@ -296,8 +318,9 @@ def _label_all(
     with progress("mapping files", len(files), quiet=quiet) as shown:
         for name, path in files.items():
             labelled = stage.label_file(
-                models[name], name, path, into.get(name), adjust=adjust, any_scale=any_scale, n_jobs=threads
-            )
+                models[name], name, path, into.get(name),
+                adjust=adjust, any_scale=any_scale, center=center, n_jobs=threads,
+            )  # fmt: skip
             found.append((models[name], name, labelled))
             if shown:
                 shown.step(name)
@@ -328,29 +351,3 @@ def _counted(found: "Iterable[Found]") -> dict[str, int]:
 def _warn(warnings: Iterable[str]) -> None:
     for warning in warnings:
         click.echo(f"immport-cyto: warning: {warning}", err=True)
-
-
-def _record(
-    command: str, path: Path | None, models: "Iterable[FLOCK]", inputs: list[Path], parameters: dict[str, Any],
-    counts: dict[str, int], warnings: list[str],
-) -> None:  # fmt: skip
-    if path is None:
-        return
-    from immport_cyto import provenance
-
-    described = [
-        {
-            "study_accession": model.study_accession,
-            "panel_id": model.panel_id,
-            "parameters": model.get_params(),
-            "found": asdict(model.found_),
-            "populations": model.n_populations_,
-            "markers": model.markers,
-            "training": [{"file_name": name, "n_events": n} for name, n in model.training],
-        }
-        for model in models
-    ]
-    record = provenance.record(
-        command, inputs=inputs, parameters=parameters, counts=counts, warnings=warnings, extra={"models": described}
-    )
-    provenance.write(path, record)

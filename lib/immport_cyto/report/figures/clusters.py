@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 from immport_cyto.report.figures._style import MUTED, PALETTE, label, new_figure, style
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy as np
     import pandas as pd
     from matplotlib.axes import Axes
@@ -39,13 +41,15 @@ def cluster_heatmap(medians: "pd.DataFrame", clusters: "pd.DataFrame") -> "Figur
     return _heatmap(matrix, names, shares, legend="median, scaled per marker", left=4.1, cell=0.26)
 
 
-def population_profiles(profiles: "pd.DataFrame") -> "Figure":
+def population_profiles(profiles: "pd.DataFrame", named: "Mapping[int, str] | None" = None) -> "Figure":
     """Centre of each FLOCK population per marker, scaled as above, with the level of the marker written on it.
 
     Parameters
     ----------
     profiles
         Rows of ``flock_profiles.tsv`` of one model or one file.
+    named
+        Names of populations, by number.
     """
     centres, levels = (
         profiles.pivot_table(index="population", columns="marker", values=value, sort=True)
@@ -54,8 +58,10 @@ def population_profiles(profiles: "pd.DataFrame") -> "Figure":
     levels = levels.loc[list(centres.index), list(centres.columns)]
     shares = profiles.groupby("population")["percentage"].first().loc[list(centres.index)].to_numpy(dtype=float)
     signs = [[LEVEL_SIGNS[int(level) - 1] for level in row] for row in levels.to_numpy()]
-    names = [str(number) for number in centres.index]
-    return _heatmap(centres, names, shares, legend="centre, scaled per marker", left=2.9, cell=0.36, signs=signs)
+    given = {number: name for number, name in (named or {}).items() if name}
+    names = [label(f"{number}  {given.get(number, '')}".strip(), 40) for number in centres.index]
+    left = 4.3 if given else 2.9
+    return _heatmap(centres, names, shares, legend="centre, scaled per marker", left=left, cell=0.36, signs=signs)
 
 
 def _heatmap(
