@@ -45,6 +45,28 @@ def test_forest_all_is_ordered_by_estimate():
     assert -0.02 in at
 
 
+def test_an_interval_that_is_cut_ends_in_a_triangle():
+    meta = make()["meta"]
+    assert "triangle" not in figures.forest_all(meta, "age_years").axes[0].get_xlabel()
+    wide = meta["population"] == "B cell"
+    meta.loc[wide, ["ci_low", "ci_high"]] = [-50.0, 50.0]
+    axes = figures.forest_all(meta, "age_years").axes[0]
+    assert "triangle: the interval goes on" in axes.get_xlabel()
+    names = [tick.get_text() for tick in axes.get_yticklabels()]
+    (row,) = [place for place, name in enumerate(names) if name.startswith("B cell")]
+    marks = {line.get_marker(): line.get_ydata().tolist() for line in axes.lines if line.get_marker() in "<>"}
+    assert marks == {"<": [row], ">": [row]}
+
+
+def test_the_dotted_line_of_a_forest_plot_is_explained():
+    tables = make()
+    said = "dotted: prediction interval"
+    known = tables["meta"].assign(pi_low=-1.0, pi_high=1.0)
+    assert said in figures.forest(tables["effects"], known, "B cell", "age_years").axes[0].get_xlabel()
+    unknown = tables["meta"].assign(pi_low=float("nan"), pi_high=float("nan"))
+    assert said not in figures.forest(tables["effects"], unknown, "B cell", "age_years").axes[0].get_xlabel()
+
+
 def test_forest_all_names_the_method_where_there_are_several():
     meta = make()["meta"]
     one = [label.get_text() for label in figures.forest_all(meta, "age_years").axes[0].get_yticklabels()]

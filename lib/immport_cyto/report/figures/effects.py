@@ -141,12 +141,13 @@ def forest(
             axes.scatter(row.estimate, position, s=22 + 70 * weight, marker="s", color=PALETTE[0], zorder=3)
             ticks.append((position, f"{label(row.study_accession, 16)}  (n = {row.n})"))
             texts.append((position, _interval(row)))
-        last = len(rows)
+        last, has_prediction = len(rows), False
         for row in pooled.itertuples():
             if row.estimate != row.estimate:
                 continue
             last += 1
             if row.pi_low == row.pi_low:
+                has_prediction = True
                 axes.plot([row.pi_low, row.pi_high], [last - 0.3] * 2, color=PALETTE[1], linewidth=1, linestyle=":")
             axes.fill(
                 [row.ci_low, row.estimate, row.ci_high, row.estimate],
@@ -157,8 +158,10 @@ def forest(
             texts.append((last - 0.3, _interval(row)))
         _finish_forest(axes, ticks, texts, truth)
         scale = str(rows["scale"].iloc[0]) if len(rows) else ""
-        narrow = "\n†: the z interval would be wider" if any("†" in text for _, text in texts) else ""
-        axes.set_xlabel(f"effect of {term_label(term)} on the {scale} scale, with 95 % interval{narrow}")
+        legend = ["dotted: prediction interval, where a further study would be"] if has_prediction else []
+        legend += ["†: the z interval would be wider"] if any("†" in text for _, text in texts) else []
+        below = "\n" + "; ".join(legend) if legend else ""
+        axes.set_xlabel(f"effect of {term_label(term)} on the {scale} scale, with 95 % interval{below}")
         axes.set_title(label(population, 60))
     return figure
 
@@ -181,7 +184,8 @@ def forest_all(meta: "pd.DataFrame", term: str, truth: "dict[str, float] | None"
     rows = rows.sort_values(["estimate", "population"], ignore_index=True)
     several = len(set(rows["method"])) > 1
     with style():
-        figure = new_figure(8, 1.4 + 0.26 * max(len(rows), 3))
+        longest = max((len(label(name, 40)) for name in rows["population"]), default=0) + (9 if several else 0)
+        figure = new_figure(8 + 0.075 * max(longest - 26, 0), 1.4 + 0.26 * max(len(rows), 3))
         axes = figure.add_subplot()
         texts: list[tuple[float, str]] = []
         ticks: list[tuple[float, str]] = []
@@ -200,10 +204,10 @@ def forest_all(meta: "pd.DataFrame", term: str, truth: "dict[str, float] | None"
             ticks.append((position, f"{label(row.population, 40)}  ({method}k = {row.k})"))
             q = f"   q = {row.q_value:.2g}" if row.q_value == row.q_value else ""
             texts.append((position, _interval(row) + q))
-        _limits(axes, rows, truth)
+        cut = _limits(axes, rows, truth)
         _finish_forest(axes, ticks, texts, None)
         scale = str(rows["scale"].iloc[0]) if len(rows) else ""
-        legend = ["filled: q < 0.05"]
+        legend = ["filled: q < 0.05"] + (["triangle: the interval goes on"] if cut else [])
         if truth:
             legend.append("orange: simulated truth")
         if any(_NARROW in str(note) for note in rows["note"]):
@@ -212,17 +216,28 @@ def forest_all(meta: "pd.DataFrame", term: str, truth: "dict[str, float] | None"
     return figure
 
 
-def _limits(axes: "Axes", rows: "pd.DataFrame", truth: "dict[str, float] | None") -> None:
-    """Show all estimates; an interval of a few studies may be cut, so that one does not flatten all others."""
+def _limits(axes: "Axes", rows: "pd.DataFrame", truth: "dict[str, float] | None") -> bool:
+    """Show all estimates; an interval of a few studies may be cut, so that one does not flatten all others.
+
+    A triangle marks where it is cut; whether one is.
+    """
     import numpy as np
 
     if not len(rows):
-        return
+        return False
     centre = [*rows["estimate"], *(truth or {}).values(), 0.0]
     width = float(np.nanmedian((rows["ci_high"] - rows["ci_low"]).to_numpy(dtype=float))) if len(rows) else 1.0
     if not np.isfinite(width):
         width = max(abs(float(v)) for v in centre) or 1.0
-    axes.set_xlim(min(centre) - 1.2 * width, max(centre) + 1.2 * width)
+    low, high = min(centre) - 1.2 * width, max(centre) + 1.2 * width
+    axes.set_xlim(low, high)
+    inside = 0.012 * (high - low)
+    beyond = [(low + inside, "<", rows["ci_low"] < low), (high - inside, ">", rows["ci_high"] > high)]
+    for edge, marker, cut in beyond:
+        at = np.flatnonzero(cut)
+        axes.plot(np.full(len(at), edge), at, linestyle="", marker=marker, markersize=5, color=PALETTE[0],
+                  clip_on=False)  # fmt: skip
+    return any(bool(cut.any()) for _, _, cut in beyond)
 
 
 def _interval(row: Any) -> str:
@@ -238,7 +253,7 @@ def _finish_forest(
 ) -> None:
     from matplotlib.ticker import MaxNLocator
 
-    axes.xaxis.set_major_locator(MaxNLocator(6))
+    axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.axvline(0, color=MUTED, linewidth=0.9)
     if truth is not None:
         axes.axvline(truth, color=PALETTE[2], linewidth=1.4, linestyle="--")
