@@ -37,6 +37,13 @@ def test_load_then_link(study: Any, make_zip: Callable[..., Path], tmp_path: Pat
         "studies": 1, "subjects": 2, "biosamples": 2, "expsamples": 4, "files": 7, "result_files": 4,
     }  # fmt: skip
     assert entry["studies"][0]["status"] == "loaded"
+    absent = ", ".join(entry["studies"][0]["absent"])
+    assert f"\nnot in SDY901-DR30_Tab.zip: {absent}\n" in shown
+    older = tmp_path / "SDY901-DR30_Tab.zip"
+    newer = make_zip(study, name="SDY901-DR31_Tab")
+    again = run("load", older, newer, "--store", tmp_path / "two.sqlite")[1].splitlines()
+    assert again[0].startswith("SDY901 DR30 (SDY901-DR30_Tab.zip): loaded, 4 FCS result files")
+    assert again[-1] == f"not in 2 sources (first SDY901-DR30_Tab.zip): {absent}"
     names = tmp_path / "names.txt"
     names.write_text("a.101\nb.102.fcs\n\nstranger.fcs\n")
     code, shown, _ = run(

@@ -62,7 +62,7 @@ def test_reagents_are_harmonised_counted_and_sets_expanded(store: Store) -> None
     ("wanted", "found"),
     [
         ({"target": "CD25", "reporter": "pe"}, ["ESR2"]), ({"target": "IL2RA"}, ["ESR3", "ESR2"]),
-        ({"clone": "ma251"}, ["ESR2"]), ({"clone": "M-A25"}, []),
+        ({"clone": "ma251"}, ["ESR2"]), ({"clone": "M-A251", "target": "CD8"}, []),
         ({"manufacturer": "bd bio"}, ["ESR3", "ESR2", "ESR10"]),
         ({"catalog_number": "1", "target": "cd25"}, ["ESR3", "ESR2"]),
         ({"studies": ["sdy901"]}, ["ESR12", "ESR3", "ESR2", "ESR10"]),
@@ -89,6 +89,10 @@ def test_reporters(reported: str, name: str, usual: str) -> None:
     [
         ({"target": "CD25PE9"}, "target 'CD25PE9' is unknown; give an antigen, such as CD25"),
         ({"studies": ["SDY1"]}, "study 'SDY1' is not in the store; load its package first"),
+        ({"clone": "M-A25"}, r"no reagent of the store has the clone 'M-A25'; did you mean M-A251 or "),
+        ({"reporter": "Glow 9000"}, "no reagent of the store has the reporter 'Glow 9000'; it has: "),
+        ({"manufacturer": "Nobody"}, "no reagent of the store has the manufacturer 'Nobody'; it has: "),
+        ({"catalog_number": "0-0"}, "no reagent of the store has the catalog number '0-0'; it has: "),
     ],
 )
 def test_what_cannot_be_asked(store: Store, wanted: dict[str, Any], message: str) -> None:
@@ -103,7 +107,7 @@ def test_reagents_on_the_command_line(
     arguments = ["--metadata", str(package), "--target", "CD25", "--reporter", "PE", "--out", str(out)]
     monkeypatch.setattr(sys, "argv", ["immport-cyto", "immport", "reagents", *arguments, "--json", str(tmp_path / "j")])
     main()
-    assert capsys.readouterr().out == "1 reagents\n"
+    assert capsys.readouterr().out == "1 reagent\n"
     assert tables.read(out, REAGENTS)["clone"].tolist() == ["M-A251"]
     monkeypatch.setattr(
         sys, "argv", ["immport-cyto", "immport", "reagents", "--target", "nonsense", *arguments[:2], "--out", "x"]

@@ -149,15 +149,15 @@ def test_a_newer_release_replaces_the_panels(store: Store, study: Any, make_zip:
         ({"markers": ["@@"]}, "marker '@@' is unknown; give the antigen, such as CD4 or CCR7"),
         ({"studies": ["SDY1"]}, "study 'SDY1' is not in the store; load its package first"),
         ({"technique": "ELISPOT"}, "technique 'ELISPOT' is unknown; use flow or cytof"),
-        ({"biosample_type": "PBMCs"}, "no sample of the store has the biosample type 'pbmcs'; it has: PBMC, Whole"),
-        ({"species": "mouse"}, "no sample of the store has the species 'mus musculus'; it has: Homo sapiens"),
-        ({"sex": "F"}, "no sample of the store has the sex 'f'; it has: Female, Not Specified"),
+        ({"biosample_type": "PBMCs"}, "no sample of the store has the biosample type 'PBMCs'; it has: PBMC, Whole"),
+        ({"species": "mouse"}, "no sample of the store has the species 'mouse'; it has: Homo sapiens"),
+        ({"sex": "F"}, "no sample of the store has the sex 'F'; it has: Female, Not Specified"),
         ({"age_min": 60, "age_max": 50}, "age_min 60 is above age_max 50; give the smaller number first"),
         ({"days_min": 7, "days_max": 0}, "days_min 7 is above days_max 0; give the smaller number first"),
         ({"age_min": float("nan")}, "age_min nan is no number; leave it out, or give one"),
         ({"arm": "placebos"}, "no arm of the store has 'placebos' in its name; it has: "),
-        ({"visit": "PV99"}, "no visit of the store has 'pv99' in its name; it has: "),
-        ({"arm": "' OR 1=1 --"}, "no arm of the store has \"' or 1=1 --\" in its name; it has: Old, Young"),
+        ({"visit": "PV99"}, "no visit of the store has 'PV99' in its name; it has: "),
+        ({"arm": "' OR 1=1 --"}, "no arm of the store has \"' OR 1=1 --\" in its name; it has: Old, Young"),
         ({"panel": "flow-9m-000000"}, "no sample of the store has the panel 'flow-9m-000000'; it has: "),
         ({"level": "subjects"}, "a search cannot list 'subjects'; use one of studies, samples, files, panels"),
     ],
@@ -204,11 +204,11 @@ def test_search_on_the_command_line(package: Path, tmp_path: Path, run: Any) -> 
     assert run("load", package, "--store", store)[0] == 0
     before = store.read_bytes()
     code, shown, _ = run("search", "--store", store, "--marker", "CD3, CD4", "--marker", "HLADR", "--out", out)
-    assert (code, shown) == (0, "1 studies\n")
+    assert (code, shown) == (0, "1 study: SDY901\n")
     assert tables.read(out, LEVELS["studies"])["n_files"].tolist() == [1]
     code, shown, _ = run("search", "--store", store, "--list", "files", "--days", "0:2", "--out", out,
                          "--json", tmp_path / "j.json")  # fmt: skip
-    assert (code, shown) == (0, "2 files of 1 studies\n")
+    assert (code, shown) == (0, "2 files of 1 study: SDY901\n")
     assert tables.read(out, tables.SAMPLES)["file_name"].tolist() == ["a.101.fcs", "b.102.fcs"]
     entry = json.loads((tmp_path / "j.json").read_text())
     assert entry["parameters"] == {"list": "files", "days_min": 0.0, "days_max": 2.0}

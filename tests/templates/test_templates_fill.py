@@ -213,6 +213,14 @@ def test_errors_end_with_1_and_are_written_before(tmp_path):
         "immport-cyto: error: protocols.txt: 4 errors in the package, the first row 4, File Name: the file "
         "'<script>.pdf' is not in the package; add the file; correct the package and validate it again\n"
     )
+    said = done.stdout.splitlines()
+    assert said[:4] == [
+        "1 error: file-exists, in protocols.txt", "1 error: key, in protocols.txt",
+        "1 warning: vocabulary-case, in protocols.txt", "2 errors: required, in protocols.txt",
+    ]  # fmt: skip
+    assert said[4].startswith("error (file-exists): protocols.txt: row 4, File Name: the file '<script>.pdf' is not in")
+    assert said[8].startswith("error (required): protocols.txt: row 5, ")
+    assert said[9:] == ["1 template with 2 rows, 0 other files: 4 errors, 1 warning"]
     found = tables.read(tmp_path / "f.tsv", templates.FINDINGS)
     assert found[["row", "rule", "severity"]].to_numpy().tolist() == [
         [4, "file-exists", "error"], [5, "key", "error"], [5, "vocabulary-case", "warning"], [5, "required", "error"],

@@ -161,13 +161,13 @@ def test_the_command(tmp_path):
         "--out", "f.tsv",
     ]  # fmt: skip
     clean = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
-    assert (clean.returncode, clean.stdout) == (0, "1 files, 0 IDs looked for: 0 findings\n")
+    assert (clean.returncode, clean.stdout) == (0, "1 file, 0 IDs looked for: 0 findings\n")
     assert "picture.png: not looked into" in clean.stderr
     command += ["--identifiers", "upload"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith(
-        "immport-cyto: error: report.html: 1 findings, the first row 2: the text holds an ID that was defined"
+        "immport-cyto: error: report.html: 1 finding, the first row 2: the text holds an ID that was defined"
     )
     record = json.loads((tmp_path / "p.json").read_text())
     assert record["counts"]["identifiers"] == 6

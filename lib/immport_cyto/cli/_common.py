@@ -46,6 +46,16 @@ jobs_option = click.option(
 )  # fmt: skip
 
 
+def counted(count: int, noun: str) -> str:
+    """A number and what it counts.
+
+    >>> counted(1, "file"), counted(2310, "row"), counted(3, "study")
+    ('1 file', '2,310 rows', '3 studies')
+    """
+    many = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+    return f"{count:,} {noun if count == 1 else many}"
+
+
 def n_jobs(given: int | None) -> int:
     """Cores to use: the option, else what Galaxy gives the job, else all."""
     if given:

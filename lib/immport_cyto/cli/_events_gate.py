@@ -42,8 +42,9 @@ def gate(
     Scales and compensation are those that the Gating-ML file names; channels are named by $PnN.
 
     \b
-    immport-cyto events gate fcs/ --gates gates.xml --out gates.tsv
-    immport-cyto events gate fcs/ --gates gates.xml --out gates.tsv --keep Lymphocytes --out-dir lymphocytes
+    Examples:
+      immport-cyto events gate fcs/ --gates gates.xml --out gates.tsv
+      immport-cyto events gate fcs/ --gates gates.xml --out gates.tsv --keep Lymphocytes --out-dir lymphocytes
     """
     from immport_cyto import provenance, tables
     from immport_cyto.events import gatingml

@@ -86,9 +86,10 @@ def preprocess(
     """Compensate, check and transform the events of FCS files, each on its own.
 
     \b
-    immport-cyto events preprocess a.fcs --panel panel.tsv --out out.fcs --qc qc.tsv --figure qc.png
-    immport-cyto events preprocess a.fcs --out out.fcs --qc qc.tsv --threshold "debris: FSC-A < 30000"
-    immport-cyto events preprocess ResultFiles --panel panel.tsv --out-dir events --qc qc.tsv --failures failures.tsv
+    Examples:
+      immport-cyto events preprocess a.fcs --panel panel.tsv --out out.fcs --qc qc.tsv --figure qc.png
+      immport-cyto events preprocess a.fcs --out out.fcs --qc qc.tsv --threshold "debris: FSC-A < 30000"
+      immport-cyto events preprocess ResultFiles --panel panel.tsv --out-dir events --qc qc.tsv --failures failures.tsv
     """
     import pandas as pd
 

@@ -46,8 +46,9 @@ def spillover(
     Give one file per fluorochrome, all of one instrument setting, and an unstained one if there is any.
 
     \b
-    immport-cyto events spillover controls/ --out spillover.csv --figure spillover.png
-    immport-cyto events preprocess a.fcs --compensation spillover.csv --out out.fcs --qc qc.tsv
+    Examples:
+      immport-cyto events spillover controls/ --out spillover.csv --figure spillover.png
+      immport-cyto events preprocess a.fcs --compensation spillover.csv --out out.fcs --qc qc.tsv
     """
     from immport_cyto import provenance, tables
     from immport_cyto.events import figure as drawing

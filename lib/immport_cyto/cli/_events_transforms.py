@@ -40,8 +40,9 @@ def transforms(
     Give all files of a study together, and the table to events preprocess as --transform. Each panel gets its own rows.
 
     \b
-    immport-cyto events transforms fcs/ --panel panel.tsv --out transforms.tsv
-    immport-cyto events preprocess fcs/a.fcs --panel panel.tsv --transform transforms.tsv --out a.fcs --qc a.tsv
+    Examples:
+      immport-cyto events transforms fcs/ --panel panel.tsv --out transforms.tsv
+      immport-cyto events preprocess fcs/a.fcs --panel panel.tsv --transform transforms.tsv --out a.fcs --qc a.tsv
     """
     from immport_cyto import provenance, tables
     from immport_cyto.events import scales

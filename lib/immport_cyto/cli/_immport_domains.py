@@ -33,7 +33,8 @@ def domains(
     TA  arms               SV  visits sampled     ZT  treatments of samples
     SE  subjects in arms                          ZB  population results
     \b
-    immport-cyto immport domains --metadata SDY144-DR28_Tab.zip --out-dir domains
+    Example:
+      immport-cyto immport domains --metadata SDY144-DR28_Tab.zip --out-dir domains
     """
     with opened(store_path, packages) as store:
         from immport_cyto import immport, provenance, tables

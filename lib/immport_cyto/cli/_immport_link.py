@@ -58,7 +58,8 @@ def link(
     """Link FCS files to subject, visit, arm, age and sex: one row of samples.tsv per file.
 
     \b
-    immport-cyto immport link --metadata SDY420-DR40_Tab.zip --fcs ResultFiles --out samples.tsv --orphans orphans.tsv
+    Example:
+      immport-cyto immport link --metadata SDY420-DR40_Tab.zip --fcs ResultFiles --out samples.tsv --orphans orphans.tsv
     """
     if bool(fcs_paths or files_json) + bool(names_from) + everything != 1:
         msg = "give one of --fcs (or --files), --names-from and --all"

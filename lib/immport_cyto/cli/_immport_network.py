@@ -25,7 +25,8 @@ def query(study: str, endpoint: str, out: Path, json_path: Path | None) -> None:
     Needs an account: IMMPORT_USERNAME and IMMPORT_PASSWORD, or IMMPORT_TOKEN, in the environment.
 
     \b
-    immport-cyto immport query SDY420 --out SDY420_filePath.json
+    Example:
+      immport-cyto immport query SDY420 --out SDY420_filePath.json
     """
     from immport_cyto import immport, provenance
 
@@ -68,7 +69,8 @@ def download(
     IMMPORT_TOKEN, in the environment.
 
     \b
-    immport-cyto immport download SDY420 --match '*.fcs' --out-dir ImmPort
+    Example:
+      immport-cyto immport download SDY420 --match '*.fcs' --out-dir ImmPort
     """
     if bool(studies) == bool(manifest):
         msg = "give either studies or --manifest"

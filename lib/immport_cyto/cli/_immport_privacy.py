@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from immport_cyto.cli._common import counted
 from immport_cyto.cli._immport_validate import place, show
 from immport_cyto.exceptions import PackageError
 
@@ -27,7 +28,8 @@ def privacy(paths: tuple[Path, ...], identifiers: tuple[Path, ...], out: Path | 
     defined, and personal keywords of FCS files. Findings name file, row, column and rule, never the value.
 
     \b
-    immport-cyto immport privacy results/ --identifiers my-upload.zip --out findings.tsv
+    Example:
+      immport-cyto immport privacy results/ --identifiers my-upload.zip --out findings.tsv
     """
     from immport_cyto import provenance, tables
     from immport_cyto.immport import templates
@@ -57,11 +59,14 @@ def privacy(paths: tuple[Path, ...], identifiers: tuple[Path, ...], out: Path | 
     if report.n_short:
         text = f"{report.n_short} IDs are single characters or short numbers, which cannot be told from other text"
         click.echo(f"immport-cyto: warning: {text}; they were not looked for", err=True)
-    click.echo(f"{counts['files']} files, {counts['identifiers']} IDs looked for: {counts['findings']} findings")
+    click.echo(
+        f"{counted(counts['files'], 'file')}, {counted(counts['identifiers'], 'ID')} looked for: "
+        f"{counted(counts['findings'], 'finding')}"
+    )
     if report.findings:
         first = report.findings[0]
         msg = (
-            f"{first.file}: {len(report.findings)} findings, the first {place(first)}: {first.message}; "
+            f"{first.file}: {counted(len(report.findings), 'finding')}, the first {place(first)}: {first.message}; "
             "do not share before they are gone"
         )
         raise PackageError(msg)

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import click
 
-from immport_cyto.cli._common import json_option
+from immport_cyto.cli._common import counted, json_option
 from immport_cyto.cli._immport_results import read_days
 from immport_cyto.cli._immport_store import SeveralValues, opened, store_options, study_option
 
+_SHOWN = 12
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
 
@@ -44,7 +45,9 @@ def search(
     """Find studies, samples, files or panels: markers in one panel, technique, species, age, sex, arm, visit, ...
 
     \b
-    immport-cyto immport search --store S --marker CD3,CD4,CD45RA,CCR7 --biosample-type PBMC --age-min 60 --out t.tsv
+    Example:
+      immport-cyto immport search --store immport.sqlite --marker CD3,CD4,CD45RA,CCR7 --biosample-type PBMC \\
+          --age-min 60 --out studies.tsv
     """
     first, last = read_days(days) if days else (None, None)
     names = tuple(name for text in markers for name in text.split(",") if name.strip())
@@ -62,13 +65,18 @@ def search(
 
         found = store.search(level, **conditions)
         tables.write(found, out, immport.LEVELS[level])
-        n_studies = found["study_accession"].nunique()
-        click.echo(f"{len(found)} studies" if level == "studies" else f"{len(found)} {level} of {n_studies} studies")
+        names = list(dict.fromkeys(found["study_accession"]))
+        n_studies = len(names)
+        what = counted(n_studies, "study")
+        if level != "studies":
+            what = f"{counted(len(found), level[:-1])} of {what}"
+        more = f" and {n_studies - _SHOWN} more" if n_studies > _SHOWN else ""
+        click.echo(f"{what}: {', '.join(names[:_SHOWN])}{more}" if names else f"{what} with all of this")
         if json_path:
             given = {name: value for name, value in conditions.items() if value not in ("", None, ())}
             entry = provenance.record(
                 "immport search", inputs=packages, parameters={"list": level, **given},
-                counts={level: len(found), "studies": int(n_studies)}, extra={"sources": store.sources()},
+                counts={level: len(found), "studies": n_studies}, extra={"sources": store.sources()},
             )  # fmt: skip
             provenance.write(json_path, entry)
 
@@ -91,8 +99,11 @@ def reagents(
 ) -> None:  # fmt: skip
     """List the reagents that samples used: clone, target, conjugate, vendor, studies and panels; sets expanded.
 
+    A conjugate, clone, vendor or number that no reagent of the store has is an error that names what there is.
+
     \b
-    immport-cyto immport reagents --store S --target CD25 --reporter PE --out reagents.tsv
+    Example:
+      immport-cyto immport reagents --store immport.sqlite --target CD25 --reporter PE --out reagents.tsv
     """
     with opened(store_path, packages) as store:
         from immport_cyto import immport, provenance, tables
@@ -102,7 +113,7 @@ def reagents(
             studies=studies,
         )  # fmt: skip
         tables.write(found, out, immport.REAGENTS)
-        click.echo(f"{len(found)} reagents")
+        click.echo(counted(len(found), "reagent") + ("" if len(found) else " with all of this"))
         if json_path:
             parameters = {
                 "target": target, "reporter": reporter, "clone": clone, "manufacturer": manufacturer,

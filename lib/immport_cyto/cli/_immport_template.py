@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from immport_cyto.cli._common import json_option
+from immport_cyto.cli._common import counted, json_option
 from immport_cyto.exceptions import OptionError
 
 if TYPE_CHECKING:
@@ -61,10 +61,11 @@ def template(
     What is still missing for an upload is listed; 'immport validate' tells all.
 
     \b
-    immport-cyto immport template --list
-    immport-cyto immport template --empty subjectHumans --empty bioSamples --out templates/
-    immport-cyto immport template --populations populations.tsv --samples samples.tsv --panel panel.tsv \\
-        --workspace-file report.html --attach report.html --set "Protocol ID(s)=protocol-1" --out upload.zip
+    Examples:
+      immport-cyto immport template --list
+      immport-cyto immport template --empty subjectHumans --empty bioSamples --out templates/
+      immport-cyto immport template --populations populations.tsv --samples samples.tsv --panel panel.tsv \\
+          --workspace-file report.html --attach report.html --set "Protocol ID(s)=protocol-1" --out upload.zip
     """
     from immport_cyto.immport.templates.definitions import check_schema
 
@@ -99,7 +100,7 @@ def template(
         click.echo(f"immport-cyto: warning: {text}", err=True)
     rows = {one.template.file: sum(len(frame) for frame in one.blocks.values()) for one in filled}
     for name, count in rows.items():
-        click.echo(f"{name}: {count} rows")
+        click.echo(f"{name}: {counted(count, 'row')}")
     missing = _missing(out, bool(attach)) if not empty_names else []
     for line in missing:
         click.echo(f"still to do: {line}")
@@ -169,16 +170,14 @@ def _fill(
 
 
 def _missing(out: Path, with_files: bool) -> list[str]:
-    """What validation would still refuse, once per file, column and rule."""
+    """What validation would still refuse, once per file, column and rule, with the first message."""
     from immport_cyto.immport import templates
 
     report = templates.validate(out, look_for_files=with_files, privacy=False)
-    counts: dict[tuple[str, str, str, str], int] = {}
+    found: dict[tuple[str, str, str], list[str]] = {}
     for finding in report.errors:
-        text = finding.message if finding.rule in ("required", "conditional") else finding.rule
-        key = (finding.file, finding.column, finding.rule, text)
-        counts[key] = counts.get(key, 0) + 1
-    return [f"{file}, {column}: {text} ({count} rows)" for (file, column, _, text), count in counts.items()]
+        found.setdefault((finding.file, finding.column, finding.rule), []).append(finding.message)
+    return [f"{file}, {column}, {counted(len(texts), 'row')}: {texts[0]}" for (file, column, _), texts in found.items()]
 
 
 def _list(schema: str) -> None:

@@ -1,11 +1,13 @@
 """``immport-cyto immport validate``: check an upload package without ImmPort."""
 
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from immport_cyto.cli._common import counted
 from immport_cyto.exceptions import PackageError
 
 if TYPE_CHECKING:
@@ -35,7 +37,8 @@ def validate(
     loading order: what comes first is often the cause of what follows. Private: findings quote the package.
 
     \b
-    immport-cyto immport validate package.zip --out findings.tsv --html findings.html
+    Example:
+      immport-cyto immport validate package.zip --out findings.tsv --html findings.html
     """
     from immport_cyto import provenance, tables
     from immport_cyto.files import write_text
@@ -69,23 +72,32 @@ def validate(
         provenance.write(json_path, entry)
     show(report.findings)
     click.echo(
-        f"{counts['templates']} templates with {counts['rows']} rows, {counts['other_files']} other files: "
-        f"{counts['errors']} errors, {counts['warnings']} warnings"
+        f"{counted(counts['templates'], 'template')} with {counted(counts['rows'], 'row')}, "
+        f"{counted(counts['other_files'], 'other file')}: "
+        f"{counted(counts['errors'], 'error')}, {counted(counts['warnings'], 'warning')}"
     )
     if report.errors:
         first = report.errors[0]
         msg = (
-            f"{first.file}: {len(report.errors)} errors in the package, the first {place(first)}: {first.message}; "
+            f"{first.file}: {counted(len(report.errors), 'error')} in the package, the first {place(first)}: {first.message}; "
             "correct the package and validate it again"
         )
         raise PackageError(msg)
 
 
 def show(findings: "list[Finding]") -> None:
-    """The first findings, one per line."""
+    """How many findings of each rule there are, in the order of their first; then the first findings, one per line."""
+    counts = Counter((finding.severity, finding.rule) for finding in findings)
+    files: dict[tuple[str, str], set[str]] = {}
+    for finding in findings:
+        files.setdefault((finding.severity, finding.rule), set()).add(finding.file)
+    for (severity, rule), count in counts.items():
+        names = sorted(files[severity, rule])
+        where = names[0] if len(names) == 1 else f"{len(names)} files"
+        click.echo(f"{counted(count, severity)}: {rule}, in {where}")
     for finding in findings[:_SHOWN]:
         hint = f" [{finding.suggestion}]" if finding.suggestion else ""
-        click.echo(f"{finding.severity}: {finding.file}: {place(finding)}: {finding.rule}: {finding.message}{hint}")
+        click.echo(f"{finding.severity} ({finding.rule}): {finding.file}: {place(finding)}: {finding.message}{hint}")
     if len(findings) > _SHOWN:
         click.echo(f"... and {len(findings) - _SHOWN} more; --out writes all")
 

@@ -48,14 +48,15 @@ def load(packages: tuple[Path, ...], store_path: Path, json_path: Path | None) -
     from immport_cyto import provenance
 
     with filled(store_path) as store:
-        reports = store.load(packages)
-        for report in reports:
-            click.echo(report.sentence())
-            for change in report.changes:
-                click.echo(f"  changed: {change}")
-            for words, names in (("not in this source", report.absent), ("not known and not read", report.unknown)):
-                if names:
-                    click.echo(f"  {words}: {', '.join(names)}")
+        reports = []
+        for package in packages:  # one by one, so that a line tells when each is in the store
+            for report in store.load([package]):
+                reports.append(report)
+                click.echo(report.sentence())
+                for change in report.changes:
+                    click.echo(f"  changed: {change}")
+        for line in _columns(reports):
+            click.echo(line)
         warn(store.load_findings)
         if json_path:
             counts = {"studies": len(reports), **_sum_counts(reports)}
@@ -68,6 +69,21 @@ def load(packages: tuple[Path, ...], store_path: Path, json_path: Path | None) -
                 extra={"sources": store.sources(), "studies": [_as_json(report) for report in reports]},
             )
             provenance.write(json_path, entry)
+
+
+def _columns(reports: "list[LoadReport]") -> list[str]:
+    """Tables and columns that sources lack, or have and nobody knows: a line for all sources that do so alike."""
+    alike: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for report in reports:
+        for words, names in (("not in", report.absent), ("not known and not read in", report.unknown)):
+            if names:
+                alike.setdefault((words, tuple(names)), []).append(report.source)
+    lines = []
+    for (words, names), of in alike.items():
+        sources = list(dict.fromkeys(of))
+        where = sources[0] if len(sources) == 1 else f"{len(sources)} sources (first {sources[0]})"
+        lines.append(f"{words} {where}: {', '.join(names)}")
+    return lines
 
 
 def _sum_counts(reports: "list[LoadReport]") -> dict[str, int]:

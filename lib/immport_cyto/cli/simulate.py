@@ -26,8 +26,9 @@ def group(
     definitions, a study.yaml for `immport-cyto study run`, and under truth/ the right answers.
 
     \b
-    Example:   immport-cyto simulate --out demo
-               immport-cyto study run demo/study.yaml --out results
+    Examples:
+      immport-cyto simulate --out demo
+      immport-cyto study run demo/study.yaml --out results
     """
     from immport_cyto import provenance, simulate
 

@@ -4,6 +4,7 @@ ImmPort's columns are filled in many ways (SDY404 has ``anti-human CD27`` as the
 the catalogue number), so target, clone and reporter are harmonised, and the reported words stand beside them.
 """
 
+import difflib
 import re
 import sqlite3
 from dataclasses import dataclass
@@ -54,6 +55,8 @@ LEFT JOIN file f ON f.file_info_id = ef.file_info_id AND f.role = 'sample'
 LEFT JOIN file_panel k ON k.file_info_id = f.file_info_id
 GROUP BY r.reagent_accession
 """
+_WORDS = ("reporter", "clone", "manufacturer", "catalog_number")
+_SHOWN = 20
 _NO_CLONE = re.compile(
     r"^(?:anti[- ].*|n/?a|unk(?:nown)?|none|not (?:specified|applicable|available).*|-)$", re.IGNORECASE
 )
@@ -87,6 +90,8 @@ def list_reagents(connection: sqlite3.Connection, wanted: Wanted) -> "pd.DataFra
     if target and antigen(target) is None and not any(_same(target, row["target"]) for row in rows):
         msg = f"target {wanted.target!r} is unknown; give an antigen, such as CD25"
         raise OptionError(msg)
+    for name in _WORDS:
+        _check_word(rows, name, getattr(wanted, name))
     kept = [row for row in rows if _fits(row, wanted, target)]
     kept.sort(
         key=lambda row: (row["target"].lower(), row["reporter"].lower(), accession_order(row["reagent_accession"]))
@@ -124,6 +129,19 @@ def usual_reporter(reported: str, name: str = "") -> str:
     if reported:
         return parse_channel(reported).reporter or reported.strip()
     return parse_channel("", name).reporter if name else ""
+
+
+def _check_word(rows: list[dict[str, Any]], name: str, word: str) -> None:
+    """Refuse a word that no reagent has: it finds nothing, which reads like an answer."""
+    if not word or any(_fits(row, Wanted(**{name: word}), "") for row in rows):
+        return
+    present = sorted({str(row[name]) for row in rows if row[name]}, key=str.lower)
+    folded = {text.lower(): text for text in present}
+    near = [folded[text] for text in difflib.get_close_matches(word.lower(), folded, n=3, cutoff=0.6)]
+    more = f" and {len(present) - _SHOWN} more" if len(present) > _SHOWN else ""
+    hint = f"did you mean {' or '.join(near)}?" if near else f"it has: {', '.join(present[:_SHOWN]) or 'none'}{more}"
+    msg = f"no reagent of the store has the {name.replace('_', ' ')} {word!r}; {hint}"
+    raise OptionError(msg)
 
 
 def _fits(row: dict[str, Any], wanted: Wanted, target: str) -> bool:

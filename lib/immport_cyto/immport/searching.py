@@ -201,10 +201,10 @@ def _conditions(connection: sqlite3.Connection, query: Query) -> tuple[list[str]
         parameters["species"] = _SPECIES.get(parameters["species"], parameters["species"])
     for name, sql in _WORDS.items():
         if name in parameters:
-            _check_word(connection, name, parameters[name], sql)
+            _check_word(connection, name, parameters[name], getattr(query, name), sql)
     for name, sql in _PARTS.items():
         if name in parameters:
-            _check_part(connection, name, parameters[name], sql)
+            _check_part(connection, name, parameters[name], getattr(query, name), sql)
     conditions = [_CONDITIONS[name] for name in parameters]
     if query.studies:
         check_studies(connection, query.studies)
@@ -235,20 +235,20 @@ def _technique(text: str) -> str:
     return found
 
 
-def _check_word(connection: sqlite3.Connection, name: str, word: str, sql: str) -> None:
+def _check_word(connection: sqlite3.Connection, name: str, word: str, given: str, sql: str) -> None:
     present = sorted({text for (text,) in connection.execute(sql) if text}, key=str.lower)
     if word not in {text.lower() for text in present}:
         shown = ", ".join(present[:20]) or "none"
         what = name.replace("_", " ")
-        msg = f"no sample of the store has the {what} {word!r}; it has: {shown}"
+        msg = f"no sample of the store has the {what} {given!r}; it has: {shown}"
         raise OptionError(msg)
 
 
-def _check_part(connection: sqlite3.Connection, what: str, part: str, sql: str) -> None:
+def _check_part(connection: sqlite3.Connection, what: str, part: str, given: str, sql: str) -> None:
     known = [(str(name or ""), str(accession or "")) for name, accession in connection.execute(sql)]
     if not any(part in name.lower() or part == accession.lower() for name, accession in known):
         shown = ", ".join(sorted({name for name, _ in known if name}, key=str.lower)[:20]) or "none"
-        msg = f"no {what} of the store has {part!r} in its name; it has: {shown}"
+        msg = f"no {what} of the store has {given!r} in its name; it has: {shown}"
         raise OptionError(msg)
 
 

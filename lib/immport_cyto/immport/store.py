@@ -289,7 +289,7 @@ class Store:
         Raises
         ------
         OptionError
-            An unknown target, or a study that is not in the store.
+            An unknown target, a study that is not in the store, or a word that no reagent of the store has.
         """
         from immport_cyto.immport.reagents import Wanted, list_reagents
 
