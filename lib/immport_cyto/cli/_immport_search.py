@@ -65,13 +65,13 @@ def search(
 
         found = store.search(level, **conditions)
         tables.write(found, out, immport.LEVELS[level])
-        names = list(dict.fromkeys(found["study_accession"]))
-        n_studies = len(names)
+        accessions = list(dict.fromkeys(found["study_accession"]))
+        n_studies = len(accessions)
         what = counted(n_studies, "study")
         if level != "studies":
             what = f"{counted(len(found), level[:-1])} of {what}"
         more = f" and {n_studies - _SHOWN} more" if n_studies > _SHOWN else ""
-        click.echo(f"{what}: {', '.join(names[:_SHOWN])}{more}" if names else f"{what} with all of this")
+        click.echo(f"{what}: {', '.join(accessions[:_SHOWN])}{more}" if accessions else f"{what} with all of this")
         if json_path:
             given = {name: value for name, value in conditions.items() if value not in ("", None, ())}
             entry = provenance.record(

@@ -79,8 +79,8 @@ def validate(
     if report.errors:
         first = report.errors[0]
         msg = (
-            f"{first.file}: {counted(len(report.errors), 'error')} in the package, the first {place(first)}: {first.message}; "
-            "correct the package and validate it again"
+            f"{first.file}: {counted(len(report.errors), 'error')} in the package, the first {place(first)}: "
+            f"{first.message}; correct the package and validate it again"
         )
         raise PackageError(msg)
 

@@ -79,10 +79,10 @@ def _columns(reports: "list[LoadReport]") -> list[str]:
             if names:
                 alike.setdefault((words, tuple(names)), []).append(report.source)
     lines = []
-    for (words, names), of in alike.items():
+    for (words, lacking), of in alike.items():
         sources = list(dict.fromkeys(of))
         where = sources[0] if len(sources) == 1 else f"{len(sources)} sources (first {sources[0]})"
-        lines.append(f"{words} {where}: {', '.join(names)}")
+        lines.append(f"{words} {where}: {', '.join(lacking)}")
     return lines
 
 

@@ -133,7 +133,8 @@ def usual_reporter(reported: str, name: str = "") -> str:
 
 def _check_word(rows: list[dict[str, Any]], name: str, word: str) -> None:
     """Refuse a word that no reagent has: it finds nothing, which reads like an answer."""
-    if not word or any(_fits(row, Wanted(**{name: word}), "") for row in rows):
+    alone: dict[str, Any] = {name: word}
+    if not word or any(_fits(row, Wanted(**alone), "") for row in rows):
         return
     present = sorted({str(row[name]) for row in rows if row[name]}, key=str.lower)
     folded = {text.lower(): text for text in present}
