@@ -151,3 +151,39 @@ def test_the_printed_page_shows_no_controls_and_fits(opened):
     assert "The first 30 of 72 rows are printed" in page.locator("#populations .cut").inner_text()
     page.emulate_media(media="screen")
     page.set_viewport_size({"width": 1280, "height": 900})
+
+
+CONTRAST = """() => {
+  const light = (text) => {
+    const parts = text.match(/[\\d.]+/g).slice(0, 3).map((v) => v / 255);
+    const [r, g, b] = parts.map((v) => (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const behind = (node) => {
+    for (let at = node; at; at = at.parentElement) {
+      const colour = getComputedStyle(at).backgroundColor;
+      if (!colour.endsWith(", 0)") && colour !== "transparent") return colour;
+    }
+    return "rgb(255, 255, 255)";
+  };
+  const nodes = document.querySelectorAll("h1, h2, h3, p, li, a, dt, dd, td, th button, label, figcaption, pre, input");
+  return Math.min(...[...nodes].filter((node) => node.offsetParent).map((node) => {
+    const [a, b] = [light(getComputedStyle(node).color), light(behind(node))].sort((x, y) => y - x);
+    return (a + 0.05) / (b + 0.05);
+  }));
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_is_read_well_in_both_colour_schemes_and_figures_stay_on_white(opened, scheme):
+    page, _ = opened
+    page.emulate_media(color_scheme=scheme)
+    assert page.evaluate(CONTRAST) >= 4.5  # WCAG AA
+    ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (sum(int(part) for part in ground[4:-1].split(",")) < 150) == (scheme == "dark")
+    image = "getComputedStyle(document.images[0])"
+    wanted = "rgb(255, 255, 255)" if scheme == "dark" else "rgba(0, 0, 0, 0)"
+    assert page.evaluate(f"{image}.backgroundColor") == wanted
+    page.emulate_media(media="print")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    page.emulate_media(media="screen", color_scheme="light")

@@ -87,7 +87,11 @@ def test_a_large_table_is_cut_on_the_page_and_whole_in_the_download(tmp_path):
     many = pd.concat([qc.assign(file_name=[f"{i}_{j}.fcs" for j in range(len(qc))]) for i in range(50)])
     report.build(tmp_path / "r.html", title="x", qc=many)
     text = (tmp_path / "r.html").read_text(encoding="utf-8")
-    assert f"The first 300 of {len(many)} rows; the download holds all." in text
+    rest = len(many) - 300
+    assert f"The first 300 of {len(many):,} rows: filter and sorting see these; the other {rest} are in qc.tsv," in text
+    assert f"Download qc.tsv (all {len(many):,} rows)" in text
+    assert "Filter these 300 rows" in text
+    assert f'data-rest="; {rest} more rows are in qc.tsv only"' in text
     assert downloads(text)["qc.tsv"].count("\n") == len(many) + 1
 
 

@@ -30,6 +30,6 @@ for (const field of document.querySelectorAll("input[data-filter]")) {
       row.hidden = !row.textContent.toLowerCase().includes(wanted);
       if (!row.hidden) shown += 1;
     }
-    count.textContent = wanted ? `${shown} of the ${table.tBodies[0].rows.length} rows shown here match` : before;
+    count.textContent = wanted ? `${shown} of the ${table.tBodies[0].rows.length} rows shown here match${count.dataset.rest}` : before;
   });
 }
