@@ -110,7 +110,7 @@ def map_command(
     counts = {"files": len(files), "events": sum(file.n_events for file in mapped.values())}
     if clusters_path or medians_path or figures_dir:
         labelled = [(model, {name: into[name] for name in names}) for model, names in by_model]
-        counts = write_tables(labelled, clusters_path, medians_path, figures_dir)
+        counts = write_tables(labelled, clusters_path, medians_path, figures_dir, quiet=quiet)
     if figures_dir:
         from immport_cyto import report
 

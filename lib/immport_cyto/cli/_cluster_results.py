@@ -81,12 +81,13 @@ def unlike_training(mapped: "Mapping[str, MappedFile]", models: "Mapping[str, Fl
 
 
 def write_tables(
-    done: "Sequence[Mapped]", clusters_path: Path | None, medians_path: Path | None, figures_dir: Path | None
-) -> dict[str, int]:
+    done: "Sequence[Mapped]", clusters_path: Path | None, medians_path: Path | None, figures_dir: Path | None, *,
+    quiet: bool,
+) -> dict[str, int]:  # fmt: skip
     """Write clusters.tsv, medians and heat maps of labelled files; what was counted."""
     from immport_cyto import cluster, tables
 
-    summaries = [cluster.summarize(model, mapped) for model, mapped in done]
+    summaries = [cluster.summarize(model, mapped, quiet=quiet) for model, mapped in done]
     clusters = tables.concat((one for one, _ in summaries), tables.CLUSTERS)
     if clusters_path:
         tables.write(clusters, clusters_path, tables.CLUSTERS)

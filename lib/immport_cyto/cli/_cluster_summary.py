@@ -14,7 +14,16 @@ from immport_cyto.cli._cluster_results import (
     one_model_option,
     record,
 )
-from immport_cyto.cli._common import collect_fcs, files_option, jobs_option, json_option, n_jobs, seed_option
+from immport_cyto.cli._common import (
+    collect_fcs,
+    files_option,
+    jobs_option,
+    json_option,
+    n_jobs,
+    quiet_option,
+    seed_option,
+)
+from immport_cyto.files import check_writable
 
 _SHOWN = 20_000
 
@@ -35,10 +44,11 @@ _SHOWN = 20_000
 @seed_option
 @jobs_option
 @json_option
+@quiet_option
 def summary(
     paths: tuple[Path, ...], files_json: Path | None, model_path: Path, clusters_path: Path | None, out_path: Path,
     title: str, statistics_path: Path | None, abundances_path: Path | None, figures_dir: Path | None, seed: int,
-    jobs: int | None, json_path: Path | None,
+    jobs: int | None, json_path: Path | None, quiet: bool,
 ) -> None:  # fmt: skip
     """Describe a FlowSOM model and the files mapped onto it: star plots, tree, heat map, scatters, tables.
 
@@ -56,13 +66,20 @@ def summary(
     from immport_cyto.cluster import describing
     from immport_cyto.cluster.drifting import drift
     from immport_cyto.cluster.sampling import sample_events
+    from immport_cyto.progress import progress
     from immport_cyto.report import som_page
 
     files = collect_fcs(paths, files_json)
     model, names = load_one(model_path, clusters_path)
     threads = n_jobs(jobs)
-    mapped = {name: cluster.map_file(model, path, None, any_scale=True, n_jobs=threads) for name, path in files.items()}
-    statistics = describing.statistics(model, files, names, mapped=mapped)
+    check_writable(out_path, statistics_path, abundances_path, json_path, figures_dir and figures_dir / "FIGURE")
+    mapped = {}
+    with progress("mapping files", len(files), quiet=quiet) as shown:
+        for name, path in files.items():
+            mapped[name] = cluster.map_file(model, path, None, any_scale=True, n_jobs=threads, name=name)
+            if shown:
+                shown.step(name)
+    statistics = describing.statistics(model, files, names, mapped=mapped, quiet=quiet)
     abundances = describing.abundances(model, files, names)
     nodes = report.figures.Nodes(
         (int(model.grid[0]), int(model.grid[1])), model.spanning_tree(), model.metaclusters_,

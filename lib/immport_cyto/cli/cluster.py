@@ -174,7 +174,7 @@ def flowsom(
             click.echo(f"immport-cyto: warning: {warning}", err=True)
         for model, _ in done:
             model.save(models_dir / f"{stem(model)}.npz")
-        counts = write_tables(done, clusters_path, medians_path, figures_dir)
+        counts = write_tables(done, clusters_path, medians_path, figures_dir, quiet=quiet)
     inputs = [*files.values(), *([samples_path] if samples_path else [])]
     record("cluster flowsom", json_path, [model for model, _ in done], inputs, counts, warnings)
     for model, mapped in done:

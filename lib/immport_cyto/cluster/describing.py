@@ -27,6 +27,7 @@ def statistics(
     *,
     mapped: Mapping[str, MappedFile] | None = None,
     n_jobs: int = 1,
+    quiet: bool = True,
 ) -> "pd.DataFrame":
     """``tables.STATISTICS`` of every marker that all files have, clustered on or not, exact over all events.
 
@@ -40,6 +41,10 @@ def statistics(
         Names of metaclusters.
     mapped
         What `map_file` gives for the files, where it is known.
+    n_jobs
+        Threads, where it is not.
+    quiet
+        Show no progress.
 
     Raises
     ------
@@ -63,7 +68,7 @@ def statistics(
         labels = nodes if level == "node" else model.metaclusters_[nodes] - 1
         k = len(model.codes_) if level == "node" else model.n_metaclusters_
         measures = np.full((k, len(markers), len(_MEASURES)), np.nan)
-        for label, column, values in values_by_label(readers(paths), markers, labels, k):
+        for label, column, values in values_by_label(readers(paths), markers, labels, k, what=f"{level}s", quiet=quiet):
             measures[label, column] = _measures(values.astype(np.float64))
         counts = _by_level(model, node_counts, level)
         frame = pd.DataFrame(

@@ -13,6 +13,7 @@ from immport_cyto import events, fcs
 from immport_cyto.cluster.files import METACLUSTER_CHANNEL, MODEL_KEYWORD, NODE_CHANNEL, digest
 from immport_cyto.cluster.model import FlowSOM
 from immport_cyto.exceptions import InputError
+from immport_cyto.progress import progress
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,7 +70,7 @@ def _read(path: Path, markers: Sequence[str]) -> NDArray[np.floating]:
 
 def values_by_label(
     read: Sequence[Callable[[Sequence[str]], NDArray[np.floating]]], markers: Sequence[str],
-    labels: NDArray[np.integer], n_labels: int,
+    labels: NDArray[np.integer], n_labels: int, *, what: str = "labels", quiet: bool = True,
 ) -> Iterator[tuple[int, int, NDArray[np.floating]]]:  # fmt: skip
     """Values of each label (0-based) and marker (its position) over all files; labels without events are left out.
 
@@ -85,19 +86,24 @@ def values_by_label(
         Label of each event, file by file.
     n_labels
         Number of labels.
+    what, quiet
+        What is described, for the progress over the markers, and whether none is shown.
     """
     order = np.argsort(labels, kind="stable")
     bounds = np.searchsorted(labels[order], np.arange(n_labels + 1))
     width = max(1, _VALUES_AT_ONCE // max(len(labels), 1))
-    for first in range(0, len(markers), width):
-        some = markers[first : first + width]
-        values = _together(read, some, len(labels))
-        for column in range(len(some)):
-            ordered = values[order, column]
-            for label in range(n_labels):
-                low, high = bounds[label], bounds[label + 1]
-                if high > low:
-                    yield label, first + column, ordered[low:high]
+    with progress(f"describing {what} (markers)", len(markers), quiet=quiet) as shown:
+        for first in range(0, len(markers), width):
+            some = markers[first : first + width]
+            values = _together(read, some, len(labels))
+            for column in range(len(some)):
+                ordered = values[order, column]
+                for label in range(n_labels):
+                    low, high = bounds[label], bounds[label + 1]
+                    if high > low:
+                        yield label, first + column, ordered[low:high]
+                if shown:
+                    shown.step()
 
 
 def _together(
@@ -109,7 +115,7 @@ def _together(
     for one in read:
         part = one(markers)
         if not begin:
-            values = np.empty((n, len(markers)), part.dtype)
+            values = np.empty((n, len(markers)), part.dtype, order="F")  # markers are taken one by one
         values[begin : begin + len(part)] = part
         begin += len(part)
     return values

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def summarize(model: FlowSOM, files: Mapping[str, Path]) -> tuple["pd.DataFrame", "pd.DataFrame"]:
+def summarize(
+    model: FlowSOM, files: Mapping[str, Path], *, quiet: bool = True
+) -> tuple["pd.DataFrame", "pd.DataFrame"]:
     """Describe the metaclusters of a model over files that were mapped onto it.
 
     Parameters
@@ -23,6 +25,8 @@ def summarize(model: FlowSOM, files: Mapping[str, Path]) -> tuple["pd.DataFrame"
         The model.
     files
         FCS files written by `map_file` with this model, by file name.
+    quiet
+        Show no progress.
 
     Returns
     -------
@@ -61,6 +65,8 @@ def summarize(model: FlowSOM, files: Mapping[str, Path]) -> tuple["pd.DataFrame"
         }
     )
     table = np.full((k, len(markers)), np.nan)
-    for cluster, column, values in values_by_label(readers(paths), markers, labels, k):
+    for cluster, column, values in values_by_label(
+        readers(paths), markers, labels, k, what="metaclusters", quiet=quiet
+    ):
         table[cluster, column] = np.median(values)
     return tables.conform(clusters, tables.CLUSTERS), median_rows(model, markers, table)
