@@ -12,7 +12,7 @@ from immport_cyto.cli._cluster_results import FILE, FOLDER, unlike_training
 from immport_cyto.cli._common import collect_fcs, files_option, jobs_option, json_option, n_jobs, quiet_option
 from immport_cyto.cli._flock import check_kind, kind_of_files
 from immport_cyto.cli._targets import group_stem, targets
-from immport_cyto.exceptions import OptionError, OutputExistsError, TableError
+from immport_cyto.exceptions import ModelError, OptionError, OutputExistsError, TableError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -154,7 +154,11 @@ def _load(path: Path) -> "FlowSOM | FLOCK":
     from immport_cyto.cluster import flock, npz
     from immport_cyto.cluster.flock.storage import FORMAT
 
-    return flock.load(path) if npz.format_of(path) == FORMAT else cluster.load(path)
+    kind = npz.format_of(path)
+    if path.is_file() and not kind:
+        msg = f"{path}: not a usable model; give the .npz of cluster flowsom, cluster flock or cluster merge"
+        raise ModelError(msg)
+    return flock.load(path) if kind == FORMAT else cluster.load(path)
 
 
 def _check_flowsom(path: Path, into: _Into) -> None:

@@ -1,6 +1,7 @@
 """``immport-cyto cluster flock`` and ``cluster flock-map``."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -146,7 +147,10 @@ def flock(
             continue
         warnings += [f"{group}: {warning}" for warning in model.warnings_]
         models.append(model)
-        found += _label_all(dict.fromkeys(group.files, model), group.files, into, threads, quiet, adjust=adjust)
+        found += _label_all(
+            dict.fromkeys(group.files, model), group.files, into, threads, quiet,
+            adjust=adjust, keep_labels=bool(clusters_path or cluster_medians_path),
+        )  # fmt: skip
     if not models:
         raise failures[0]
     _warn(warnings)
@@ -307,7 +311,7 @@ def _choose(models: "list[FLOCK]", name: str, path: Path, kind: str) -> "FLOCK":
 
 def _label_all(
     models: "Mapping[str, FLOCK | Centres]", files: Mapping[str, Path], into: Mapping[str, Path], threads: int,
-    quiet: bool, *, adjust: bool, any_scale: bool = False, center: "Center | None" = None,
+    quiet: bool, *, adjust: bool, any_scale: bool = False, center: "Center | None" = None, keep_labels: bool = False,
 ) -> "list[Found]":  # fmt: skip
     from immport_cyto.cluster import flock as stage
     from immport_cyto.progress import progress
@@ -321,7 +325,10 @@ def _label_all(
                 models[name], name, path, into.get(name),
                 adjust=adjust, any_scale=any_scale, center=center, n_jobs=threads,
             )  # fmt: skip
-            found.append((models[name], name, labelled))
+            # the labels of many files take room, and only clusters.tsv needs them
+            found.append(
+                (models[name], name, labelled if keep_labels else replace(labelled, labels=labelled.labels[:0]))
+            )
             if shown:
                 shown.step(name)
     return found

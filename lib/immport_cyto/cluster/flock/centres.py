@@ -34,9 +34,9 @@ def check_positive(X: NDArray[np.floating], markers: Sequence[str], name: str = 
 
 
 def centres(
-    X: NDArray[np.floating], labels: NDArray[np.integer], n: int, center: Center
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Centre (NaN without events) and number of events of each label.
+    X: NDArray[np.floating], labels: NDArray[np.integer], n: int, kinds: Sequence[Center]
+) -> tuple[list[NDArray[np.float64]], NDArray[np.int64]]:
+    """Centres (NaN without events) and number of events of each label.
 
     Parameters
     ----------
@@ -46,27 +46,32 @@ def centres(
         Of each event, 0 to n-1.
     n
         Number of labels.
-    center
-        Which centre.
+    kinds
+        Which centres.
 
     Returns
     -------
-    centres : ndarray of float64, labels x columns
+    centres : list of ndarray of float64, labels x columns
+        One for each kind.
     counts : ndarray of int64, labels
     """
     counts = np.bincount(labels, minlength=n)
-    found = np.full((n, X.shape[1]), np.nan)
+    found = [np.full((n, X.shape[1]), np.nan) for _ in kinds]
     order = np.argsort(labels, kind="stable")
     ends = np.cumsum(counts)
     for label in np.flatnonzero(counts):
         inside = X[order[ends[label] - counts[label] : ends[label]]]
-        if center == "median":
-            found[label] = np.median(inside, axis=0)
-        elif center == "mean":
-            found[label] = inside.mean(axis=0, dtype=np.float64)
-        else:
-            found[label] = np.exp(np.log(inside, dtype=np.float64).mean(axis=0))
+        for kind, of_kind in zip(kinds, found, strict=True):
+            of_kind[label] = _centre(inside, kind)
     return found, counts
+
+
+def _centre(events: NDArray[np.floating], kind: Center) -> NDArray[np.float64]:
+    if kind == "median":
+        return np.asarray(np.median(events, axis=0), np.float64)
+    if kind == "mean":
+        return np.asarray(events.mean(axis=0, dtype=np.float64))
+    return np.asarray(np.exp(np.log(events, dtype=np.float64).mean(axis=0)))
 
 
 def joined(found: NDArray[np.float64], counts: NDArray[np.int64], center: Center) -> NDArray[np.float64]:

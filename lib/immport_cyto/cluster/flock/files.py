@@ -319,8 +319,7 @@ def _labelled(
     place = np.zeros(int(ids.max()) + 1, np.int32)
     place[ids] = np.arange(len(ids), dtype=np.int32)
     labels = place[numbers]
-    medians, counts = centres(X, labels, len(ids), "median")
-    middle = medians if center == "median" else centres(X, labels, len(ids), center)[0]
+    (medians, middle), counts = centres(X, labels, len(ids), ["median", center])
     return LabelledFile(len(X), ids, counts, levels, medians, middle, labels, tuple(warnings))
 
 

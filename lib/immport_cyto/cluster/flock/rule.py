@@ -89,7 +89,10 @@ class Rule:
         self, X: NDArray[np.floating], labels: NDArray[np.int32], n: int, center: Center = "mean"
     ) -> tuple[Float64, NDArray[np.int64]]:
         """Centre and number of the raw events of each population; the centre that was used for one without events."""
-        centres, counts = means(X, labels - 1, n) if center == "mean" else of_events(X, labels - 1, n, center)
+        if center == "mean":
+            centres, counts = means(X, labels - 1, n)
+        else:
+            (centres,), counts = of_events(X, labels - 1, n, [center])
         for empty in np.flatnonzero(counts == 0):  # only where a population is one cluster
             centres[empty] = self.centres[np.flatnonzero(self.population == empty + 1)[0]] * self.sd + self.mean
         return centres, counts
