@@ -148,8 +148,9 @@ def embedding(
     warnings += colours.warnings
     counts = counts_of(drawn)
     values = drawn.values
-    points = embed(values, method, seed, neighbours=neighbours)
     title = {"tsne": "t-SNE", "umap": "UMAP"}[method]
+    click.echo(f"{title} of {len(values):,} events on one thread, about 4 s for each thousand", err=True)
+    points = embed(values, method, seed, neighbours=neighbours)
     figure = report.figures.embedding(points, values, names, colouring, method=title, note=shown(counts))
     report.save(figure, out_path)
     parameters = {"method": method, "markers": names, "colour_by": colour_by, "populations": list(populations),

@@ -10,8 +10,8 @@
     Transforms that all files of a panel share.
 ``controls``, ``spillover``
     A spillover matrix from single-stain controls.
-``gatingml``, ``gating``
-    Gates of a Gating-ML 2.0 file.
+``gatingml``, ``gating``, ``planes``
+    Gates of a Gating-ML 2.0 file, and their outlines in two channels.
 ``transforms``, ``compensation``, ``qc``, ``thresholds``, ``figure``
     The parts, as functions of arrays.
 """
@@ -33,8 +33,8 @@ _HOME = {
     "preprocess": "_preprocess",
 }
 _MODULES = (
-    "compensation", "controls", "densities", "figure", "figure_data", "gates", "gating", "gatingml", "keywords", "qc",
-    "scales", "spillover", "spillover_figure", "stability", "thresholds", "transforms",
+    "compensation", "controls", "densities", "figure", "figure_data", "gates", "gating", "gatingml", "keywords",
+    "planes", "qc", "scales", "spillover", "spillover_figure", "stability", "thresholds", "transforms",
 )  # fmt: skip
 
 __all__ = ["PreprocessResult", "inverse", "markers", "parse", "preprocess"]
