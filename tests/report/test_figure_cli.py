@@ -26,7 +26,7 @@ def folder(tmp_path_factory):
     for i in range(4):
         values, kinds = cells(600, i)
         label = np.array([NUMBER[kind] for kind in kinds], np.float32)
-        write(place / f"s{i}.fcs", values, extra={"FlowSOM_metacluster": label})
+        write(place / f"s{i}.fcs", values, extra={"FlowSOM_metacluster": label, "FLOCK_population": label})
         study = f"SDY{1 + i // 2}"
         samples.append({"file_name": f"s{i}.fcs", "sample_id": f"ES{i}", "study_accession": study,
                         "subject_accession": f"SUB{i}", "arm_name": f"Arm {'AB'[i % 2]}",
@@ -107,10 +107,11 @@ def test_scatter_has_a_panel_per_file_with_the_lines_of_its_study(folder):
     assert any("few (dark)" in text for text in texts)
 
 
-def test_clusters_have_numbers_and_names(folder):
+@pytest.mark.parametrize("channel", ["FlowSOM_metacluster", "FLOCK_population"])
+def test_clusters_have_numbers_and_names(folder, channel):
     texts, _, _ = drawn(folder, "scatter", *FILES, "--x", "CD4", "--y", "CD8", "--pooled", "--colour-by",
-                        "FlowSOM_metacluster", "--clusters", "clusters.tsv")  # fmt: skip
-    assert {"4 files", "1  CD4 T", "3  B", "FlowSOM_metacluster"} <= set(texts)
+                        channel, "--clusters", "clusters.tsv")  # fmt: skip
+    assert {"4 files", "1  CD4 T", "3  B", channel} <= set(texts)
 
 
 def test_events_of_populations_are_coloured_by_their_cut_offs(folder, monkeypatch):
@@ -374,7 +375,7 @@ def test_one_sentence_and_no_figure(folder, arguments, message):
     (("parallel", "s0.fcs", "--group", "arm_name", "--population", "T=CD3+", "--samples", "samples.tsv"),
      "give the colour in two ways"),
     (("scatter", "s0.fcs", "--x", "CD3", "--y", "CD4", "--group", "sex"), "--group needs --samples"),
-    (("scatter", "s0.fcs", "--x", "CD3", "--y", "CD4", "--clusters", "clusters.tsv"), "--clusters names metaclusters"),
+    (("scatter", "s0.fcs", "--x", "CD3", "--y", "CD4", "--clusters", "clusters.tsv"), "--clusters names clusters, so it needs"),
 ])  # fmt: skip
 def test_wrong_usage(folder, arguments, message):
     done = run(folder, *arguments)

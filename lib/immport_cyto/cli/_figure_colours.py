@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from immport_cyto.report.figures import Colouring
 
 CLUSTERS = ("FlowSOM_metacluster", "FlowSOM_node", "FLOCK_population")
+NAMED = (CLUSTERS[0], CLUSTERS[2])
+"""Those that clusters.tsv names."""
 _FEW = 8  # different numbers of a column that still are groups, as in `figure density`
 
 colour_option = click.option(
@@ -28,7 +30,8 @@ colour_option = click.option(
 )  # fmt: skip
 clusters_option = click.option(
     "--clusters", "clusters_path", type=FILE,
-    help="clusters.tsv with the names of the metaclusters, for --colour-by FlowSOM_metacluster.",
+    help="clusters.tsv with the names of the metaclusters or FLOCK populations, for --colour-by FlowSOM_metacluster or "
+    "FLOCK_population.",
 )  # fmt: skip
 population_option = click.option(
     "--population", "populations", multiple=True, metavar="NAME=GATES",
@@ -63,8 +66,8 @@ class Colours:
         group: str | None = None, groups: Mapping[str, Any] | None = None,
     ) -> "Colours":  # fmt: skip
         """Check the options, and fit the populations to the panel of each file; `groups` are the values of `group`."""
-        if clusters is not None and by != CLUSTERS[0]:
-            msg = f"--clusters names metaclusters, so it needs --colour-by {CLUSTERS[0]}"
+        if clusters is not None and by not in NAMED:
+            msg = f"--clusters names clusters, so it needs --colour-by {' or '.join(NAMED)}"
             raise click.UsageError(msg)
         ways = {"--population": bool(populations), "--group": bool(group), "--colour-by": by != "density"}
         given = [option for option, is_given in ways.items() if is_given]
