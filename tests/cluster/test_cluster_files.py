@@ -213,6 +213,8 @@ def test_two_channels_of_one_marker_are_reported(tmp_path, truth):
     said = "t.fcs: marker CD4 is measured by the channels D1 and D3; the first is used"
     assert said in model.warnings_
     assert cluster.map_file(model, twice, None).warnings == (said,)
+    both = cluster.flowsom_files({"t.fcs": twice, "u.fcs": twice}, **SMALL)
+    assert "t.fcs, u.fcs: marker CD4 is measured by the channels D1 and D3; the first is used" in both.warnings_
 
 
 def test_a_file_without_markers_is_named(tmp_path, truth):

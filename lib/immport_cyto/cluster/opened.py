@@ -37,11 +37,12 @@ class Opened:
 
     def repeats(self, name: str, markers: Sequence[str]) -> list[str]:
         """Remarks on those of `markers` that several channels measure."""
-        return [
-            f"{name}: marker {marker} is measured by the channels {self.repeated[marker]}; the first is used"
-            for marker in markers
-            if marker in self.repeated
-        ]
+        return [repeat(name, marker, self.repeated[marker]) for marker in markers if marker in self.repeated]
+
+
+def repeat(names: str, marker: str, channels: str) -> str:
+    """That several channels of files measure a marker."""
+    return f"{names}: marker {marker} is measured by the channels {channels}; the first is used"
 
 
 def open_file(name: str, path: Path) -> Opened:
@@ -116,7 +117,12 @@ def _dropped(opened: Sequence[Opened], used: Collection[str]) -> list[str]:
 
 def remarks(opened: Sequence[Opened], markers: Sequence[str]) -> list[str]:
     """What a user would want to know of training files."""
-    notes = [note for one in opened for note in one.repeats(one.name, markers)]
+    repeated: dict[tuple[str, str], list[str]] = {}
+    for one in opened:
+        for marker in markers:
+            if marker in one.repeated:
+                repeated.setdefault((marker, one.repeated[marker]), []).append(one.name)
+    notes = [repeat(listed(names), marker, channels) for (marker, channels), names in repeated.items()]
     foreign = [one.name for one in opened if not one.preprocessed]
     if foreign:
         notes.append(
