@@ -114,6 +114,17 @@ def test_top_coded_ages_are_kept_apart() -> None:
     assert merged.loc[merged["age_is_topcoded"], "percentile"].median() == pytest.approx(50, abs=6)
 
 
+def test_progress_is_shown_where_it_is_wanted(capsys: pytest.CaptureFixture[str]) -> None:
+    of, counts = healthy(100)
+    meta.reference(counts, of)
+    assert capsys.readouterr().err == ""
+    meta.reference(counts, of, quiet=False)
+    assert capsys.readouterr().err.startswith("reference ranges: 0/1\nreference ranges: 1/1 in ")
+
+
+TOO_FEW = "subjects below the top-coded ages are too few: a reference needs 40"
+
+
 def test_what_has_no_reference_is_said() -> None:
     of, counts = healthy(100)
     rare = populations(of.iloc[:30], np.full(30, -4.0) + of["age_years"][:30] / 100, name="rare")
@@ -121,13 +132,14 @@ def test_what_has_no_reference_is_said() -> None:
     of.loc[:2, "age_years"] = np.nan
     of.loc[3, "sex"] = "Unknown"
     of.loc[4, "subject_accession"] = ""
-    ranges, notes = meta.reference(pd.concat([counts, rare, flat]), of)
+    seldom = rare.assign(population="seldom")
+    ranges, notes = meta.reference(pd.concat([counts, rare, flat, seldom]), of)
     assert set(ranges["population"]) == {"B cells"}
     assert notes == [
         "1 sample without a subject left out",
         "4 samples without age or sex left out",
         "flat (search): the fraction is the same in all subjects",
-        "rare (search): 13 female and 12 male subjects below the top-coded ages are too few: a reference needs 40",
+        f"rare (search), seldom (search): 13 female and 12 male {TOO_FEW}",
     ]
 
 
@@ -244,7 +256,7 @@ def test_the_commands(tmp_path: Path) -> None:
 
     out, figure = tmp_path / "reference.tsv", tmp_path / "f.svg"
     said = run("reference", "--only", "arm_name=Healthy", "--out", str(out), "--figure", str(figure), "--seed", "3")
-    assert "reference ranges of 1 populations" in said
+    assert "reference ranges of 1 population\n" in said
     kept = of[of["arm_name"] == "Healthy"]
     expected, _ = meta.reference(counts[counts["file_name"].isin(kept["file_name"])], kept, seed=3)
     pd.testing.assert_frame_equal(tables.read(out, tables.REFERENCE), expected)

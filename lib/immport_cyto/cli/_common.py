@@ -1,6 +1,7 @@
 """Options and helpers that several commands share."""
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -31,6 +32,7 @@ class FigurePath(click.Path):
 
 FIGURE_ENDINGS = (".svg", ".png", ".pdf")
 FIGURE = FigurePath()
+_SHOWN, _REASONS = 12, 3
 
 json_option = click.option(
     "--json", "json_path", type=click.Path(path_type=Path, dir_okay=False),
@@ -54,6 +56,31 @@ def counted(count: int, noun: str) -> str:
     """
     many = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
     return f"{count:,} {noun if count == 1 else many}"
+
+
+def instead(value: str, known: Iterable[object]) -> str:
+    """The end of an error about a name that is not there: the nearest ones, or else what there is.
+
+    >>> instead("t cells", ["T cells", "B cells"]), instead("X", ["T cells", "B cells"])
+    ("did you mean 'T cells'?", 'use one of: T cells, B cells')
+    """
+    import difflib
+
+    names = list(dict.fromkeys(map(str, known)))
+    folded = {name.lower(): name for name in reversed(names)}
+    near = difflib.get_close_matches(value.lower(), folded, n=3, cutoff=0.9)  # T cells are no B cells
+    if near:
+        return f"did you mean {' or '.join(repr(folded[name]) for name in near)}?"
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return f"use one of: {', '.join(sorted(names, key=len)[:_SHOWN]) if more else ', '.join(names) or 'none'}{more}"
+
+
+def reasons(notes: Iterable[str]) -> list[str]:
+    """The reasons why rows have no result, the most frequent first, each with the number of its rows."""
+    counts = Counter(note for note in notes if note)
+    lines = [f"  {counted(count, 'row')}: {note}" for note, count in counts.most_common(_REASONS)]
+    rest = sum(counts.values()) - sum(count for _, count in counts.most_common(_REASONS))
+    return [*lines, f"  {counted(rest, 'row')}: other reasons"] if rest else lines
 
 
 def n_jobs(given: int | None) -> int:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from immport_cyto.cli._cluster_results import FILE
-from immport_cyto.cli._common import json_option
+from immport_cyto.cli._common import instead, json_option
 from immport_cyto.cli._figure_common import finish, out_option
 from immport_cyto.exceptions import OptionError
 
@@ -198,7 +198,7 @@ def _one_group(clusters: "pd.DataFrame", study: str | None, panel: str | None, p
     for column, value, option in (("study_accession", study, "--study"), ("panel_id", panel, "--panel")):
         known = sorted(set(rows[column]))
         if value is not None and value not in known:
-            msg = f"{path}: {option} {value!r} is not in it; use one of: {', '.join(known)}"
+            msg = f"{path}: {option} {value!r} is not in it; {instead(value, known)}"
             raise OptionError(msg)
         if value is None and len(known) > 1:
             msg = f"{path}: holds clusters of {', '.join(known)}; choose one with {option}"
@@ -225,7 +225,7 @@ def _one_method(rows: "pd.DataFrame", method: str | None, path: Path) -> "pd.Dat
 def _one_of(rows: "pd.DataFrame", column: str, value: str | None, path: Path) -> str:
     known = list(dict.fromkeys(rows[column]))
     if value is not None and value not in known:
-        msg = f"{path}: --{column} {value!r} is not in it; use one of: {', '.join(map(str, known))}"
+        msg = f"{path}: --{column} {value!r} is not in it; {instead(value, known)}"
         raise OptionError(msg)
     return value or str(known[0])
 
@@ -236,7 +236,7 @@ def _named(rows: "pd.DataFrame", names: Sequence[str], path: Path) -> tuple[list
     if names:
         unknown = [name for name in names if name not in set(known["population"])]
         if unknown:
-            msg = f"{path}: --population {unknown[0]!r} is not in it; use one of: {', '.join(known['population'])}"
+            msg = f"{path}: --population {unknown[0]!r} is not in it; {instead(unknown[0], known['population'])}"
             raise OptionError(msg)
         return list(dict.fromkeys(names)), []
     ordered = list(known.sort_values(["n_events", "population"], ascending=[False, True])["population"])

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from immport_cyto.cli._common import FIGURE, json_option
+from immport_cyto.cli._common import FIGURE, instead, json_option
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -49,13 +49,13 @@ def adjust(
     )  # fmt: skip
     done = [name for name in result.explained["study_accession"] if name]
     if study and done and study not in done:
-        msg = f"study {study!r} was not adjusted; use one of: {', '.join(done)}"
+        msg = f"study {study!r} was not adjusted; {instead(study, done)}"
         raise OptionError(msg)
     tables.write(result.populations, out, tables.POPULATIONS)
     if explained:
         tables.write(result.explained, explained, tables.BATCHES)
     for note in result.notes:
-        click.echo(f"warning: {note}", err=True)
+        click.echo(f"immport-cyto: warning: {note}", err=True)
     for row in result.explained.itertuples():
         name = f"{row.study_accession} {row.method}".strip()
         click.echo(

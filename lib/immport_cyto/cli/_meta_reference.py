@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from immport_cyto.cli._common import FIGURE, json_option, seed_option
+from immport_cyto.cli._common import FIGURE, counted, instead, json_option, quiet_option, reasons, seed_option
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -39,9 +39,11 @@ _samples = click.option(
 @click.option("--figure", type=FIGURE, help="Write the curves of one population (.svg, .png, .pdf).")
 @click.option("--population", help="Population of the figure.  [default: the first in the table]")
 @json_option
+@quiet_option
 def reference(
     populations: tuple[Path, ...], samples: tuple[Path, ...], only: tuple[str, ...], ages: tuple[float, ...],
     min_subjects: int, seed: int, out: Path, figure: Path | None, population: str | None, json_path: Path | None,
+    quiet: bool,
 ) -> None:  # fmt: skip
     """Reference ranges: percentiles of each population by age and sex, over studies.
 
@@ -68,15 +70,17 @@ def reference(
             msg = f"--only {text}: no sample has this value; look it up in samples.tsv"
             raise OptionError(msg)
     counts = counts[counts["file_name"].isin(set(of["file_name"]))] if only else counts
-    result, notes = meta.reference(counts, of, ages=list(ages) or None, min_subjects=min_subjects, seed=seed)
+    result, notes = meta.reference(
+        counts, of, ages=list(ages) or None, min_subjects=min_subjects, seed=seed, quiet=quiet
+    )
     names = list(dict.fromkeys(result["population"]))
     if population is not None and population not in names:
-        msg = f"population {population!r} has no reference; use one of: {', '.join(names)}"
+        msg = f"population {population!r} has no reference; {instead(population, names)}"
         raise OptionError(msg)
     tables.write(result, out, tables.REFERENCE)
     for note in notes:
-        click.echo(f"warning: {note}", err=True)
-    click.echo(f"{out}: reference ranges of {len(names)} populations", err=True)
+        click.echo(f"immport-cyto: warning: {note}", err=True)
+    click.echo(f"{out}: reference ranges of {counted(len(names), 'population')}", err=True)
     if figure:
         from immport_cyto import report
 
@@ -118,7 +122,7 @@ def place(
     ranges = tables.read(reference_path, tables.REFERENCE)
     names = list(dict.fromkeys(ranges["population"]))
     if population is not None and population not in names:
-        msg = f"population {population!r} has no reference; use one of: {', '.join(names)}"
+        msg = f"population {population!r} has no reference; {instead(population, names)}"
         raise OptionError(msg)
     result = meta.place(
         tables.concat((tables.read(path, tables.POPULATIONS) for path in populations), tables.POPULATIONS),
@@ -127,8 +131,9 @@ def place(
     )  # fmt: skip
     tables.write(result, out, tables.PLACES)
     placed = int(result["percentile"].notna().sum())
-    reason = "; the column note says why not" if placed < len(result) else ""
-    click.echo(f"{out}: {placed} of {len(result)} fractions placed{reason}", err=True)
+    click.echo(f"{out}: {placed} of {len(result)} fractions placed", err=True)
+    for line in reasons(result.loc[result["percentile"].isna(), "note"].fillna("")):
+        click.echo(line, err=True)
     if figure:
         from immport_cyto import report
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from immport_cyto.cli._common import FIGURE, json_option
+from immport_cyto.cli._common import FIGURE, instead, json_option, reasons
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,8 +70,7 @@ def chosen(frame: "pd.DataFrame", population: str | None, term: str | None) -> t
         if value is not None:
             part = part[part[column] == value]
             if not len(part):
-                known = ", ".join(dict.fromkeys(frame[column]))
-                msg = f"{column} {value!r} is not in the table; use one of: {known}"
+                msg = f"{column} {value!r} is not in the table; {instead(value, frame[column])}"
                 raise OptionError(msg)
     return str(part["population"].iloc[0]), str(part["term"].iloc[0])
 
@@ -85,8 +84,9 @@ def finish(
 
     tables.write(result, out, table)
     done = int(result[estimate].notna().sum())
-    reason = "; the column note says why not" if done < len(result) else ""
-    click.echo(f"{out}: {done} of {len(result)} rows with a result{reason}", err=True)
+    click.echo(f"{out}: {done} of {len(result)} rows with a result", err=True)
+    for line in reasons(result.loc[result[estimate].isna(), "note"].fillna("")):
+        click.echo(line, err=True)
     if json_path:
         provenance.write(json_path, provenance.record(
             command, inputs=inputs, parameters=parameters, counts={"rows": len(result), "rows_with_result": done},
@@ -227,7 +227,7 @@ def asymmetry(
 
     \b
     Example:
-      immport-cyto meta asymmetry effects.tsv --out asymmetry.tsv --funnel funnel.svg --population "naive CD8 T cells"
+      immport-cyto meta asymmetry effects.tsv --out asymmetry.tsv --funnel funnel.svg --population "Naive CD8 T cells"
     """
     from immport_cyto import meta, tables
 

@@ -81,7 +81,7 @@ def groups(files: Mapping[str, Path], samples: Path | None) -> Any:
     foreign = [name for name, path in files.items() if fcs.open(path).keywords.get("ICYTO_METHOD") != "metacyto"]
     if foreign:
         click.echo(
-            f"warning: {len(foreign)} of {len(files)} files were not preprocessed with --method metacyto "
+            f"immport-cyto: warning: {len(foreign)} of {len(files)} files were not preprocessed with --method metacyto "
             f"({foreign[0]}, ...): the results are not those of MetaCyto",
             err=True,
         )
@@ -304,7 +304,7 @@ def cluster_command(
         tables.write(tables.concat((result.cutoffs for result in results), tables.CUTOFFS), cutoffs_out, tables.CUTOFFS)
     notes = [f"{part}: {note}" for part, result in zip(parts, results, strict=True) for note in result.notes]
     for note in notes:
-        click.echo(f"warning: {note}", err=True)
+        click.echo(f"immport-cyto: warning: {note}", err=True)
     click.echo(f"{definitions}: {len(united)} labels from {len(found)} clusters of {len(parts)} panels", err=True)
     if json_path:
         provenance.write(json_path, provenance.record(
@@ -347,7 +347,8 @@ def import_command(
     unknown = sorted(set(populations["file_name"]) - set(samples["file_name"]))
     if unknown:
         click.echo(
-            f"warning: {len(unknown)} files have no row in the sample info and will not be used ({unknown[0]}, ...)",
+            f"immport-cyto: warning: {len(unknown)} files have no row in the sample info and will not be used "
+            f"({unknown[0]}, ...)",
             err=True,
         )
     tables.write(populations, out, tables.POPULATIONS)

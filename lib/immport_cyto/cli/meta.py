@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from immport_cyto.cli import _meta_adjust, _meta_reference, _meta_studies, _metacyto
-from immport_cyto.cli._common import FIGURE, json_option
+from immport_cyto.cli._common import FIGURE, instead, json_option, reasons
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -131,8 +131,9 @@ def effects(
         )  # fmt: skip
     tables.write(result, out, tables.EFFECTS)
     estimated = int(result["estimate"].notna().sum())
-    reason = "; its column note says why not" if estimated < len(result) else ""
-    click.echo(f"{out}: {estimated} of {len(result)} effects estimated{reason}", err=True)
+    click.echo(f"{out}: {estimated} of {len(result)} effects estimated", err=True)
+    for line in reasons(result.loc[result["estimate"].isna(), "note"].fillna("")):
+        click.echo(line, err=True)
     if json_path:
         provenance.write(json_path, provenance.record(
             "meta effects", inputs=[*populations, *samples, *medians],
@@ -160,7 +161,7 @@ def _medians(paths: tuple[Path, ...], samples: "pd.DataFrame", markers: tuple[st
     found = tables.concat((tables.read(path, tables.MEDIANS) for path in paths), tables.MEDIANS)
     for name in markers:
         if name not in set(found["marker"]):
-            msg = f"marker {name!r} is not in medians.tsv; use one of: {', '.join(sorted(set(found['marker'])))}"
+            msg = f"marker {name!r} is not in medians.tsv; {instead(name, sorted(set(found['marker'])))}"
             raise OptionError(msg)
     return meta.median_outcomes(found[found["marker"].isin(markers)] if markers else found, samples)
 
@@ -220,11 +221,17 @@ def pool(
         result = meta.pool_effects(estimated, method=method, test=test, leave_one_out=leave_one_out, fdr=fdr)
     terms = list(dict.fromkeys(result["term"]))
     if term is not None and term not in terms:
-        msg = f"term {term!r} is not in the effects; use one of: {', '.join(terms)}"
+        msg = f"term {term!r} is not in the effects; {instead(term, terms)}"
         raise OptionError(msg)
     tables.write(result, out, tables.META)
     pooled = result[result["omitted"] == ""]
-    click.echo(f"{out}: {int((pooled['k'] > 1).sum())} of {len(pooled)} effects pooled over studies", err=True)
+    alone, none = int((pooled["k"] == 1).sum()), int((pooled["k"] == 0).sum())
+    others = ((alone, "of one study only"), (none, "estimated in no study"))
+    rest = ", ".join(f"{count} {what}" for count, what in others if count)
+    click.echo(
+        f"{out}: {len(pooled) - alone - none} of {len(pooled)} effects pooled over studies{rest and f' ({rest})'}",
+        err=True,
+    )
     if forest:
         from immport_cyto import report
 

@@ -18,6 +18,7 @@ from immport_cyto.exceptions import AnalysisError, OptionError
 from immport_cyto.meta.joining import check_keys
 from immport_cyto.meta.models import random_intercept
 from immport_cyto.meta.outcome import check_shares, outcome
+from immport_cyto.progress import progress
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,6 +44,7 @@ def reference(
     ages: Sequence[float] | None = None,
     min_subjects: int = MIN_SUBJECTS,
     seed: int = 42,
+    quiet: bool = True,
 ) -> tuple["pd.DataFrame", list[str]]:
     """Percentiles of the fraction of each population by age and sex.
 
@@ -57,6 +59,8 @@ def reference(
         Subjects that a population needs, for each sex too half of them.
     seed
         Of the resampling of subjects that gives the intervals (200 draws).
+    quiet
+        Without it the progress is shown, population by population.
 
     Returns
     -------
@@ -92,19 +96,26 @@ def reference(
         raise OptionError(msg)
     joined, notes = _subjects(populations, samples)
     rows: list[dict[str, Any]] = []
-    for (method, population), part in joined.groupby(["method", "population"], sort=True):
-        rng = np.random.default_rng([seed, *str((method, population)).encode()])
-        name = f"{population} ({method})"
-        found, said = _of_population(part, ages, min_subjects, rng)
-        notes += [f"{name}: {text}" for text in said]
-        common = {
-            "method": method, "population": population,
-            "definition": "; ".join(sorted(set(part["definition"]) - {""})),
-            "parent": "; ".join(sorted(set(part["parent"]) - {""})),
-        }  # fmt: skip
-        if ";" in common["definition"] or ";" in common["parent"]:
-            notes.append(f"{name}: definition or parent differs between samples")
-        rows += [{**common, **row} for row in found]
+    told: dict[str, list[str]] = {}
+    groups = joined.groupby(["method", "population"], sort=True)
+    with progress("reference ranges", groups.ngroups, quiet=quiet) as shown:
+        for (method, population), part in groups:
+            rng = np.random.default_rng([seed, *str((method, population)).encode()])
+            name = f"{population} ({method})"
+            found, said = _of_population(part, ages, min_subjects, rng)
+            for text in said:
+                told.setdefault(text, []).append(name)
+            if shown:
+                shown.step(name)
+            common = {
+                "method": method, "population": population,
+                "definition": "; ".join(sorted(set(part["definition"]) - {""})),
+                "parent": "; ".join(sorted(set(part["parent"]) - {""})),
+            }  # fmt: skip
+            if ";" in common["definition"] or ";" in common["parent"]:
+                told.setdefault("definition or parent differs between samples", []).append(name)
+            rows += [{**common, **row} for row in found]
+    notes += [f"{', '.join(names)}: {text}" for text, names in told.items()]
     if not rows:
         why = f" ({notes[-1]})" if notes else ""
         msg = f"no population has a reference{why}; give more samples with age and sex, or ask for less"
