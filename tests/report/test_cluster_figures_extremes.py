@@ -63,3 +63,13 @@ def test_names_around_the_key_of_a_star_do_not_touch(n):
     apart = np.linalg.norm(places - np.roll(places, 1, axis=0), axis=1)
     # letters are three quarters of the font size high
     assert apart.min() > 0.75 * key.texts[0].get_fontsize() * figure.dpi / 72
+
+
+def test_long_names_of_files_stay_apart():
+    names = [f"Study_of_a_long_name_panel_T_cells_Subject_{i:03d}_day_7.fcs" for i in range(3)]
+    rows = [{"file_name": name, "cluster": 1, "percentage": 100.0, "population": ""} for name in names]
+    figure = figures.sample_abundances(pd.DataFrame(rows))
+    shown = [text.get_text() for text in figure.axes[0].get_yticklabels()]
+    assert shown[0] == "Study_of_a_lo…ubject_000_day_7.fcs"
+    assert len(set(shown)) == 3
+    assert {len(name) for name in shown} == {34}

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol, TypeVar
 
+from immport_cyto.cluster.scale import listed
 from immport_cyto.exceptions import ModelError
 
 
@@ -46,7 +47,7 @@ def choose_model(models: Sequence[M], file_name: str, panel_id: str = "") -> M:
     fitting = trained or [model for model in models if panel_id and model.panel_id == panel_id]
     if len(fitting) == 1:
         return fitting[0]
-    known = ", ".join(sorted({_title(model) for model in models}))
+    known = listed(sorted({_title(model) for model in models}))
     if fitting:
         why = "was trained on by" if trained else f"has the panel {panel_id} of"
         msg = f"{file_name}: {why} {len(fitting)} of the models ({known}); give only the one that is meant"

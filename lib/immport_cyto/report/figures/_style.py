@@ -65,6 +65,13 @@ def label(text: object, limit: int = 48) -> str:
     return clean if len(clean) <= limit else clean[: limit - 1] + "…"
 
 
+def file_label(name: object, limit: int = 34) -> str:
+    """Name of a file, fit for a figure; of a long one start and end, because files of a study often begin alike."""
+    clean = label(name, 10_000)
+    start = 2 * limit // 5
+    return clean if len(clean) <= limit else f"{clean[:start]}…{clean[start + 1 - limit :]}"
+
+
 def term_label(term: object) -> str:
     """A term of a model as an axis label: ``age_years`` is "age (years)"."""
     return label(words(term), 48)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from immport_cyto.report.figures._style import GRID, INK, MUTED, PALETTE, label, new_figure, style
+from immport_cyto.report.figures._style import GRID, INK, MUTED, PALETTE, file_label, label, new_figure, style
 from immport_cyto.report.figures._tree import colours, ink_on
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def sample_abundances(abundances: "pd.DataFrame") -> "Figure":
                     color=ink_on(shade),
                 )  # fmt: skip
             begin = begin + share
-        axes.set_yticks(range(len(files)), [label(name, 34) for name in files], fontsize=8)
+        axes.set_yticks(range(len(files)), [file_label(name) for name in files], fontsize=8)
         axes.set_ylim(len(files) - 0.4, -0.6)
         axes.set_xlim(0, 100)
         axes.set_xlabel("% of the events of the file" + (f"; {left_out} more files are not shown" if left_out else ""))
@@ -140,7 +140,7 @@ def drift(rows: "pd.DataFrame") -> "Figure":
             shown["js_nodes_by_chance"].to_numpy(float), where, "|", color=MUTED, markersize=9, markeredgewidth=1.5,
             label="to expect by chance",
         )  # fmt: skip
-        left.set_yticks(where, [label(name, 34) for name in shown["file_name"]], fontsize=8)
+        left.set_yticks(where, [file_label(name) for name in shown["file_name"]], fontsize=8)
         left.set_ylim(len(shown) - 0.4, -0.6)
         left.set_xlabel("events far from every code, %")
         right.set_xlabel("shift of the composition (Jensen-Shannon)")

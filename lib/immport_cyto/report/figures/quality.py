@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from immport_cyto.report.figures._style import MUTED, PALETTE, label, new_figure, style
+from immport_cyto.report.figures._style import MUTED, PALETTE, file_label, label, new_figure, style
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,7 +44,7 @@ def qc_bars(qc: "pd.DataFrame", samples: "pd.DataFrame | None" = None) -> "Figur
         frame = frame.groupby("study", as_index=False)[[*columns, "n_events_in"]].sum()
         names = [label(name or "all files", 40) for name in frame["study"]]
     else:
-        names = [label(name, 40) for name in frame["file_name"]]
+        names = [file_label(name, 40) for name in frame["file_name"]]
     total = np.maximum(pd.to_numeric(frame["n_events_in"]).to_numpy(dtype=float), 1)
     left = np.zeros(len(frame))
     with style():

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from immport_cyto.report.figures._style import GRID, MUTED, PALETTE, label, new_figure, style, term_label
+from immport_cyto.report.figures._style import GRID, MUTED, PALETTE, file_label, label, new_figure, style, term_label
 from immport_cyto.report.figures._tree import colours
 from immport_cyto.report.figures.clusters import draw_dendrogram, leaves, linkage_of
 from immport_cyto.report.figures.effects import amounts_of, draw_boxes, draw_points
@@ -113,7 +113,7 @@ def sample_heatmap(populations: "pd.DataFrame", samples: "pd.DataFrame | None" =
         heat.set_yticks(range(len(rows)), [label(table.index[i], 34) for i in rows], fontsize=7)
         heat.yaxis.tick_right()
         if wide:
-            heat.set_xticks(range(len(files)), [label(name, 26) for name in files], rotation=90, fontsize=6)
+            heat.set_xticks(range(len(files)), [file_label(name, 26) for name in files], rotation=90, fontsize=6)
         else:
             heat.set_xticks([])
             heat.set_xlabel(f"{len(files)} samples")
