@@ -122,6 +122,7 @@ def test_command_writes_what_is_asked_for(files, tmp_path):
     assert result.exit_code == 0, result.output
     assert "warning: c.fcs: declares 2 events" in result.stderr
     assert result.stdout == ""
+    assert result.stderr.endswith("3 files: 1 with findings, 1 cannot be read; 4 channel names\n")
     table = tables.read(out, INFO)
     assert list(table["file_name"]) == ["a.fcs", "b.fcs", "c.fcs"]
     assert list(table["error"] != "") == [False, False, True]

@@ -74,7 +74,7 @@ def test_corrections_of_the_command_line(folder: Path):
         folder / "s.tsv",
     )
     assert code == 0, error
-    assert err == ""
+    assert err == f"{folder / 'p.tsv'}: 8 channels of 2 files, 1 panel\n"
     assert list(tables.read(folder / "s.tsv", tables.PANELS)["markers"]) == ["CD3;CD4;CXCR5"]
 
 

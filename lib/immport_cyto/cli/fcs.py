@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from immport_cyto.cli._common import collect_fcs, files_option, json_option
+from immport_cyto.cli._common import collect_fcs, counted, files_option, json_option
 from immport_cyto.cli._fcs_convert import convert
 from immport_cyto.cli._fcs_deidentify import deidentify
 from immport_cyto.cli._fcs_merge import merge
@@ -109,6 +109,13 @@ def info(
         raise FCSError(msg)
     for row in failed.itertuples():
         click.echo(f"immport-cyto: warning: {row.file_name}: {row.error}", err=True)
+    if any((out, channels, union_path, html, json_path)):
+        odd = int(((file_table["error"] == "") & (file_table["findings"] != "")).sum())
+        click.echo(
+            f"{counted(len(file_table), 'file')}: {odd} with findings, {len(failed)} cannot be read; "
+            f"{counted(len(union), 'channel name')}",
+            err=True,
+        )
 
 
 def _print_union(union: "pd.DataFrame", n_files: int) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from immport_cyto.cli._common import collect_fcs, files_option, json_option
+from immport_cyto.cli._common import collect_fcs, counted, files_option, json_option
 from immport_cyto.cli._panel_package import read_packages
 from immport_cyto.cli._panel_rename import rename
 
@@ -123,6 +123,12 @@ def harmonize(
     warnings += package.about(result.panel["antigen"])
     for warning in warnings:
         click.echo(f"immport-cyto: warning: {warning}", err=True)
+    used = len(files) - len(result.failures)
+    click.echo(
+        f"{out}: {counted(len(result.panel), 'channel')} of {counted(used, 'file')}, "
+        f"{counted(len(result.panels), 'panel')}",
+        err=True,
+    )
     if json_path is not None:
         roles = result.panel["role"].value_counts()
         entry = provenance.record(
