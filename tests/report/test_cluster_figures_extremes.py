@@ -73,3 +73,11 @@ def test_long_names_of_files_stay_apart():
     assert shown[0] == "Study_of_a_lo…ubject_000_day_7.fcs"
     assert len(set(shown)) == 3
     assert {len(name) for name in shown} == {34}
+
+
+def test_a_contingency_says_how_many_clusters_it_shows():
+    pairs = [{"label_a": str(i), "label_b": str(i % 30), "n_events": 500 - i} for i in range(100)]
+    rows = pd.DataFrame(pairs).assign(share_a=100.0, share_b=50.0, f1=0.5, matched=False)
+    axes = figures.contingency(rows, "nodes", "populations").axes[0]
+    assert axes.get_ylabel() == "nodes (40 of 100 clusters)"
+    assert axes.get_xlabel() == "populations"

@@ -78,6 +78,7 @@ def group_abundances(abundances: "pd.DataFrame", groups: Mapping[str, str], rows
     names = [str(rows["reference"].iloc[0]), *sorted(set(rows["group"]))]
     table = abundances[abundances["level"] == "metacluster"].assign(group=abundances["file_name"].map(groups))
     columns = min(4, max(len(best), 1))
+    least = "smallest " if len(names) > 2 else ""
     with style():
         figure = new_figure(2.2 * columns + 0.4, 2.3 * -(-len(best) // columns))
         for position, row in enumerate(best.itertuples(), start=1):
@@ -93,10 +94,11 @@ def group_abundances(abundances: "pd.DataFrame", groups: Mapping[str, str], rows
                     axes.hlines(np.median(values), place - 0.4, place + 0.4, color=INK, linewidth=1.5)
             axes.set_title(f"{row.cluster}  {label(row.population, 18)}".strip(), fontsize=8)
             axes.text(
-                0.98, 0.97, f"q = {row.q_value:.2g}", transform=axes.transAxes, ha="right", va="top", fontsize=7,
+                0.98, 0.97, f"{least}q = {row.q_value:.2g}", transform=axes.transAxes, ha="right", va="top", fontsize=7,
                 color=MUTED,
             )  # fmt: skip
-            axes.set_xticks(range(len(names)), [label(name, 12) for name in names], fontsize=7, rotation=25)
+            shown = [label(name, 20) for name in names]
+            axes.set_xticks(range(len(names)), shown, fontsize=7, rotation=30, ha="right", rotation_mode="anchor")
             axes.set_xlim(-0.6, len(names) - 0.4)
             axes.set_ylim(0, 1.2 * max(float(own["percentage"].max()), 0.1))
             axes.tick_params(labelsize=7)
@@ -193,8 +195,8 @@ def contingency(rows: "pd.DataFrame", name_a: str = "first", name_b: str = "seco
         axes.tick_params(axis="x", rotation=90 if max(map(len, second), default=0) > 3 else 0)
         axes.set_yticks(range(len(first)), [label(name, 26) for name in first], fontsize=8)
         axes.tick_params(length=0)
-        axes.set_ylabel(label(name_a, 40))
-        axes.set_xlabel(label(name_b, 40))
+        axes.set_ylabel(label(name_a, 40) + _of_all(len(first), len(by_size["label_a"])))
+        axes.set_xlabel(label(name_b, 40) + _of_all(len(second), len(by_size["label_b"])))
         bar = figure.colorbar(image, ax=axes, shrink=0.7, pad=0.02)
         bar.set_label("% of the events of the row", fontsize=8)
         bar.outline.set_visible(False)
@@ -275,6 +277,10 @@ def number_of_metaclusters(
             axes.set_ylabel(title)
             axes.set_ylim(bottom=0)
     return figure
+
+
+def _of_all(shown: int, n: int) -> str:
+    return f" ({shown} of {n} clusters)" if shown < n else ""
 
 
 def _largest(sizes: "pd.Series") -> list[str]:
