@@ -164,3 +164,9 @@ def test_the_command_writes_the_table_or_shows_it(tmp_path: Path) -> None:
     nothing = CliRunner().invoke(group, ["annotate"])
     assert nothing.exit_code == 2
     assert "give phenotypes, --clusters, --definitions or --populations" in nothing.output
+
+
+def test_cells_of_no_blood_lineage_come_after_those_of_the_blood():
+    """CD56 is on parafollicular cells of the thyroid too, but who stains CD3, CD16 and CD56 looks at blood."""
+    found = population.annotate(["CD3- CD56+ CD16+"], top=5)
+    assert list(found["cl_label"])[:2] == ["CD16+ NK cells", "NK cells"]

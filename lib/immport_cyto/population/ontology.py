@@ -39,7 +39,8 @@ _EXCLUDES = {"TCRab": "TCRgd", "TCRgd": "TCRab"}
 _CONFIRMED = 5 / 3
 _TISSUE = re.compile(
     "thymi|thymocyte|intraepithelial|intestin|dermal|decidual|uterine|lymph node|Peyer|mucosal|splenic|liver|hepatic|"
-    "lung|alveolar|tonsil|bone marrow|germinal|marginal|microglia|peritoneal"
+    "lung|alveolar|tonsil|bone marrow|germinal|marginal|microglia|peritoneal|kidney|adipose|appendix|placental|fetal|"
+    "yolk sac|AGM|endothelial|mesenchymal|stellate|parafollicular cell"
 )
 _OF_LINEAGE = {"TCR", "TCRab", "TCRgd", "CD3e", *(marker for lineage in LINEAGES for marker in lineage)}
 
