@@ -375,7 +375,8 @@ def test_one_sentence_and_no_figure(folder, arguments, message):
     (("parallel", "s0.fcs", "--group", "arm_name", "--population", "T=CD3+", "--samples", "samples.tsv"),
      "give the colour in two ways"),
     (("scatter", "s0.fcs", "--x", "CD3", "--y", "CD4", "--group", "sex"), "--group needs --samples"),
-    (("scatter", "s0.fcs", "--x", "CD3", "--y", "CD4", "--clusters", "clusters.tsv"), "--clusters names clusters, so it needs"),
+    (("scatter", "s0.fcs", "--x", "CD3", "--y", "CD4", "--clusters", "clusters.tsv"),
+     "--clusters names clusters, so it needs"),
 ])  # fmt: skip
 def test_wrong_usage(folder, arguments, message):
     done = run(folder, *arguments)

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from immport_cyto.report import figures
-from immport_cyto.report.figures import profiles
+from immport_cyto.report.figures import _labels, profiles
 from immport_cyto.report.figures.space import space_density
 
 MARKERS = ("CD3", "CD4", "CD8")
@@ -79,6 +79,20 @@ def test_numbers_at_the_ends_of_lines_do_not_cover_each_other(ends):
     assert placed.max() <= 1 + 1e-9
     order = np.argsort(ends, kind="stable")
     assert (np.diff(placed[order]) > 0).all()
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(st.tuples(st.integers(0, 300), st.integers(0, 200)), min_size=1, max_size=40))
+def test_numbers_of_clusters_do_not_cover_each_other_and_stay_near(places):
+    points = np.array(places, float)
+    low, high = np.array([5.0, 5.0]), np.array([295.0, 195.0])
+    moved = _labels._apart(points, 14.0, (low, high))
+    apart = np.linalg.norm(moved[:, None] - moved[None], axis=2)[np.triu_indices(len(points), 1)]
+    assert apart.min(initial=99) > 11  # a number is about 10 points wide
+    assert (moved >= low).all()
+    assert (moved <= high).all()
+    # a crowd of n takes about a circle of radius 14 * sqrt(n)
+    assert np.linalg.norm(moved - points, axis=1).max() < 14 * np.sqrt(len(points)) + 14
 
 
 def test_sixty_populations_have_their_panels_and_overlaid_their_numbers():

@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from immport_cyto.report.figures._style import INK, MUTED
-from immport_cyto.report.figures._tree import make_room
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -16,6 +15,7 @@ _SIZE = 7.0  # points
 _WIDE, _HIGH = 0.62, 1.25  # of a character, in sizes
 _GAP = 1.5
 _NUMBER, _SHARE = 14.0, 0.4  # points between two numbers; share of the axes that they may take
+_PUSHES = 200
 _STEPS = (0, 1, -1, 2, -2, 3, -3, 4, -4, 5, -5, 6, -6)
 
 Box = tuple[float, float, float, float]  # left, bottom, right, top in points
@@ -83,7 +83,7 @@ def number_points(axes: "Axes", points: ArrayLike, numbers: Sequence[int], shade
     frame = axes.get_window_extent()
     low, high = (np.array(edge) * 72.0 / axes.figure.dpi for edge in ((frame.x0, frame.y0), (frame.x1, frame.y1)))
     room = min(_NUMBER, float(np.sqrt(_SHARE * np.prod(high - low) / len(numbers))))
-    moved = np.clip(make_room(at / room) * room, low + 5, high - 5)
+    moved = _apart(at, room, (low + 5, high - 5))
     for number, shade, xy, away in zip(numbers, shades, np.asarray(points, float), moved - at, strict=True):
         line = {"arrowstyle": "-", "color": MUTED, "linewidth": 0.6} if np.hypot(*away) > 1 else None
         note = axes.annotate(
@@ -93,6 +93,26 @@ def number_points(axes: "Axes", points: ArrayLike, numbers: Sequence[int], shade
             bbox={"boxstyle": "round,pad=0.12", "facecolor": "white", "edgecolor": shade, "linewidth": 1},
         )  # fmt: skip
         note.set_in_layout(False)
+
+
+def _apart(
+    points: NDArray[np.float64], room: float, within: tuple[NDArray[np.float64], NDArray[np.float64]]
+) -> NDArray[np.float64]:
+    """Points pushed away from each other, in small steps, until they are `room` apart or there is no more room."""
+    turn = np.arange(len(points)) * np.pi * (3 - np.sqrt(5))  # equal points leave in different directions
+    moved = np.clip(points + 0.02 * room * np.column_stack([np.cos(turn), np.sin(turn)]), *within)
+    for _ in range(_PUSHES):
+        away = moved[:, None] - moved[None]
+        distance = np.sqrt((away**2).sum(axis=2))
+        lacking = np.maximum(room - distance, 0.0)
+        np.fill_diagonal(lacking, 0.0)
+        if not lacking.max(initial=0.0) > 0.02 * room:
+            break
+        push = (away * np.divide(lacking, distance, out=np.zeros_like(lacking), where=distance > 0)[..., None]).sum(1)
+        length = np.sqrt((push**2).sum(axis=1, keepdims=True))
+        step = push * np.minimum(0.5, 0.15 * room / np.maximum(length, 1e-12))
+        moved = np.clip(moved + step, *within)
+    return moved
 
 
 def _best(place: NDArray[np.float64], width: float, gap: float, limits: Box, taken: Sequence[Box]) -> tuple[Box, bool]:

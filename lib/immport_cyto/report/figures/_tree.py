@@ -116,7 +116,7 @@ def tree_layout(n: int, edges: NDArray[np.integer]) -> Float64:
     apart = shortest_path(graph, directed=False, unweighted=True) ** _BEND
     points = _radial(n, edges, int(np.argmin(apart.max(axis=1))))
     if 2 < n <= _MOST_MOVED:
-        points = make_room(_majorise(points, apart))
+        points = _make_room(_majorise(points, apart))
     centred = points - points.mean(axis=0)
     if n > 2:
         # the longer side lies across; signs are fixed so that equal trees look equal
@@ -176,7 +176,7 @@ def _majorise(points: Float64, apart: Float64) -> Float64:
     return points
 
 
-def make_room(points: Float64) -> Float64:
+def _make_room(points: Float64) -> Float64:
     """Push nodes apart that are nearer than `_ROOM`."""
     from scipy.spatial.distance import cdist
 

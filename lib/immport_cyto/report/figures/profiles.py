@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 PERCENTILES = (5, 25, 50, 75, 95)
 _MOST = 200  # populations
-_FEW = 20
+_FEW = 20  # populations, or markers
 _NAMED = 6  # rows of panels above one with the names of the markers
 _LINES = 150  # events of a population that are drawn as lines
-_WIDTH = 11.0  # inches
+_WIDTH = 12.0  # inches
 _APART = 0.028  # of the height of an axis, between two numbers
 _BINS, _SMOOTH = 128, 2.0
 
@@ -102,13 +102,13 @@ def marker_boxes(
     """
     kept, left_out = _populations(colouring)
     own = values.astype(np.float64)
-    columns = min(6, max(len(names), 1))
+    columns = min(6 if len(kept) <= _FEW else 10, max(len(names), 1))
     rows = -(-max(len(names), 1) // columns)
     beside = [colouring.caption(number) for number in kept]
     wide = 0.075 * max((len(text) for text in beside), default=0) + 0.3
     high = 0.7 + (0.3 if violins else 0.19) * max(len(kept), 3)
     with style():
-        figure = new_figure(wide + 1.75 * columns, high * rows + 0.6)
+        figure = new_figure(wide + (1.75 if columns <= 6 else 1.3) * columns, high * rows + 0.6)
         grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
         for number, axes in enumerate(grid.flat):
             if number >= len(names):
@@ -164,11 +164,12 @@ def _panels(
     colouring: Colouring, limits: tuple[float, float], lines: bool,
 ) -> "Figure":  # fmt: skip
     """A panel per population."""
-    one = float(np.clip(0.145 * len(names) + 0.4, 2.2, _WIDTH))
+    one = float(np.clip((0.145 if len(names) <= _FEW else 0.12) * len(names) + 0.4, 2.2, _WIDTH))
     columns = max(min(int(_WIDTH / one), 4, len(parts)), 1)
     rows = max(-(-len(parts) // columns), 1)
     longest = max(len(label(name, 16)) for name in names)
-    figure = new_figure(one * columns + 0.4, 1.35 * rows + 0.065 * longest * max(rows // _NAMED, 1) + 0.6)
+    high = 1.35 if rows <= _NAMED else 1.1
+    figure = new_figure(one * columns + 0.4, high * rows + 0.065 * longest * max(rows // _NAMED, 1) + 0.6)
     grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
     at = np.arange(len(names))
     medians = np.stack([table[2] for table in spread.values()]) if spread else np.empty((0, len(names)))
