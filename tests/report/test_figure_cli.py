@@ -273,6 +273,16 @@ def test_gates_of_all_files_and_events_of_one_gate(acquired):
     assert record["warnings"] == []
 
 
+def test_files_without_events_have_empty_panels(acquired):
+    fcs.write(acquired / "none.fcs", np.empty((0, 3), np.float32), [("FSC-A", ""), ("SSC-A", ""), ("FL1-A", "CD3")])
+    texts, _, _ = drawn(acquired, "scatter", "none.fcs", "r1.fcs", "--x", "FSC-A", "--y", "FL1-A", "--gates",
+                        "gates.xml")  # fmt: skip
+    assert {"none.fcs", "no events in Cells", "no events in the file"} <= set(texts)
+    texts, record, _ = drawn(acquired, "scatter3d", "none.fcs", "--x", "FSC-A", "--y", "SSC-A", "--z", "CD3")
+    assert record["counts"]["events_shown"] == 0
+    assert "CD3" in texts
+
+
 def test_a_scale_of_gates_is_marked_in_powers_of_ten():
     plot = report.figures.Plot("a", np.array([[0.1, 2e4], [0.9, 5e4]]))
     marks = ([(0.0, 0.1), (1e5, 0.9), (1e4, 0.7), (1e3, 0.12), (-1e3, -0.4)], [])

@@ -120,6 +120,8 @@ def _outlines(of: "Plane", gating: "GatingML", parts: "Sequence[Gated]") -> "lis
     for name in of.gates:
         parent = gating.gates[name].parent
         n, total = (sum(one.counts[name][place] for one in parts) for place in (0, 1))
-        share = f"{100 * n / total:.3g} % of {parent or 'all events'}" if total else f"no events in {parent}"
+        share = (
+            f"{100 * n / total:.3g} % of {parent or 'all events'}" if total else f"no events in {parent or 'the file'}"
+        )
         made.append(report.figures.Outline(planes.outline(gating.gates[name], of), name, share))
     return made

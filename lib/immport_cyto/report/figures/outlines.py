@@ -132,7 +132,11 @@ def _cost(box: Box, edges: Box, taken: Sequence[Box], events: NDArray[np.float64
     outside = max(edges[0] - box[0], 0) + max(box[2] - edges[2], 0) + max(edges[1] - box[1], 0)
     outside += max(box[3] - edges[3], 0)
     within = (events >= box[:2]).all(axis=1) & (events <= box[2:]).all(axis=1)
-    return sum(common_area(box, other) for other in taken) + 20 * outside + _HIDING * float(within.mean())
+    return (
+        sum(common_area(box, other) for other in taken)
+        + 20 * outside
+        + _HIDING * float(within.sum()) / max(len(events), 1)
+    )
 
 
 def mark_scale(axis: Any, marks: Sequence[tuple[float, float]], limits: tuple[float, float], most: int) -> None:
