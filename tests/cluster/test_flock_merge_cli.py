@@ -218,7 +218,7 @@ def test_what_does_not_fit(study, model, tmp_path):
         run("merge", "--model", model, "--by-profile", "--out", model)
     with pytest.raises(PanelError, match=r"^marker CD56 is not in the model"):
         run("merge", "--model", model, "--by-profile", "--markers", "CD56", *out)
-    with pytest.raises(ModelError, match=r"t\.tsv: not a usable model; give the \.npz of cluster flowsom, cluster flock or"):
+    with pytest.raises(ModelError, match=r"t\.tsv: not a usable model; give the \.npz of cluster flow"):
         run("merge", "--model", tmp_path / "t.tsv", "--by-profile", *out)
     (tmp_path / "t.tsv").write_text("metacluster\tpopulation\n99\tx\n")
     with pytest.raises(TableError, match="the table of merges names metacluster 99; the model has 1 to"):

@@ -10,6 +10,7 @@ from immport_cyto import cluster, tables
 from immport_cyto.cluster import FLOCK, flock
 from immport_cyto.cluster.flock.centres import joined
 from immport_cyto.cluster.flock.merging import EACH_LEVEL, OF_MEDIANS
+from immport_cyto.cluster.flock.outputs import clear_phenotype
 from immport_cyto.cluster.flock.profile import levels, profile
 from immport_cyto.cluster.flock.storage import PROFILES_ONLY
 from immport_cyto.exceptions import OptionError, PanelError, TableError
@@ -86,7 +87,9 @@ def test_populations_of_one_profile_become_one(trained):
     for old, levels_ in enumerate(profiles):
         new = int(numbers["merged_metacluster"][old])
         assert tuple(merged.profile_[new - 1]) == levels_
-        assert numbers["phenotype"][old] == numbers["population"][old] == numbers["merged_phenotype"][old]
+        assert numbers["phenotype"][old] == numbers["population"][old]
+        clear = [word for word in numbers["phenotype"][old].split() if not word.endswith("lo")]
+        assert numbers["merged_phenotype"][old].split() == clear
     again, _ = cluster.merge(merged, flock.by_profile(merged))
     assert np.array_equal(again.predict(X), merged.predict(X))
     assert again.n_populations_ == merged.n_populations_
@@ -107,9 +110,9 @@ def test_markers_and_levels_that_count(trained):
     for row in clusters.itertuples():
         parts = model.profile_[(numbers["merged_metacluster"] == row.metacluster).to_numpy()]
         for marker, column in zip(MARKERS, parts.T, strict=True):
-            sign = {1: "-", 2: "lo", 3: "+", 4: "++"}[column.min()]
-            common = len(set(column)) == 1 or column.min() == 3
-            assert (f"{marker}{sign}" in row.phenotype.split()) == common
+            sign = {1: "-", 3: "+", 4: "++"}.get(column.min())
+            clear = column.max() == 1 or column.min() >= 3
+            assert (f"{marker}{sign}" in row.phenotype.split()) == clear
 
 
 @pytest.mark.parametrize(
@@ -173,6 +176,18 @@ def test_other_centres_of_merged_populations(trained, center):
 def test_populations_without_events_are_joined_too():
     assert joined(np.array([[1.0, 2.0], [3.0, 6.0]]), np.array([0, 0]), "mean").tolist() == [2, 4]
     assert joined(np.array([[1.0, 2.0], [3.0, 6.0]]), np.array([0, 4]), "mean").tolist() == [3, 6]
+
+
+@pytest.mark.parametrize(
+    ("profiles", "text"),
+    [
+        ([[1, 2, 3, 4]], "CD3- CD8+ CD19++"),
+        ([[1, 1, 3, 4], [1, 2, 4, 4]], "CD3- CD8+ CD19++"),
+        ([[1, 2, 2, 1], [2, 2, 3, 4]], ""),
+    ],
+)
+def test_what_profiles_say_clearly(profiles, text):
+    assert clear_phenotype(MARKERS, profiles) == text
 
 
 def test_a_model_of_an_older_version(trained, tmp_path):

@@ -39,8 +39,8 @@ def merge(model: Model, merges: "pd.DataFrame", how: str = "by a table") -> "tup
     -------
     (FlowSOM or FLOCK, DataFrame)
         The merged model, which maps as `model` does: codes, nodes, centres and scaling are the same. And MERGES of all
-        metaclusters or populations with the new numbers; of populations with their profiles too, and with what those
-        that became one have in common.
+        metaclusters or populations with the new numbers; of populations with their profiles too, and with what the
+        profiles of those that became one say together.
 
     Raises
     ------
@@ -97,13 +97,13 @@ def _joined(model: Model, group: NDArray[np.int32], how: str) -> "tuple[Model, l
 
 
 def _phenotypes(model: FLOCK, new_number: "list[int]") -> tuple[list[str], list[str]]:
-    """Profile of each population, and what all that get its new number have in common."""
+    """Profile of each population, and what those of all that get its new number say clearly."""
     profiles = model.profile_.tolist()
     of_new: dict[int, list[list[int]]] = {}
     for number, levels in zip(new_number, profiles, strict=True):
         of_new.setdefault(number, []).append(levels)
-    shared = {number: outputs.shared_phenotype(model.markers, levels) for number, levels in of_new.items()}
-    return [outputs.phenotype(model.markers, levels) for levels in profiles], [shared[number] for number in new_number]
+    clear = {number: outputs.clear_phenotype(model.markers, levels) for number, levels in of_new.items()}
+    return [outputs.phenotype(model.markers, levels) for levels in profiles], [clear[number] for number in new_number]
 
 
 def merged_clusters(model: FlowSOM | FLOCK, merges: "pd.DataFrame") -> "pd.DataFrame":

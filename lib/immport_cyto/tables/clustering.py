@@ -166,8 +166,8 @@ CONTINGENCY = Table(
 
 MERGES = Table(
     "merges.tsv",
-    "which metacluster or FLOCK population becomes which; of FLOCK with phenotype and merged_phenotype, what merged "
-    "ones have in common",
+    "which metacluster or FLOCK population becomes which; of FLOCK with phenotype and merged_phenotype, what the "
+    "profiles of those that became one say together",
     (
         _text("study_accession", "ImmPort study of the model; needed where the table is about several models", False),
         _text("panel_id", "panel of the model; needed where the table is about several models", False),

@@ -160,7 +160,11 @@ CLUSTERS = Table(
         _int("n_nodes", "nodes of the SOM in it; of FLOCK clusters of k-means and halves of them"),
         _int("n_events", "events of the training files in it"),
         _float("fraction", "n_events over all events of the model"),
-        _text("phenotype", "signs of the markers with a cut-off, such as CD3+ CD4+ CD8-; of FLOCK the profile", False),
+        _text(
+            "phenotype",
+            "signs of the markers with a cut-off, such as CD3+ CD4+ CD8-; of FLOCK the profile without lo",
+            False,
+        ),
         _text("population", "name given to the phenotype", False),
         _text("definition", "the definition that gave the name", False),
         _text("cl_id", "Cell Ontology class, CL:nnnnnnn", False),

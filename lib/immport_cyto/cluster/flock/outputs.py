@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 SIGNS = ("-", "lo", "+", "++")
 """Levels 1 to 4 as a definition writes them."""
-_PLUS = 3
+_MINUS, _PLUS = 1, 3
 METHOD = "flock"
 MOST_NUMBER = 1_000_000
 
@@ -67,7 +67,7 @@ def file_profiles(model: FLOCK | Centres, name: str, found: LabelledFile) -> "pd
 def counts(model: FLOCK | Centres, name: str, found: LabelledFile) -> "pd.DataFrame":
     """``tables.COUNTS`` of one file, with the number of each population and its percentage as more columns.
 
-    The definition is the profile of the model's training; of centres, that of the file.
+    The definition is what the profile of the model's training says clearly; of centres, that of the file.
     """
     import pandas as pd
 
@@ -78,7 +78,7 @@ def counts(model: FLOCK | Centres, name: str, found: LabelledFile) -> "pd.DataFr
             "panel_id": _group(model)[1],
             "method": METHOD,
             "population": [population_name(model, number) for number in found.ids],
-            "definition": [phenotype(model.markers, row) for row in levels.tolist()],
+            "definition": [clear_phenotype(model.markers, [row]) for row in levels.tolist()],
             "n_events": found.counts,
             "n_parent": found.n_events,
             "number": found.ids,
@@ -88,19 +88,23 @@ def counts(model: FLOCK | Centres, name: str, found: LabelledFile) -> "pd.DataFr
     return tables.conform(frame, tables.COUNTS)
 
 
-def shared_phenotype(markers: Sequence[str], parts: Sequence[Sequence[int]]) -> str:
-    """What profiles have in common: the markers of one level in all; + where all are + or ++."""
-    shared = []
+def clear_phenotype(markers: Sequence[str], parts: Sequence[Sequence[int]]) -> str:
+    """What profiles say together: the markers that are - in all, ++ in all, or + or ++.
+
+    A marker that is lo is left out: the second quarter of the range holds dim cells of one marker and negative ones of
+    another.
+    """
+    clear = []
     for marker, levels in zip(markers, zip(*parts, strict=True), strict=True):
-        if len(set(levels)) == 1 or min(levels) == _PLUS:
-            shared.append(f"{marker}{SIGNS[min(levels) - 1]}")
-    return " ".join(shared)
+        if max(levels) == _MINUS or min(levels) >= _PLUS:
+            clear.append(f"{marker}{SIGNS[min(levels) - 1]}")
+    return " ".join(clear)
 
 
 def clusters(model: FLOCK, n_events: NDArray[np.int64]) -> "pd.DataFrame":
     """``tables.CLUSTERS`` of a model, so that its populations are named, counted and extracted as metaclusters are.
 
-    The phenotype is the profile. One more column, ``channel``, says where the files hold the numbers.
+    The phenotype is what the profile says clearly. One more column, ``channel``, says where the files hold the numbers.
 
     Parameters
     ----------
@@ -119,7 +123,7 @@ def clusters(model: FLOCK, n_events: NDArray[np.int64]) -> "pd.DataFrame":
             "n_nodes": np.bincount(model.rule_.population, minlength=model.n_populations_ + 1)[1:],
             "n_events": n_events,
             "fraction": n_events / max(int(n_events.sum()), 1),
-            "phenotype": [phenotype(model.markers, levels) for levels in model.profile_.tolist()],
+            "phenotype": [clear_phenotype(model.markers, [levels]) for levels in model.profile_.tolist()],
             "channel": POPULATION_CHANNEL,
         }
     )
