@@ -8,9 +8,11 @@ import pandas as pd
 import pytest
 
 from immport_cyto import immport, tables
+from immport_cyto.cli._immport_validate import show
 from immport_cyto.exceptions import OptionError, TableError
 from immport_cyto.immport import templates
 from immport_cyto.immport.templates.filling import gating_definition
+from immport_cyto.immport.templates.findings import Finding
 
 STATISTIC = "Population Statistic (count, percentile, etc)"
 
@@ -230,3 +232,19 @@ def test_errors_end_with_1_and_are_written_before(tmp_path):
     assert "<script>" not in page
     assert "&lt;script&gt;.pdf" in page
     assert "4 errors: ImmPort would refuse this package" in page
+
+
+def test_findings_that_differ_in_their_rows_only_are_one_line(capsys):
+    rows = [Finding("a.txt", "", row, "Age", "error", "required", "is required; fill it") for row in range(4, 1204)]
+    others = [
+        Finding("b.txt", "", 4, f"C{n}", "warning", "preferred", "is no preferred term", "T cell") for n in range(30)
+    ]
+    show([*rows[:1], *others, *rows[1:]])
+    said = capsys.readouterr().out.splitlines()
+    assert said[:4] == [
+        "1,200 errors: required, in a.txt",
+        "30 warnings: preferred, in b.txt",
+        "error (required): a.txt: row 4, Age (and 1,199 more rows): is required; fill it",
+        "warning (preferred): b.txt: row 4, C0: is no preferred term [T cell]",
+    ]
+    assert (len(said), said[-1]) == (23, "... and 11 more; --out writes all")

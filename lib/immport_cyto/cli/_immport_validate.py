@@ -1,7 +1,7 @@
 """``immport-cyto immport validate``: check an upload package without ImmPort."""
 
 from collections import Counter
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -86,7 +86,10 @@ def validate(
 
 
 def show(findings: "list[Finding]") -> None:
-    """How many findings of each rule there are, in the order of their first; then the first findings, one per line."""
+    """How many findings of each rule there are, in the order of their first; then the first findings.
+
+    Findings that differ in their rows only are one line.
+    """
     counts = Counter((finding.severity, finding.rule) for finding in findings)
     files: dict[tuple[str, str], set[str]] = {}
     for finding in findings:
@@ -95,11 +98,21 @@ def show(findings: "list[Finding]") -> None:
         names = sorted(files[severity, rule])
         where = names[0] if len(names) == 1 else f"{len(names)} files"
         click.echo(f"{counted(count, severity)}: {rule}, in {where}")
-    for finding in findings[:_SHOWN]:
+    alike = Counter(replace(finding, row=None) for finding in findings)
+    told: set[Finding] = set()
+    for finding in findings:
+        same = replace(finding, row=None)
+        if same in told or len(told) == _SHOWN:
+            continue
+        told.add(same)
         hint = f" [{finding.suggestion}]" if finding.suggestion else ""
-        click.echo(f"{finding.severity} ({finding.rule}): {finding.file}: {place(finding)}: {finding.message}{hint}")
-    if len(findings) > _SHOWN:
-        click.echo(f"... and {len(findings) - _SHOWN} more; --out writes all")
+        more = f" (and {counted(alike[same] - 1, 'more row')})" if alike[same] > 1 else ""
+        click.echo(
+            f"{finding.severity} ({finding.rule}): {finding.file}: {place(finding)}{more}: {finding.message}{hint}"
+        )
+    rest = len(findings) - sum(alike[same] for same in told)
+    if rest:
+        click.echo(f"... and {rest:,} more; --out writes all")
 
 
 def place(finding: "Finding") -> str:

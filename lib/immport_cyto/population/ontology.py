@@ -68,8 +68,8 @@ class Match:
         From 0 to 1: weighted harmonic mean of the share of the class's markers that the phenotype confirms and the
         share of the phenotype's gates that the class asks for. The first counts 5/3 times as much: a name must not
         claim what nobody measured; for the same reason a class of one tissue, such as thymus, or of no blood lineage
-        has 9/10 of its score. What a cell has tells more than what it lacks: a marker that is there weighs 1, one of a lineage 2, one that is
-        absent 1/4.
+        has 9/10 of its score. What a cell has tells more than what it lacks: a marker that is there weighs 1, one of
+        a lineage 2, one that is absent 1/4.
     confirmed, contradicted, untested
         Markers of the class with their signs: those that the phenotype has, has the other way round, says nothing of.
     unexplained
