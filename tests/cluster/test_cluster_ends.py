@@ -5,7 +5,7 @@ import json
 import pytest
 
 from immport_cyto import cluster, fcs, tables
-from immport_cyto.exceptions import InputError
+from immport_cyto.exceptions import InputError, OptionError
 from support.cluster_events import MARKERS, T_CELLS, blobs, preprocessed
 from support.cluster_study import PANEL, make_study, run
 
@@ -81,3 +81,27 @@ def test_files_with_blanks_in_their_names_keep_their_row_of_the_samples(study, t
         "arm_name", "--out", tmp_path / "o.tsv",
     )  # fmt: skip
     assert set(tables.read(tmp_path / "o.tsv", tables.COMPARISON)["n_group"]) == {2}
+
+
+def test_a_population_that_some_panels_lack_is_taken_from_the_others(tmp_path):
+    X, _ = blobs(T_CELLS, [300, 200, 100, 80])
+    rows = []
+    for panel_id, population in (("p1", "B cells"), ("p2", "NK cells")):
+        files = {f"{panel_id}.fcs": preprocessed(tmp_path / "pre" / f"{panel_id}.fcs", X, panel_id=panel_id)}
+        model = cluster.flowsom_files(files, grid=(3, 3), n_metaclusters=2, panel_id=panel_id)
+        cluster.map_file(model, files[f"{panel_id}.fcs"], tmp_path / "f" / f"{panel_id}.fcs")
+        clusters, _ = cluster.summarize(model, {f"{panel_id}.fcs": tmp_path / "f" / f"{panel_id}.fcs"})
+        rows.append(clusters.assign(population=["T cells", population]))
+    tables.write(tables.concat(rows, tables.CLUSTERS), tmp_path / "c.tsv", tables.CLUSTERS)
+    arguments = ["extract", tmp_path / "f", "--clusters", tmp_path / "c.tsv", "--out", tmp_path / "o.tsv"]
+    shown = run(*arguments, "--population", "B cells", "--population", "T cells", "--out-dir", tmp_path / "out")
+    said = "warning: 1 of 2 files are of a study or panel without the population 'B cells' (p2.fcs)"
+    assert said in shown.stderr
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "p1_B_cells.fcs",
+        "p1_T_cells.fcs",
+        "p2_T_cells.fcs",
+    ]
+    assert len(tables.read(tmp_path / "o.tsv", tables.EXTRACTED)) == 3
+    with pytest.raises(OptionError, match=r"^p1.fcs, p2.fcs: no population 'b cell' in .*; did you mean 'B cells'\?"):
+        run(*arguments, "--population", "b cell", "--out-dir", tmp_path / "out")

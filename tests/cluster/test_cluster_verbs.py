@@ -417,7 +417,7 @@ def test_wrong_usage(study, arguments, message):
 
 def test_what_does_not_fit(study, clusters_path, tmp_path):
     a0 = study.labelled["a0.fcs"]
-    with pytest.raises(OptionError, match=r"^a0.fcs: no population 'NK' in clusters.tsv; it has one, rest"):
+    with pytest.raises(OptionError, match=r"^a0.fcs: no population 'NK' in clusters.tsv; use one of: one, rest"):
         run("extract", a0, "--clusters", clusters_path, "--population", "NK", "--out-dir", tmp_path / "o")
     frame = tables.read(clusters_path, tables.CLUSTERS)
     tables.write(frame.assign(panel_id="other"), tmp_path / "other.tsv", tables.CLUSTERS)

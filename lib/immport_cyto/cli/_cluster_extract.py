@@ -1,13 +1,14 @@
 """``immport-cyto cluster extract``: events of populations as FCS files."""
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from immport_cyto.cli._cluster_results import FILE, FOLDER, fcs_argument, record, rows_of_group
-from immport_cyto.cli._common import collect_fcs, files_option, json_option
+from immport_cyto.cli._common import collect_fcs, files_option, instead, json_option
 from immport_cyto.cli._each_file import check_elements, elements_option, numbered, write_elements
 from immport_cyto.cli._targets import targets
 from immport_cyto.exceptions import OptionError, OutputExistsError
@@ -72,8 +73,10 @@ def extract(
     named = tables.read(clusters_path, tables.CLUSTERS) if clusters_path else None
     samples = tables.read(samples_path, tables.SAMPLES) if samples_path else None
     channel = channel or (METACLUSTER_CHANNEL if named is None else label_channel(named))
-    wanted = {name: _wanted(name, path, populations, numbers, named, samples, channel, together=together)
-              for name, path in files.items()}  # fmt: skip
+    by_name = named is not None and (populations or not numbers)
+    known = {name: _populations(name, path, named, samples) for name, path in files.items()} if by_name else {}
+    warnings = _lacking(populations, known)
+    wanted = {name: _wanted(populations, numbers, known.get(name, {}), channel, together=together) for name in files}
     called = {(name, population): f"{_stem(name)}_{population.replace(' ', '_')}.fcs"
               for name in files for population in wanted[name]}  # fmt: skip
     if len(set(called.values())) < len(called):
@@ -107,7 +110,7 @@ def extract(
     table = tables.conform(pd.DataFrame(rows), tables.EXTRACTED)
     found_events = table.groupby("population", sort=False)["n_events"].sum()
     none = found_events.index[found_events == 0]
-    warnings = [f"{name}: no event in any file; check the number or the name" for name in none]
+    warnings += [f"{name}: no event in any file; check the number or the name" for name in none]
     for warning in warnings:
         click.echo(f"immport-cyto: warning: {warning}", err=True)
     if table_path:
@@ -122,20 +125,32 @@ def extract(
     click.echo(f"{out_dir}: {counts['events']} events in {n_written} files", err=True)
 
 
+def _lacking(populations: Sequence[str], known: Mapping[str, Mapping[str, list[int]]]) -> list[str]:
+    """Warnings on populations that the panels of some files do not have; an error if none has one."""
+    from immport_cyto.cluster.scale import listed
+
+    warnings = []
+    for population in populations:
+        without = [name for name, some in known.items() if population not in some]
+        if without and len(without) == len(known):
+            found = [one for some in known.values() for one in some]
+            msg = f"{listed(without)}: no population {population!r} in clusters.tsv; {instead(population, found)}"
+            raise OptionError(msg)
+        if without:
+            warnings.append(
+                f"{len(without)} of {len(known)} files are of a study or panel without the population {population!r} "
+                f"({listed(without)})"
+            )
+    return warnings
+
+
 def _wanted(
-    name: str, path: Path, populations: tuple[str, ...], numbers: tuple[int, ...], named: "pd.DataFrame | None",
-    samples: "pd.DataFrame | None", channel: str, *, together: bool,
-) -> dict[str, list[int]]:  # fmt: skip
+    populations: Sequence[str], numbers: Sequence[int], known: Mapping[str, list[int]], channel: str, *, together: bool
+) -> dict[str, list[int]]:
     """Labels of each population that is to be extracted from a file."""
     chosen: dict[str, list[int]] = {f"{channel} {number}": [number] for number in numbers}
-    if named is not None and (populations or not numbers):
-        known = _populations(name, path, named, samples)
-        for population in populations or known:
-            if population not in known:
-                msg = f"{name}: no population {population!r} in clusters.tsv; it has {', '.join(known)}"
-                raise OptionError(msg)
-            chosen[population] = known[population]
-    if together:
+    chosen |= {population: known[population] for population in populations or known if population in known}
+    if together and chosen:
         return {" + ".join(chosen): sorted({number for some in chosen.values() for number in some})}
     return chosen
 
