@@ -320,6 +320,34 @@ def test_tables_as_figures(folder):
     assert record["counts"] == {"files": 24, "events": 24_000, "events_kept": 19_200}
 
 
+def test_medians_of_a_marker_instead_of_fractions(folder, monkeypatch):
+    seen = []
+    original = report.figures.abundances
+    monkeypatch.setattr(report.figures, "abundances", lambda *a, **k: seen.append(original(*a, **k)) or seen[-1])
+    rows = make()["populations"]
+    own = rows.loc[rows["population"] == "B cell", ["file_name", "method", "population"]]
+    medians = pd.concat([
+        own.assign(marker="CD19", median=np.linspace(-1, 1, len(own))), own.assign(marker="CD20", median=9.0),
+    ])  # fmt: skip
+    tables.write(medians, folder / "medians.tsv", tables.MEDIANS)
+    texts, record, _ = drawn(folder, "populations", "populations.tsv", "--samples", "all_samples.tsv", "--by",
+                             "age_years", "--population", "B cell", "--medians", "medians.tsv", "--marker",
+                             "CD19")  # fmt: skip
+    assert "median CD19" in texts
+    assert not any("% of" in text for text in texts)
+    assert record["parameters"]["marker"] == "CD19"
+    assert len(record["inputs"]) == 3
+    drawn_values = np.concatenate([axes.collections[0].get_offsets()[:, 1] for axes in seen[0].axes])
+    assert sorted(drawn_values) == pytest.approx(np.linspace(-1, 1, len(own)))
+    for arguments, code, message in (
+        (["--marker", "CD19"], 2, "give --medians and --marker together"),
+        (["--medians", "medians.tsv", "--marker", "CD3"], 1, "--marker 'CD3' is not in it; use one of: CD19, CD20"),
+    ):
+        done = run(folder, "populations", "populations.tsv", "--samples", "all_samples.tsv", "--by", "sex", *arguments)
+        assert done.exit_code == code
+        assert message in done.output + str(done.exception)
+
+
 @pytest.mark.parametrize(("kind", "seen"), [("all", "B cell  (k = 3)"), ("volcano", "-log10 p")])
 def test_pooled_effects_of_all_populations(folder, kind, seen):
     texts, record, _ = drawn(folder, "pooled", "meta.tsv", "--kind", kind)

@@ -90,30 +90,40 @@ def heatmap(
 @click.option("--by", required=True, help="Column of --samples: groups such as arm_name, sex or batch give box plots, "
               "a number such as age_years points with a line.")  # fmt: skip
 @populations_option
+@click.option("--medians", "medians_path", type=FILE, help="medians.tsv of the same populations, for --marker.")
+@click.option("--marker", help="Draw the median of this marker in each population instead of the fraction.")
 @method_option
 @out_option
 @json_option
 def populations(
-    populations_path: Path, samples_path: Path, by: str, names: tuple[str, ...], method: str | None, out_path: Path,
-    json_path: Path | None,
+    populations_path: Path, samples_path: Path, by: str, names: tuple[str, ...], medians_path: Path | None,
+    marker: str | None, method: str | None, out_path: Path, json_path: Path | None,
 ) -> None:  # fmt: skip
     """Draw the fractions of populations by group, or against a number, a column of panels per study.
 
     \b
-    Example:
+    Examples:
       immport-cyto figure populations populations.tsv --samples samples.tsv --by arm_name --out by_arm.svg
+      immport-cyto figure populations populations.tsv --samples samples.tsv --by age_years --medians medians.tsv \\
+          --marker CD38 --out cd38_by_age.svg
     """
     from immport_cyto import report, tables
 
+    if (medians_path is None) != (marker is None):
+        msg = "give --medians and --marker together"
+        raise click.UsageError(msg)
     samples = tables.read(samples_path, tables.SAMPLES)
     _check_column(samples, by, samples_path, "--by")
     rows = _one_method(tables.read(populations_path, tables.POPULATIONS), method, populations_path)
     chosen, warnings = _named(rows, names, populations_path)
-    figure = report.figures.abundances(rows, samples, chosen, by)
+    if medians_path is not None and marker is not None:
+        rows = _with_medians(rows, tables.read(medians_path, tables.MEDIANS), marker, medians_path)
+    figure = report.figures.abundances(rows, samples, chosen, by, median_of=marker or "")
     report.save(figure, out_path)
     counts = {"populations": len(chosen), "files": int(rows["file_name"].nunique())}
-    parameters = {"by": by, "populations": chosen, "method": method}
-    finish("figure populations", out_path, json_path, [populations_path, samples_path], parameters, counts, warnings)
+    parameters = {"by": by, "populations": chosen, "method": method, "marker": marker}
+    inputs = [populations_path, samples_path, medians_path]
+    finish("figure populations", out_path, json_path, inputs, parameters, counts, warnings)
 
 
 @click.command("pooled")
@@ -243,6 +253,21 @@ def _named(rows: "pd.DataFrame", names: Sequence[str], path: Path) -> tuple[list
     if len(ordered) <= _MOST:
         return ordered, []
     return ordered[:_MOST], [f"the {_MOST} largest of {len(ordered)} populations are drawn; --population draws others"]
+
+
+def _with_medians(rows: "pd.DataFrame", medians: "pd.DataFrame", marker: str, path: Path) -> "pd.DataFrame":
+    """Populations with the median of a marker; empty where a file does not measure it or has no event there."""
+    own = medians[medians["marker"] == marker]
+    known = sorted(set(medians["marker"]))
+    if own.empty:
+        msg = f"{path}: --marker {marker!r} is not in it; use one of: {', '.join(known)}"
+        raise OptionError(msg)
+    keys = ["file_name", "method", "population"]
+    joined = rows.merge(own[[*keys, "median"]], on=keys, how="left")
+    if joined["median"].isna().all():
+        msg = f"{path}: has no median of the populations that are drawn; give the table of the same run"
+        raise OptionError(msg)
+    return joined
 
 
 def _check_column(samples: "pd.DataFrame | None", column: str, path: Path | None, option: str) -> None:

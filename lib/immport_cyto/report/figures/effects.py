@@ -48,7 +48,7 @@ def effect_scatter(populations: "pd.DataFrame", samples: "pd.DataFrame", populat
             if amounts:
                 axes.set_yscale("log")
             if numeric:
-                draw_points(axes, part, covariate, colour, amounts=amounts)
+                draw_points(axes, part, covariate, colour, "log" if amounts else "percent")
             else:
                 draw_boxes(axes, part, covariate, colour)
             axes.set_title(label(study, 20))
@@ -72,8 +72,11 @@ def amounts_of(rows: "pd.DataFrame") -> "pd.Series | None":
     return values if bool(values.notna().any()) else None
 
 
-def draw_points(axes: "Axes", part: "pd.DataFrame", covariate: str, colour: str, *, amounts: bool) -> None:
-    """Values (column ``shown``) against a number, with a line on the logit scale, or the logarithm of amounts."""
+def draw_points(axes: "Axes", part: "pd.DataFrame", covariate: str, colour: str, scale: str) -> None:
+    """Values (column ``shown``) against a number, with a least-squares line.
+
+    The line is straight on the `scale`: logits of ``"percent"``, logarithms (``"log"``), or the values (``"linear"``).
+    """
     import numpy as np
     from matplotlib.ticker import MaxNLocator
 
@@ -84,7 +87,9 @@ def draw_points(axes: "Axes", part: "pd.DataFrame", covariate: str, colour: str,
     axes.scatter(x, y, s=16, color=colour, alpha=0.75, linewidths=0, rasterized=len(x) > _AS_SHAPES)
     if len(x) >= 3 and np.ptp(x) > 0:
         at = np.linspace(x.min(), x.max(), 50)
-        if amounts:
+        if scale == "linear":
+            line = np.polyval(np.polyfit(x, y, 1), at)
+        elif scale == "log":
             slope, level = np.polyfit(x, np.log10(y), 1)
             line = 10 ** (level + slope * at)
         else:

@@ -20,7 +20,9 @@ _FILES, _NAMED_FILES, _POPULATIONS, _GROUPS = 400, 60, 80, 12
 _LIMIT = 2.5  # standard deviations
 
 
-def abundances(populations: "pd.DataFrame", samples: "pd.DataFrame", names: Sequence[str], covariate: str) -> "Figure":
+def abundances(
+    populations: "pd.DataFrame", samples: "pd.DataFrame", names: Sequence[str], covariate: str, *, median_of: str = ""
+) -> "Figure":
     """Fractions of populations by group, or against a number: a row of panels per population, a column per study.
 
     Parameters
@@ -33,6 +35,8 @@ def abundances(populations: "pd.DataFrame", samples: "pd.DataFrame", names: Sequ
         Populations, one row of panels each.
     covariate
         Column; a numeric one gives points with a least-squares line on the logit scale, any other box plots.
+    median_of
+        A marker: its median, in a column ``median`` of `populations`, is shown instead of the fraction.
     """
     import pandas as pd
 
@@ -47,8 +51,10 @@ def abundances(populations: "pd.DataFrame", samples: "pd.DataFrame", names: Sequ
         grid = figure.subplots(max(len(names), 1), max(len(studies), 1), squeeze=False, sharey="row")
         for row, name in enumerate(names):
             rows = joined[joined["population"] == name]
-            values = amounts_of(rows)
-            shown = rows.assign(shown=rows["fraction"] * 100 if values is None else values.where(values > 0))
+            values = None if median_of else amounts_of(rows)
+            share = rows["median"] if median_of else rows["fraction"] * 100
+            shown = rows.assign(shown=share if values is None else values.where(values > 0))
+            scale = "linear" if median_of else "percent" if values is None else "log"
             for column, study in enumerate(studies):
                 axes = grid[row, column]
                 part = shown[(shown["study_accession"] == study) & shown["shown"].notna()]
@@ -59,7 +65,7 @@ def abundances(populations: "pd.DataFrame", samples: "pd.DataFrame", names: Sequ
                     axes.text(0.5, 0.5, "not measured", transform=axes.transAxes, ha="center", color=MUTED, fontsize=8)
                     axes.set_xticks([])
                 elif numeric:
-                    draw_points(axes, part, covariate, colour, amounts=values is not None)
+                    draw_points(axes, part, covariate, colour, scale)
                 else:
                     draw_boxes(axes, part, covariate, colour)
                 axes.grid(axis="y", color=GRID, linewidth=0.6)
@@ -71,6 +77,7 @@ def abundances(populations: "pd.DataFrame", samples: "pd.DataFrame", names: Sequ
                     axes.set_xlabel(term_label(covariate))
             parent = next((str(p) for p in rows["parent"] if p), "")
             unit = f"% of {parent}" if parent else "% of all events"
+            unit = f"median {median_of}" if median_of else unit
             unit = unit if values is None else "; ".join(sorted(set(rows["unit"]) - {""})) or "amount"
             grid[row, 0].set_ylabel(f"{label(name, 30)}\n{label(unit, 34)}", fontsize=7.5)
     return figure
