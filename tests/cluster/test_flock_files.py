@@ -246,3 +246,19 @@ def test_models_are_chosen_by_file_and_panel(files):
     two = flock.flock_files({"b.fcs": files["b.fcs"]}, panel_id="q")
     assert cluster.choose_model([one, two], "b.fcs") is two
     assert cluster.choose_model([one, two], "new.fcs", "p") is one
+
+
+def test_what_training_files_lack_or_have_twice_is_told(tmp_path):
+    X, _ = blobs(T_CELLS, [300, 200, 200, 100])
+    fcs.write(tmp_path / "r.fcs", X, [("A", "CD3"), ("B", "CD4"), ("C", "CD8"), ("D", "CD19")])
+    files = {
+        "a.fcs": preprocessed(tmp_path / "a.fcs", X, ["CD3", "CD4", "CD8", "CD4"]),
+        "r.fcs": tmp_path / "r.fcs",
+    }
+    model = flock.flock_files(files)
+    assert model.markers == ["CD3", "CD4", "CD8"]
+    assert model.warnings_[:2] == [
+        "marker CD19 is not used, because a.fcs does not have it to cluster on",
+        "a.fcs: marker CD4 is measured by the channels D1 and D3; the first is used",
+    ]
+    assert model.warnings_[2].startswith("r.fcs was not written by 'events preprocess' and clustered on the values as")

@@ -209,7 +209,7 @@ def map_file(
         quantization_error=float(distances.mean(dtype=np.float64)) if len(distances) else float("nan"),
         outlier_counts=np.bincount(nodes[beyond], minlength=n_nodes),
         largest_distances=np.where(largest < 0, np.nan, largest.astype(np.float64)),
-        unused=tuple(marker for marker in opened.channels if marker not in model.markers),
+        unused=tuple(marker for marker in opened.columns if marker not in model.markers),
         warnings=tuple(warnings),
     )
 
@@ -268,11 +268,11 @@ def map_files(
 
 def _open_for(model: FlowSOM, source: Path, name: str) -> Opened:
     opened = open_file(name, source)
-    missing = [marker for marker in model.markers if marker not in opened.channels]
+    missing = [marker for marker in model.markers if marker not in opened.columns]
     if missing:
         msg = (
             f"{name}: marker {', '.join(missing)} of the model is not in the file "
-            f"(it has {', '.join(opened.channels) or 'no marker'}); map files of the same panel"
+            f"(it has {', '.join(opened.columns) or 'no marker'}); map files of the same panel"
         )
         raise PanelError(msg)
     return opened

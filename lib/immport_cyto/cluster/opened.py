@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from immport_cyto import fcs
 from immport_cyto.cluster.scale import Scale, listed, some_markers
@@ -15,6 +15,23 @@ if TYPE_CHECKING:
     from immport_cyto.fcs import FCSFile
 
 
+class _Known(Protocol):
+    """What remarks on a training file are made of; FlowSOM and FLOCK open files each in its own way."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def n_events(self) -> int: ...
+    @property
+    def columns(self) -> Mapping[str, int]: ...
+    @property
+    def types(self) -> frozenset[str] | None: ...
+    @property
+    def preprocessed(self) -> bool: ...
+    @property
+    def repeated(self) -> Mapping[str, str]: ...
+
+
 @dataclass(frozen=True)
 class Opened:
     """What has to be known of a file to read its markers; the file itself is closed."""
@@ -22,7 +39,7 @@ class Opened:
     name: str
     path: Path
     n_events: int
-    channels: dict[str, int]
+    columns: dict[str, int]
     types: frozenset[str] | None
     """Markers of class type; None where the file does not say."""
     scale: Scale
@@ -32,7 +49,7 @@ class Opened:
 
     def part(self, markers: Sequence[str]) -> Part:
         """Events of the file, with `markers` as columns."""
-        columns = [self.channels[marker] for marker in markers]
+        columns = [self.columns[marker] for marker in markers]
         return Part(self.name, self.n_events, lambda: _reader(self.path.absolute(), columns))
 
     def repeats(self, name: str, markers: Sequence[str]) -> list[str]:
@@ -48,20 +65,26 @@ def repeat(names: str, marker: str, channels: str) -> str:
 def open_file(name: str, path: Path) -> Opened:
     """Markers and scale of a file, by its keywords; `name` is for messages."""
     with fcs.open(path) as file:
-        found = marker_channels(file)
-        channels = {marker: some[0] for marker, some in found.items()}
-        repeated = {
-            marker: " and ".join(file.channels[index].pnn for index in some)
-            for marker, some in found.items()
-            if len(some) > 1
-        }
+        channels, repeated = markers_of(file)
         return Opened(
-            name, Path(path), file.n_events, channels, _types(file, channels), Scale.of_file(file, channels),
+            name, Path(path), file.n_events, channels, type_markers(file, channels), Scale.of_file(file, channels),
             is_preprocessed(file.keywords), repeated,
         )  # fmt: skip
 
 
-def _types(file: "FCSFile", channels: Mapping[str, int]) -> frozenset[str] | None:
+def markers_of(file: "FCSFile") -> tuple[dict[str, int], dict[str, str]]:
+    """Channel (0-based) of each marker, and the names of the channels of those that several measure."""
+    found = marker_channels(file)
+    repeated = {
+        marker: " and ".join(file.channels[index].pnn for index in some)
+        for marker, some in found.items()
+        if len(some) > 1
+    }
+    return {marker: some[0] for marker, some in found.items()}, repeated
+
+
+def type_markers(file: "FCSFile", channels: Mapping[str, int]) -> frozenset[str] | None:
+    """Those markers that the file says are of class type; None where it does not say of any."""
     classes = {marker: file.keywords.get(f"ICYTO_P{index + 1}CLASS", "") for marker, index in channels.items()}
     return frozenset(m for m, c in classes.items() if c == "type") if any(classes.values()) else None
 
@@ -79,29 +102,29 @@ def choose_markers(opened: Sequence[Opened], wanted: Sequence[str] | None) -> tu
     """Markers to cluster on, in alphabetical order or in the order asked for; and remarks."""
     if wanted is not None:
         return _asked(opened, wanted), []
-    common = set(opened[0].channels)
+    common = set(opened[0].columns)
     for one in opened:
-        if not one.channels:
+        if not one.columns:
             msg = f"{one.name}: has no channel that measures a marker; check its panel with 'panel explain'"
             raise PanelError(msg)
-        if not common & set(one.channels):
+        if not common & set(one.columns):
             msg = (
                 f"{one.name}: no marker in common with the files before it "
-                f"({', '.join(list(one.channels)[:6])}); cluster files of one panel together"
+                f"({', '.join(list(one.columns)[:6])}); cluster files of one panel together"
             )
             raise PanelError(msg)
-        common &= set(one.channels)
+        common &= set(one.columns)
     stated = [one.types for one in opened if one.types is not None]
     typed = common.intersection(*stated) if stated else common
     if len(typed) >= 2:
-        return sorted(typed), _dropped(opened, typed)
+        return sorted(typed), dropped(opened, typed)
     note = [] if typed == common else ["fewer than two markers have class type; all common markers are used"]
-    return sorted(common), note + _dropped(opened, common)
+    return sorted(common), note + dropped(opened, common)
 
 
-def _dropped(opened: Sequence[Opened], used: Collection[str]) -> list[str]:
+def dropped(opened: Sequence[_Known], used: Collection[str]) -> list[str]:
     """Remarks on markers that some files would be clustered on and others lack, or do not count as class type."""
-    own = {one.name: set(one.channels) if one.types is None else one.types for one in opened}
+    own = {one.name: frozenset(one.columns) if one.types is None else one.types for one in opened}
     of_files: dict[tuple[str, ...], list[str]] = {}
     for marker in sorted(set().union(*own.values()) - set(used)):
         lacking = tuple(name for name, markers in own.items() if marker not in markers)
@@ -115,7 +138,7 @@ def _dropped(opened: Sequence[Opened], used: Collection[str]) -> list[str]:
     ]
 
 
-def remarks(opened: Sequence[Opened], markers: Sequence[str]) -> list[str]:
+def remarks(opened: Sequence[_Known], markers: Sequence[str]) -> list[str]:
     """What a user would want to know of training files."""
     repeated: dict[tuple[str, str], list[str]] = {}
     for one in opened:
@@ -140,12 +163,12 @@ def _asked(opened: Sequence[Opened], wanted: Sequence[str]) -> list[str]:
 
     chosen: list[str] = []
     for spelling in wanted:
-        name = panel.resolve(spelling, opened[0].channels) or spelling
-        lacking = next((one for one in opened if name not in one.channels), None)
+        name = panel.resolve(spelling, opened[0].columns) or spelling
+        lacking = next((one for one in opened if name not in one.columns), None)
         if lacking is not None:
             msg = (
                 f"{lacking.name}: marker {spelling} is not in the file (it has "
-                f"{', '.join(lacking.channels) or 'no marker'}); take it off the list of markers or leave out the file"
+                f"{', '.join(lacking.columns) or 'no marker'}); take it off the list of markers or leave out the file"
             )
             raise PanelError(msg)
         if name not in chosen:

@@ -26,6 +26,7 @@ from immport_cyto.cluster.flock.model import FLOCK
 from immport_cyto.cluster.flock.partition import Float64
 from immport_cyto.cluster.flock.profile import profile
 from immport_cyto.cluster.labels import write_labelled
+from immport_cyto.cluster.opened import dropped, remarks
 from immport_cyto.cluster.scale import Scale, compare
 from immport_cyto.exceptions import AnalysisError, InputError, OptionError
 
@@ -159,7 +160,8 @@ def flock_files(
         raise AnalysisError(msg) from error
     del model.labels_
     model.scale_ = Scale.joined([source.scale for source in sources], chosen)
-    model.warnings_ = warnings + model.scale_.mixed() + model.warnings_
+    notes = [*(dropped(sources, chosen) if markers is None else []), *remarks(sources, chosen)]
+    model.warnings_ = [*notes, *warnings, *model.scale_.mixed(), *model.warnings_]
     model.training = training
     model.study_accession, model.panel_id = study_accession, panel_id
     return model

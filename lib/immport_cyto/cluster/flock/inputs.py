@@ -1,15 +1,17 @@
 """What FLOCK reads: preprocessed FCS files, and tab-separated tables of numbers as the old suite made them."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from immport_cyto import events, fcs
+from immport_cyto import fcs
+from immport_cyto.cluster.opened import markers_of, type_markers
 from immport_cyto.cluster.scale import UNSTATED, Scale
+from immport_cyto.events.keywords import is_preprocessed
 from immport_cyto.exceptions import InputError, PanelError, TableError
 from immport_cyto.files import atomic_path
 
@@ -36,6 +38,10 @@ class Source:
         Markers of class type; None where the file does not say.
     scale : Scale
         What the file says of transforms and compensation; of a table nothing.
+    preprocessed
+        Whether it was written by this package, or is a table.
+    repeated : dict of str to str
+        Markers that several channels measure, with the names of the channels.
     """
 
     name: str
@@ -45,6 +51,8 @@ class Source:
     columns: dict[str, int]
     types: frozenset[str] | None = None
     scale: Scale = UNSTATED
+    preprocessed: bool = True
+    repeated: dict[str, str] = field(default_factory=dict)
 
     def check(self, markers: Sequence[str]) -> None:
         """Raise a PanelError where a marker is not in the file."""
@@ -101,12 +109,11 @@ def open_source(name: str, path: Path) -> Source:
         with path.open(encoding="utf-8-sig") as lines:
             return Source(name, path, "text", sum(1 for line in lines if line.strip()) - 1, columns)
     with fcs.open(path) as file:
-        channels = events.markers(file)
-        n_events = file.n_events
-        scale = Scale.of_file(file, channels)
-        classes = {marker: file.keywords.get(f"ICYTO_P{index + 1}CLASS", "") for marker, index in channels.items()}
-    types = frozenset(m for m, c in classes.items() if c == "type") if any(classes.values()) else None
-    return Source(name, path, "fcs", n_events, channels, types, scale)
+        channels, repeated = markers_of(file)
+        return Source(
+            name, path, "fcs", file.n_events, channels, type_markers(file, channels), Scale.of_file(file, channels),
+            is_preprocessed(file.keywords), repeated,
+        )  # fmt: skip
 
 
 def open_sources(files: Mapping[str, Path]) -> list[Source]:
