@@ -109,7 +109,7 @@ def test_a_damaged_file_does_not_stop_the_others(tmp_path: Path):
     assert list(result.failures["study_accession"]) == ["SDY9"]
     assert list(result.failures["stage"]) == ["panel"]
     assert list(result.failures["message"]) == [
-        "is a file that starts with 'not an F', not an FCS file; check what was exported or downloaded"
+        "bad.fcs: is a file that starts with 'not an F', not an FCS file; check what was exported or downloaded"
     ]
     assert set(result.panel["file_name"]) == {"a.fcs"}
 

@@ -99,9 +99,13 @@ def harmonize(
         files, corrections=corrections, studies=studies, species=species, analytes=package.analytes,
         reagents=package.reagents, naming=naming,
     )  # fmt: skip
+    warnings = [
+        row.message if row.message.startswith(row.file_name) else f"{row.file_name}: {row.message}"
+        for row in result.failures.itertuples()
+    ] + result.findings
     if len(result.failures) == len(files):
         first = result.failures.iloc[0]
-        msg = f"{first['file_name']}: {first['message']}" if len(files) == 1 else (
+        msg = warnings[0] if len(files) == 1 else (
             f"none of the {len(files)} FCS files can be read (first: {first['message']})"
         )  # fmt: skip
         raise PanelError(msg)
@@ -119,7 +123,6 @@ def harmonize(
         from immport_cyto import report
 
         report.save(report.figures.panel_presence(result.panels), figure)
-    warnings = [f"{row.file_name}: {row.message}" for row in result.failures.itertuples()] + result.findings
     warnings += package.about(result.panel["antigen"])
     for warning in warnings:
         click.echo(f"immport-cyto: warning: {warning}", err=True)

@@ -129,7 +129,7 @@ def harmonize(
         try:
             channels, instrument = _channels(files[file_name])
         except (InputError, OSError) as error:
-            message = str(error).replace(f"{files[file_name]}: ", "", 1) or type(error).__name__
+            message = str(error).replace(str(files[file_name]), file_name, 1) or type(error).__name__
             failures.append({"file_name": file_name, "study_accession": study, "stage": "panel", "message": message})
             continue
         found, technique = _read_file(

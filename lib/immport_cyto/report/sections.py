@@ -58,7 +58,7 @@ def _summary(frames: Mapping[str, "pd.DataFrame"], warnings: list[str]) -> Secti
         share = qc["n_events_out"].sum() / max(int(qc["n_events_in"].sum()), 1)
         tiles.append((f"events kept ({share:.0%})", f"{int(qc['n_events_out'].sum()):,}"))
     if populations is not None:
-        tiles.append(("populations", str(populations[["method", "population"]].drop_duplicates().shape[0])))
+        tiles.append(("populations", str(populations["population"].nunique())))
     failures = frames.get("failures")
     tiles.append(("files not used", str(0 if failures is None else failures["file_name"].nunique())))
     tiles.append(("warnings", str(len(warnings))))

@@ -62,7 +62,7 @@ def finish(
         "files_used": len(qc),
         "files_failed": len({row["file_name"] for row in state.failures}),
         "studies": int(samples["study_accession"].nunique()),
-        "panels": len(panels.panels),
+        "panels": int(panels.panels["panel_id"].nunique()),
         "events_in": int(qc["n_events_in"].sum()),
         "events_used": int(qc["n_events_out"].sum()),
         "populations": int(found["populations.tsv"]["population"].nunique()),
