@@ -179,7 +179,7 @@ def test_the_command_lists_and_writes_empty_templates(tmp_path):
     [
         (["template", "--empty", "x"], 2, "give --out and what to write"),
         (["template", "--empty", "protocols", "--out", "p.txt"], 2, "give a folder or a zip"),
-        (["template", "--samples", "none.tsv", "--set", "x", "--out", "o"], 1, "none.tsv: cannot be read as a table"),
+        (["template", "--samples", "none.tsv", "--set", "x", "--out", "o"], 1, "none.tsv: no such file; give"),
         (["template", "--empty", "nonsense", "--out", "o"], 1, "'nonsense' is no template of ImmPort; see --list"),
         (["template", "--list", "--schema", "new"], 1, "schema 'new' is no version; give one such as 3.33"),
         (
@@ -193,7 +193,7 @@ def test_the_command_lists_and_writes_empty_templates(tmp_path):
             "schema 3.25 is unknown here; the columns are those of schema 3.20",
         ),
         (["template", "--populations", "p.tsv", "--out", "o"], 2, "--populations needs --workspace-file"),
-        (["template", "--samples", "none.tsv", "--out", "o"], 1, "none.tsv: cannot be read as a table"),
+        (["template", "--samples", "none.tsv", "--out", "o"], 1, "none.tsv: no such file; give the samples.tsv"),
         (["validate", "none"], 1, "none: no such file or folder; check the path"),
         (["privacy", "none"], 1, "none: no such file or folder; check the path"),
     ],

@@ -9,11 +9,11 @@ from immport_cyto.cli._common import json_option, quiet_option
 @click.option(
     "--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder to make; it must not exist."
 )
-@click.option("--preset", default="demo", show_default=True, help="Size of the studies: demo or test.")
+@click.option("--preset", metavar="[demo|test]", default="demo", show_default=True, help="Size of the studies.")
 @click.option("--studies", type=int, help="Number of studies.  [default: 3]")
 @click.option("--subjects", type=int, help="Subjects per study.  [default: 14 to 16; test: 6]")
 @click.option("--events", type=int, help="Mean events per FCS file.  [default: 4000; test: 600]")
-@click.option("--seed", type=int, default=1, show_default=True, help="Same seed and options, same bytes.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Seed of all random choices.")
 @json_option
 @quiet_option
 def group(

@@ -40,6 +40,9 @@ def read(path: Path | str, table: Table) -> "pd.DataFrame":
         frame = pd.read_csv(
             path, sep="\t", dtype=str, keep_default_na=False, na_filter=False, quoting=3, encoding="utf-8", header=None
         )
+    except FileNotFoundError as error:
+        msg = f"{path}: no such file; give the {table.name}"
+        raise TableError(msg) from error
     except (OSError, UnicodeDecodeError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error).splitlines()[0].rpartition("C error: ")[2]
         msg = f"{path}: cannot be read as a table ({reason}); expected {table.name}, tab-separated with a header"
