@@ -134,7 +134,29 @@ def _accession(study: str) -> str:
 
 
 def fetch_manifest(client: Client, study: str, file_type: str = "result_file") -> list[Entry]:
-    """Files of a study, in order of their paths."""
+    """Ask ImmPort for the files of a study.
+
+    Parameters
+    ----------
+    client
+        See :class:`immport_cyto.immport.Client`.
+    study
+        ``SDYn``.
+    file_type
+        Kind of the files in the manifest, such as ``result_file``; ``all``.
+
+    Returns
+    -------
+    list of Entry
+        In order of their paths.
+
+    Raises
+    ------
+    NetworkError
+        ImmPort refuses, does not answer, or answers with something else.
+    OptionError
+        `study` is no accession.
+    """
     study = _accession(study)
     query = urllib.parse.urlencode({"fileType": file_type, "format": "json"})
     path = f"{QUERY}/api/study/manifest/{urllib.parse.quote(study, safe='')}?{query}"

@@ -54,7 +54,20 @@ def read_corrections(path: Path | str) -> "pd.DataFrame":
 
 
 def write_corrections(frame: "pd.DataFrame", path: Path | str) -> None:
-    """Write the table, whole or not at all."""
+    """Write a table of corrections, whole or not at all.
+
+    Parameters
+    ----------
+    frame
+        As `immport_cyto.panel.harmonize` gives it: file, channel, antigen, role, class.
+    path
+        Where to.
+
+    Raises
+    ------
+    TableError
+        A column is missing or of the wrong kind.
+    """
     from immport_cyto import tables
 
     tables.write(frame, path, CORRECTIONS)

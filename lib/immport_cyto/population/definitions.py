@@ -100,7 +100,21 @@ def _without_qc(words: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def check(definitions: "pd.DataFrame", markers: Iterable[str] | None = None) -> None:
-    """Read a DEFINITIONS frame for its errors only: see `wanted`, and `check_markers` for the markers of the panels."""
+    """Read a table of definitions for its errors only.
+
+    Parameters
+    ----------
+    definitions
+        DEFINITIONS.
+    markers
+        Those of all panels to be searched, as harmonised; None: any marker may be asked for.
+
+    Raises
+    ------
+    DefinitionError
+        A definition cannot be read (see `wanted`), or asks for a marker that is neither in `markers` nor in the
+        vocabulary.
+    """
     entries = wanted(definitions)
     if markers is not None:
         check_markers(entries, set(markers))
