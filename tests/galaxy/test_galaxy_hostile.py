@@ -59,7 +59,6 @@ def test_names_of_elements_are_only_names(session, collection):
         ("fcs_sample", "fcs", {"size|choice": "per_file", "size|per_file": 10}, "sampled"),
         ("fcs_deidentify", "fcs", {}, "clean"),
         ("fcs_convert", "way|input|fcs", {"way|choice": "from_fcs", "way|input|per": "list"}, "converted_list"),
-        ("fcs_split", "input|fcs", {"input|per": "list", "way|choice": "events", "way|events": 400}, "parts_list"),
     ],
 )
 def test_collections_keep_the_names(session, upload, tool, fcs, more, output):
