@@ -57,6 +57,16 @@ def test_downloads_hold_the_whole_table(page):
     assert {"samples.tsv", "panels.tsv", "qc.tsv", "clusters.tsv", "effects.tsv", "meta.tsv"} <= set(found)
 
 
+def test_a_list_among_the_warnings_keeps_its_lines(tmp_path):
+    listed = ["not possible on SDY1 flow-8m:", *(f"  population {n} (not on the panel: CD{n})" for n in range(20))]
+    warnings = ["\n".join(listed), "\n".join(listed[:2])]
+    report.build(tmp_path / "r.html", title="T", warnings=warnings, samples=make()["samples"])
+    written = (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert "<summary>not possible on SDY1 flow-8m:</summary>" + "\n".join(listed) in written
+    assert "<li>" + "\n".join(listed[:2]) + "</li>" in written
+    assert ".notes li { white-space: pre-line; }" in written
+
+
 def test_columns_that_are_empty_everywhere_are_in_the_download_only(page):
     heads = re.findall(r"<button type=\"button\">([^<]+)</button>", section(page, "studies"))
     assert "arm_name" in heads
