@@ -1,12 +1,14 @@
 """study.yaml: what is wrong is named by file and key, before any work starts."""
 
-from dataclasses import replace
+import re
+from dataclasses import fields, replace
+from textwrap import dedent
 
 import pytest
 
 from immport_cyto import study
 from immport_cyto.exceptions import InputError, OptionError
-from immport_cyto.study.config import ClusterOptions, ModelOptions
+from immport_cyto.study.config import ClusterOptions, ModelOptions, PoolOptions, PreprocessOptions, StudyConfig
 from immport_cyto.study.inputs import definitions
 from immport_cyto.study.repeating import commands
 
@@ -35,6 +37,19 @@ def test_only_studies_are_needed_and_paths_are_relative_to_the_file(folder):
     assert config.cluster == ClusterOptions()
     assert config.model == ModelOptions(formula="age_years + sex", term=None, scale="logit")
     assert config.populations is None
+
+
+def test_the_example_of_the_help_is_read_and_has_every_key(folder):
+    for name in ("SDY420-DR40_Tab.zip", "SDY736-DR40_Tab.zip", "corrections.tsv", "effects.tsv"):
+        (folder / name).write_bytes(b"x")
+    for name in ("SDY420", "SDY736"):
+        (folder / name / "ResultFiles").mkdir(parents=True)
+    config = study.read(write(folder, dedent(study.EXAMPLE)))
+    assert (config.model.min_samples, config.preprocess.cofactor) == (8, 150)
+    assert config.cluster.markers == ("CD3", "CD4", "CD8")
+    options = (StudyConfig, PreprocessOptions, ClusterOptions, ModelOptions, PoolOptions)
+    for key in (field.name for option in options for field in fields(option)):
+        assert re.search(rf"\b{key}\b", study.EXAMPLE), key
 
 
 def test_a_partial_match_that_is_asked_for_arrives(folder):

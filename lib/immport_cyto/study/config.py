@@ -126,19 +126,21 @@ class StudyConfig:
 EXAMPLE = """\
     title: Age and T cells
     studies:
-      - metadata: SDY420-DR40_Tab.zip     # Tab package (zip or folder) or Subject_2 table
-        fcs: SDY420/ResultFiles           # searched for *.fcs
+      - metadata: SDY420-DR40_Tab.zip     # Tab package (zip or folder) or Subject_2 table; or a list of them
+        fcs: SDY420/ResultFiles           # searched for FCS files; or a list of folders and files
       - metadata: SDY736-DR40_Tab.zip
         fcs: SDY736/ResultFiles
-    populations: definitions.tsv          # population, definition, parent; default: standard populations
-    model: {formula: age_years + sex, term: age_years, scale: logit, baseline: {sex: Female}}
+    populations: definitions.tsv          # or a list as in the README; default: standard populations
+    model: {formula: age_years + sex, term: age_years, scale: logit, baseline: {sex: Female}, min_samples: 8}
     panels: {corrections: corrections.tsv}
-    preprocess: {compensation: auto, transform: auto, qc: auto, max_events: 50000}
+    preprocess: {compensation: auto, transform: auto, cofactor: 150, qc: auto, max_events: 50000, seed: 42}
       # transform: arcsinh, or logicle with one scale per channel for all files of a panel
       # thresholds: ["debris: FSC-A < 30000"]  instead of the automatic gates
-    cluster: {grid: [10, 10], metaclusters: 10, seed: 42}
+    cluster: {grid: [10, 10], metaclusters: 10, markers: [CD3, CD4, CD8], rlen: 10, seed: 42}
     pool: {method: REML, test: hartung-knapp}
-    method: standard                      # metacyto repeats the R package MetaCyto, weaknesses included
+    method: standard                      # metacyto repeats the R package MetaCyto, weaknesses included,
+      # with preprocess: {rename: {CD8B: CD8}} and cluster: {clustering: flowsom} or flowhc
+    truth: effects.tsv                    # true effects of simulated studies, for the report
 """
 
 _TOP = ("title", "studies", "panels", "preprocess", "cluster", "populations", "model", "pool", "truth", "method")
