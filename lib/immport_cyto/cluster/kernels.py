@@ -101,7 +101,7 @@ def train_online(X, order, offset, inverse, codes, metric, apart, tile_apart, ra
     """
     n_nodes = tile_apart.shape[0]
     n_steps, ahead = order.shape[0], rows.shape[0] - 1
-    winner, reach, rate = 0, 0, np.float32(0.0)
+    winner, reach, rate = 0, np.int64(0), np.float32(0.0)
     for begin in range(0, n_steps, ahead):
         end = min(begin + ahead, n_steps)
         for d in range(X.shape[1]):
