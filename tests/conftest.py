@@ -7,6 +7,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# the same examples in every run, so that a run which fails fails again; IMMPORT_CYTO_EXPLORE=1 looks for new ones
+settings.register_profile("repeatable", derandomize=True)
+settings.load_profile("default" if os.environ.get("IMMPORT_CYTO_EXPLORE") else "repeatable")
 
 ROOT = Path(__file__).resolve().parents[1]
 REQUIRED = {word.strip() for word in os.environ.get("IMMPORT_CYTO_REQUIRE", "").split(",") if word.strip()}

@@ -74,7 +74,8 @@ def test_errors_say_what_to_do(text: str, part: str):
     assert "\n" not in str(caught.value)
 
 
-_NAMES = st.sampled_from([row["antigen"] for row in rows("antigens") if row["kind"] != "tetramer"])
+_ANTIGENS = [row["antigen"] for row in rows("antigens") if row["kind"] != "tetramer"]
+_NAMES = st.sampled_from(_ANTIGENS)
 
 
 @given(
@@ -86,6 +87,17 @@ def test_round_trip_over_the_vocabulary(gates: dict[str, str], separator: str):
     assert parse_gates(str(expected)) == expected
     if separator != "/":  # a path separator is also part of names such as CD16/32
         assert parse_gates(separator.join(map(str, expected.gates))) == expected
+
+
+@pytest.mark.parametrize("sign", SIGNS)
+def test_every_name_of_the_vocabulary_reads_back(sign: str):
+    definitions = [Definition((Gate(name, sign),)) for name in _ANTIGENS]
+    assert [parse_gates(str(definition)) for definition in definitions] == definitions
+
+
+def test_square_brackets_within_a_name_are_part_of_it():
+    assert parse_gates("CD3- | IgG2a[b]+ | CD19+").markers == ("CD3", "IgG2a[b]", "CD19")
+    assert str(parse_gates("(IgG2a[b]+ OR IgG1+) CD19+")) == "CD19+ (IgG1+ OR IgG2a[b]+)"
 
 
 @given(st.text(max_size=80))

@@ -47,8 +47,9 @@ _SEPARATOR = re.compile(r"[\s,/|;&]+")
 _BLANK = re.compile(r"[\s,/;&]+")
 _JOIN = re.compile(r"(?P<word>(?:and|or)(?=$|[\s()\[\]!]))|(?P<either>\|\|)|(?P<bar>\|)", re.IGNORECASE)
 _NOT = re.compile(r"(?:not(?=$|[\s()\[\]!])|!)\s*", re.IGNORECASE)
-_NAMED = re.compile(r"\[([^\[\]]*)\]")
-_BOOLEAN = re.compile(r"[(\[!]|\|\||\b(?:or|not)\b", re.IGNORECASE)
+_NAMED = re.compile(r"(?<!\w)\[([^\[\]]*)\]")
+"""Another population; square brackets within a name are part of it, such as IgG2a[b]."""
+_BOOLEAN = re.compile(r"[(!]|(?<!\w)\[|\|\||\b(?:or|not)\b", re.IGNORECASE)
 _NAME = re.compile(r"[A-Za-z0-9]")
 _CD = re.compile(r"^CD\d+[A-Za-z]*$", re.IGNORECASE)
 _CONTINUES = re.compile(rf"(\d{{1,3}}[a-zA-Z]?)(?P<symbol>{_SYMBOLS})")
@@ -385,7 +386,8 @@ def _preferred(name: str) -> str | None:
 
 def _plain(name: str) -> bool:
     """Whether a text may be the name of a marker; brackets within it match, such as in CD279 (PD-1)."""
-    if not key(name) or re.search(r"[,|;&+!\[\]]|-[\s/]", name) or name[0] in "-+~/ (":
+    outside = re.sub(r"(?<=\w)\[\w+\]", "", name)
+    if not key(name) or re.search(r"[,|;&+!\[\]]|-[\s/]", outside) or name[0] in "-+~/ (":
         return False
     return name.count("(") == name.count(")")
 
