@@ -109,7 +109,9 @@ def finish(
 @method_option
 @tested_by("hartung-knapp")
 @out_option("moderators.tsv")
-@click.option("--figure", type=FIGURE, help="Write the effect of each study against the first property (.svg, .png, .pdf).")
+@click.option(
+    "--figure", type=FIGURE, help="Write the effect of each study against the first property (.svg, .png, .pdf)."
+)
 @figure_population
 @figure_term
 @json_option
