@@ -82,7 +82,7 @@ def test_numbers_at_the_ends_of_lines_do_not_cover_each_other(ends):
 
 
 @settings(deadline=None, max_examples=50)
-@given(st.lists(st.tuples(st.integers(0, 300), st.integers(0, 200)), min_size=1, max_size=40))
+@given(st.lists(st.tuples(st.integers(0, 300), st.integers(0, 200)), min_size=1, max_size=25))
 def test_numbers_of_clusters_do_not_cover_each_other_and_stay_near(places):
     points = np.array(places, float)
     low, high = np.array([5.0, 5.0]), np.array([295.0, 195.0])
@@ -91,8 +91,17 @@ def test_numbers_of_clusters_do_not_cover_each_other_and_stay_near(places):
     assert apart.min(initial=99) > 11  # a number is about 10 points wide
     assert (moved >= low).all()
     assert (moved <= high).all()
-    # a crowd of n takes about a circle of radius 14 * sqrt(n)
-    assert np.linalg.norm(moved - points, axis=1).max() < 14 * np.sqrt(len(points)) + 14
+    # a crowd of n takes about a circle of radius 14 * sqrt(n), in a corner a quarter of one twice as large
+    assert np.linalg.norm(moved - points, axis=1).max() < 28 * np.sqrt(len(points)) + 14
+
+
+@pytest.mark.parametrize("corner", [(0, 0), (300, 0), (0, 200), (300, 200)])
+def test_numbers_at_one_corner_do_not_stay_there(corner):
+    low, high = np.array([5.0, 5.0]), np.array([295.0, 195.0])
+    for n in range(2, 20):
+        moved = _labels._apart(np.tile(np.array(corner, float), (n, 1)), 14.0, (low, high))
+        apart = np.linalg.norm(moved[:, None] - moved[None], axis=2)[np.triu_indices(n, 1)]
+        assert apart.min() > 11
 
 
 def test_sixty_populations_have_their_panels_and_overlaid_their_numbers():

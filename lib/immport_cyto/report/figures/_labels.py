@@ -15,7 +15,7 @@ _SIZE = 7.0  # points
 _WIDE, _HIGH = 0.62, 1.25  # of a character, in sizes
 _GAP = 1.5
 _NUMBER, _SHARE = 14.0, 0.4  # points between two numbers; share of the axes that they may take
-_PUSHES = 200
+_PUSHES = 400
 _STEPS = (0, 1, -1, 2, -2, 3, -3, 4, -4, 5, -5, 6, -6)
 
 Box = tuple[float, float, float, float]  # left, bottom, right, top in points
@@ -100,9 +100,12 @@ def _apart(
 ) -> NDArray[np.float64]:
     """Points pushed away from each other, in small steps, until they are `room` apart or there is no more room."""
     turn = np.arange(len(points)) * np.pi * (3 - np.sqrt(5))  # equal points leave in different directions
-    moved = np.clip(points + 0.02 * room * np.column_stack([np.cos(turn), np.sin(turn)]), *within)
+    leave = 0.02 * room * np.column_stack([np.cos(turn), np.sin(turn)])
+    moved = np.clip(np.clip(points, *within) + leave, *within)
     for _ in range(_PUSHES):
         away = moved[:, None] - moved[None]
+        equal = (np.abs(away) < 1e-9).all(axis=2)  # in a corner too
+        away[equal] = (leave[:, None] - leave[None])[equal]
         distance = np.sqrt((away**2).sum(axis=2))
         lacking = np.maximum(room - distance, 0.0)
         np.fill_diagonal(lacking, 0.0)
