@@ -25,7 +25,6 @@ from immport_cyto.immport.network import BROKEN, QUERY, Client
 from immport_cyto.tables import Column, Table
 
 ENDPOINTS = ("filePath", "fcsAnalyzed")
-FILE_TYPES = ("result_file", "release_file", "study_file", "protocol_file", "archive_file", "all")
 PAGE_SIZE = 5000
 _CHUNK = 1 << 20
 _MOST_PAGES = 100_000
