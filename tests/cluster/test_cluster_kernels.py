@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
 
+from immport_cyto import cluster
 from immport_cyto.cluster import som
 from immport_cyto.cluster.execution import Execution
 from immport_cyto.cluster.som import Codebook, Scaling
@@ -66,11 +67,23 @@ def test_online_rule_is_that_of_plain_numpy(grid, d, distance):
     rng = np.random.default_rng(1)
     X = rng.normal(0, 2, (500, d)).astype(np.float32)
     codes = X[: grid[0] * grid[1]].copy()
-    order = rng.integers(0, len(X), 3000)
+    order = rng.integers(0, len(X), 3000, np.int32)
     radius = float(np.quantile(som.grid_distance(grid), 0.67))
     expected = plain_online(X, order, codes, grid, radius, distance)
     # to the bit: no sum is reordered and no product is fused, so other processors give the same
-    assert np.array_equal(som.online(X, order, plain(codes, distance), grid).codes, expected)
+    for pieces in (1, 7):
+        trained = som.online(X, np.array_split(order, pieces), len(order), plain(codes, distance), grid)
+        assert np.array_equal(trained.codes, expected)
+
+
+def test_steps_are_the_same_however_many_are_drawn_at_a_time(monkeypatch):
+    X = np.random.default_rng(1).normal(size=(3001, 4)).astype(np.float32)
+    trained = []
+    for at_once in (1_000_000, 777, 128):
+        monkeypatch.setattr(som, "STEPS_AT_ONCE", at_once)
+        trained.append(cluster.FlowSOM((4, 4), n_metaclusters=3, max_steps=5001).fit(X).codes_)
+    assert np.array_equal(trained[0], trained[1])
+    assert np.array_equal(trained[0], trained[2])
 
 
 def test_the_first_radius_is_the_quantile_of_the_distances_on_the_grid():
@@ -137,9 +150,9 @@ def test_scaling_in_the_kernel_is_the_scaling():
 def test_codes_come_back_from_their_tiles():
     codes = np.random.default_rng(3).normal(size=(37, 5)).astype(np.float32)
     tiled = som.tile(codes)
-    assert tiled.shape == (3, 8, 16)
+    assert tiled.shape == (10, 2, 16)
     assert tiled.ctypes.data % 64 == 0
-    assert tiled[1, 4, 2] == codes[18, 4]
+    assert tiled[4, 1, 8] == codes[18, 4]
     assert np.array_equal(som.untile(tiled, 37, 5), codes)
 
 

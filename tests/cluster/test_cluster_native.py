@@ -26,7 +26,10 @@ model = FlowSOM((2, 2), n_metaclusters=2).fit(X)
 imported = [name for name in ("numba", "pandas", "scipy", "sklearn") if name in sys.modules]
 print(json.dumps([model.labels_.tolist(), imported]))
 """
-KERNELS = ["assign", "count_together", "cut_average_linkage", "describe", "scan", "squares", "train_online"]
+KERNELS = [
+    "assign", "by_node", "count_together", "cut_average_linkage", "describe", "middles", "scan", "squares",
+    "train_online",
+]  # fmt: skip
 
 
 def fit(*blocked, **environment):

@@ -20,7 +20,8 @@ def test_median_and_mad_of_each_node_however_the_events_come(n, n_nodes, seed, a
     distances = rng.exponential(size=n).astype(np.float32)
     sample = DistanceSample(n_nodes)
     for start in range(0, n, at_a_time):
-        sample.add(nodes[start : start + at_a_time], distances[start : start + at_a_time])
+        some = nodes[start : start + at_a_time]
+        sample.add(some, distances[start : start + at_a_time], np.bincount(some, minlength=n_nodes))
     counts = np.bincount(nodes, minlength=n_nodes)
     medians, mads, beyond = sample.summary(counts)
     for node in range(n_nodes):
@@ -48,8 +49,8 @@ def test_of_many_events_some_of_each_node_are_taken_and_the_first_of_each_chunk(
 
 def test_the_share_of_outliers_weights_nodes_by_all_their_events():
     sample = DistanceSample(2)
-    sample.add(np.zeros(3, np.int32), np.array([1, 1, 9], np.float32))
-    sample.add(np.ones(2, np.int32), np.array([1, 1], np.float32))
+    sample.add(np.zeros(3, np.int32), np.array([1, 1, 9], np.float32), np.array([3, 0]))
+    sample.add(np.ones(2, np.int32), np.array([1, 1], np.float32), np.array([0, 2]))
     assert sample.summary(np.array([300, 100]))[2] == pytest.approx(0.25)
 
 

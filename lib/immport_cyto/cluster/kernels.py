@@ -21,32 +21,51 @@ from immport_cyto.cluster.lanes import (
 )
 
 EUCLIDEAN, MANHATTAN, CHEBYSHEV, COSINE = range(4)
+EXPONENT = np.uint32(0x7F800000)
+"""The bits of a float32 that are all set exactly if it is not finite."""
+FAR = 1e300
+"""Beyond all distances."""
 
 
 @kernel
-def _nearest(x, codes, n_nodes, metric):  # type: ignore[no-untyped-def]
-    """Node nearest to `x`, the first of equals, and a value that `_distance` makes the distance of."""
-    if metric == EUCLIDEAN:
-        return nearest_euclidean(x, codes, n_nodes)
-    if metric == MANHATTAN:
-        return nearest_manhattan(x, codes, n_nodes)
-    if metric == CHEBYSHEV:
-        return nearest_chebyshev(x, codes, n_nodes)
-    return nearest_cosine(x, codes, n_nodes)
-
-
-@kernel
-def _distance(value, x, metric):  # type: ignore[no-untyped-def]
-    if metric == EUCLIDEAN:
-        return np.sqrt(value)
-    if metric == COSINE:
-        square = np.float32(0.0)
-        for d in range(x.shape[0]):
-            square += x[d] * x[d]
-        if square == np.float32(0.0):
-            return np.float32(1.0)
-        return max(np.float32(0.0), np.float32(1.0) + value / np.sqrt(square))
+def _itself(value, x):  # type: ignore[no-untyped-def]
     return value
+
+
+@kernel
+def _root(value, x):  # type: ignore[no-untyped-def]
+    return np.sqrt(value)
+
+
+@kernel
+def _one_plus(value, x):  # type: ignore[no-untyped-def]
+    """Distance by the cosine, of minus the cosine times the length of `x`."""
+    square = np.float32(0.0)
+    for d in range(x.shape[0]):
+        square += x[d] * x[d]
+    if square == np.float32(0.0):
+        return np.float32(1.0)
+    return max(np.float32(0.0), np.float32(1.0) + value / np.sqrt(square))
+
+
+def _by_distance(make):  # type: ignore[no-untyped-def]
+    """A kernel for each distance by `make`, and the choice between them: a loop over events holds one distance only."""
+    euclidean = kernel(make(nearest_euclidean, pull_nearest_euclidean, _root))
+    manhattan = kernel(make(nearest_manhattan, pull_nearest_manhattan, _itself))
+    chebyshev = kernel(make(nearest_chebyshev, pull_nearest_chebyshev, _itself))
+    cosine = kernel(make(nearest_cosine, pull_nearest_cosine, _one_plus))
+
+    def choose(metric, *rest):  # type: ignore[no-untyped-def]
+        if metric == EUCLIDEAN:
+            euclidean(*rest)
+        elif metric == MANHATTAN:
+            manhattan(*rest)
+        elif metric == CHEBYSHEV:
+            chebyshev(*rest)
+        else:
+            cosine(*rest)
+
+    return kernel(choose)
 
 
 @kernel
@@ -56,69 +75,93 @@ def _load(X, i, offset, inverse, x):  # type: ignore[no-untyped-def]
         x[d] = (X[i, d] - offset[d]) * inverse[d]
 
 
+def _assign(nearest, pull_nearest, finish):  # type: ignore[no-untyped-def]
+    def assign(X, offset, inverse, codes, n_nodes, nodes, distances, x):  # type: ignore[no-untyped-def]
+        for i in range(X.shape[0]):
+            _load(X, i, offset, inverse, x)
+            winner, value = nearest(x, codes, n_nodes)
+            nodes[i] = winner
+            distances[i] = finish(value, x)
+
+    return assign
+
+
+_assign_by_distance = _by_distance(_assign)
+
+
 @kernel
 def assign(X, offset, inverse, codes, n_nodes, metric, nodes, distances, x):  # type: ignore[no-untyped-def]
     """Nearest node of each event and the distance to its code, into `nodes` and `distances`."""
-    for i in range(X.shape[0]):
-        _load(X, i, offset, inverse, x)
-        winner, value = _nearest(x, codes, n_nodes, metric)
-        nodes[i] = winner
-        distances[i] = _distance(value, x, metric)
+    _assign_by_distance(metric, X, offset, inverse, codes, n_nodes, nodes, distances, x)
+
+
+def _node_sums(nearest, pull_nearest, finish):  # type: ignore[no-untyped-def]
+    def node_sums(X, offset, inverse, codes, sums, counts, x):  # type: ignore[no-untyped-def]
+        for i in range(X.shape[0]):
+            _load(X, i, offset, inverse, x)
+            winner, _ = nearest(x, codes, counts.shape[0])
+            counts[winner] += 1
+            for d in range(X.shape[1]):
+                sums[winner, d] += x[d]
+
+    return node_sums
+
+
+_node_sums_by_distance = _by_distance(_node_sums)
 
 
 @kernel
 def node_sums(X, offset, inverse, codes, metric, sums, counts, x):  # type: ignore[no-untyped-def]
     """Add the scaled events to the sums and counts (float64, int64) of their nearest nodes."""
-    for i in range(X.shape[0]):
-        _load(X, i, offset, inverse, x)
-        winner, _ = _nearest(x, codes, counts.shape[0], metric)
-        counts[winner] += 1
-        for d in range(X.shape[1]):
-            sums[winner, d] += x[d]
+    _node_sums_by_distance(metric, X, offset, inverse, codes, sums, counts, x)
 
 
-@kernel
-def _pull_nearest(x, codes, n_nodes, metric, old, apart, tile_apart, winner, reach, rate):  # type: ignore[no-untyped-def]
-    """Pull the codes near `winner` to the event `old`, and the node that is then nearest to `x`."""
-    if metric == EUCLIDEAN:
-        return pull_nearest_euclidean(x, codes, n_nodes, old, apart, tile_apart, winner, reach, rate)
-    if metric == MANHATTAN:
-        return pull_nearest_manhattan(x, codes, n_nodes, old, apart, tile_apart, winner, reach, rate)
-    if metric == CHEBYSHEV:
-        return pull_nearest_chebyshev(x, codes, n_nodes, old, apart, tile_apart, winner, reach, rate)
-    return pull_nearest_cosine(x, codes, n_nodes, old, apart, tile_apart, winner, reach, rate)
-
-
-@kernel
-def train_online(X, order, offset, inverse, codes, metric, apart, tile_apart, radius, rate_first, rate_last, rows):  # type: ignore[no-untyped-def]
-    """Move `codes` in place by FlowSOM's online rule over the events ``X[order]``.
-
-    Step t of T: the radius is ``radius (1 - t / T)``, 0.5 once below 1; the rate falls linearly; each node
-    within the radius of the winner (on the grid) moves by rate x (event - code). `apart` (uint16) has the distances on
-    the grid, nodes x padded nodes, `tile_apart` the smallest of them per tile. The codes move in the pass that looks
-    for the node nearest to the next event. The events come from anywhere in memory, so some are copied (scaled and
-    padded) at a time into `rows`, after the last one before them, and the next ones prefetched.
-    """
-    n_nodes = tile_apart.shape[0]
-    n_steps, ahead = order.shape[0], rows.shape[0] - 1
-    winner, reach, rate = 0, np.int64(0), np.float32(0.0)
-    for begin in range(0, n_steps, ahead):
-        end = min(begin + ahead, n_steps)
-        for d in range(X.shape[1]):
-            rows[0, d] = rows[ahead, d]
-        for t in range(begin, end):
-            event = order[t]
+def _train_online(nearest, pull_nearest, finish):  # type: ignore[no-untyped-def]
+    def train_online(X, order, first, n_steps, offset, inverse, codes, grid, speed, rows, room):  # type: ignore[no-untyped-def]
+        (apart, near, near_apart), (radius, rate_first, rate_last) = grid, speed
+        n_nodes, n_events, ahead = near.shape[0], order.shape[0], rows.shape[0] - 1
+        winner, reach, rate = 0, np.int64(0), np.float32(0.0)
+        for begin in range(0, n_events, ahead):
+            end = min(begin + ahead, n_events)
             for d in range(X.shape[1]):
-                rows[t - begin + 1, d] = (X[event, d] - offset[d]) * inverse[d]
-        for t in range(begin, end):
-            if t + ahead < n_steps:
-                prefetch(X, order[t + ahead])
-            old, x = rows[t - begin], rows[t - begin + 1]
-            winner, _ = _pull_nearest(x, codes, n_nodes, metric, old, apart, tile_apart, winner, reach, rate)
-            reach = np.int64(radius * (1.0 - t / n_steps))  # distances on the grid are whole numbers
-            rate = np.float32(rate_first - (rate_first - rate_last) * (t / n_steps))
-    last = rows[(n_steps - 1) % ahead + 1]
-    _pull_nearest(last, codes, n_nodes, metric, last, apart, tile_apart, winner, reach, rate)
+                rows[0, d] = rows[ahead, d]
+            for t in range(begin, end):
+                event = order[t]
+                for d in range(X.shape[1]):
+                    rows[t - begin + 1, d] = (X[event, d] - offset[d]) * inverse[d]
+            for t in range(begin, end):
+                if t + ahead < n_events:
+                    prefetch(X, np.int64(order[t + ahead]))
+                old, x = rows[t - begin], rows[t - begin + 1]
+                winner, _ = pull_nearest(x, codes, n_nodes, old, apart, near, near_apart, room, winner, reach, rate)
+                done = (first + t) / n_steps
+                reach = np.int64(radius * (1.0 - done))  # distances on the grid are whole numbers
+                rate = np.float32(rate_first - (rate_first - rate_last) * done)
+        last = rows[(n_events - 1) % ahead + 1]
+        pull_nearest(last, codes, n_nodes, last, apart, near, near_apart, room, winner, reach, rate)
+
+    return train_online
+
+
+_train_online_by_distance = _by_distance(_train_online)
+
+
+@kernel
+def train_online(  # type: ignore[no-untyped-def]
+    X, order, first, n_steps, offset, inverse, codes, metric, apart, near, near_apart, radius, rate_first, rate_last,
+    rows, room,
+):  # fmt: skip
+    """Move `codes` in place by FlowSOM's online rule over the events ``X[order]``, the steps from `first` on.
+
+    Step t of `n_steps` T: the radius is ``radius (1 - t / T)``, 0.5 once below 1; the rate falls linearly; each node
+    within the radius of the winner (on the grid) moves by rate x (event - code). `apart` (uint16) has the distances on
+    the grid, nodes x padded nodes; `near` the groups of nodes by their distance from each node, `near_apart` that
+    distance (uint16, nodes x groups). The codes move in the pass that looks for the node nearest to the next event.
+    The events come from anywhere in memory, so some are copied (scaled and padded) at a time into `rows`, after the
+    last one before them, and the next ones prefetched. `room` has 32 floats for each group.
+    """
+    grid, speed = (apart, near, near_apart), (radius, rate_first, rate_last)
+    _train_online_by_distance(metric, X, order, first, n_steps, offset, inverse, codes, grid, speed, rows, room)
 
 
 @kernel
@@ -144,6 +187,44 @@ def describe(nodes, distances, stride, counts, kept):  # type: ignore[no-untyped
 
 
 @kernel
+def by_node(nodes, distances, places, grouped):  # type: ignore[no-untyped-def]
+    """Distances in the order of their nodes into `grouped`; `places` are where each node begins, and end behind it."""
+    for i in range(nodes.shape[0]):
+        node = nodes[i]
+        grouped[places[node]] = distances[i]
+        places[node] += 1
+
+
+@kernel
+def middles(grouped, ends, medians, deviations):  # type: ignore[no-untyped-def]
+    """Median and median absolute deviation of each node with events, of distances that ascend within a node."""
+    begin = 0
+    for node in range(ends.shape[0]):
+        end = ends[node]
+        n = end - begin
+        if n > 0:
+            half = begin + n // 2
+            upper = np.float64(grouped[half])
+            median = upper if n % 2 == 1 else (np.float64(grouped[half - 1]) + upper) / 2
+            # outwards from the median, the nearer of both sides first
+            low, high = half - 1, half
+            while high > begin and np.float64(grouped[high - 1]) >= median:
+                low, high = low - 1, high - 1
+            last = before = 0.0
+            for _ in range(n // 2 + 1):
+                down = median - np.float64(grouped[low]) if low >= begin else FAR
+                up = np.float64(grouped[high]) - median if high < end else FAR
+                before = last
+                if down < up:
+                    last, low = down, low - 1
+                else:
+                    last, high = up, high + 1
+            medians[node] = median
+            deviations[node] = last if n % 2 == 1 else (before + last) / 2
+        begin = end
+
+
+@kernel
 def scan(X, total, low, high):  # type: ignore[no-untyped-def]
     """Sum, minimum and maximum per marker into the float64 arrays; returns the first event that is not finite, or -1.
 
@@ -151,11 +232,26 @@ def scan(X, total, low, high):  # type: ignore[no-untyped-def]
     compiled arithmetic assumes that there is no NaN.
     """
     bits = X.view(np.uint32)
-    for i in range(X.shape[0]):
+    n = X.shape[0]
+    fours = n - n % 4
+    for i in range(0, fours, 4):  # sums are loaded and stored once for four events
+        worst = np.uint32(0)
         for d in range(X.shape[1]):
-            if bits[i, d] & np.uint32(0x7F800000) == np.uint32(0x7F800000):
+            first, second = max(bits[i, d] & EXPONENT, bits[i + 1, d] & EXPONENT), bits[i + 2, d] & EXPONENT
+            worst = max(worst, max(max(first, second), bits[i + 3, d] & EXPONENT))
+        if worst == EXPONENT:
+            fours = i
+            break
+        for d in range(X.shape[1]):
+            one, two = np.float64(X[i, d]), np.float64(X[i + 1, d])
+            three, four = np.float64(X[i + 2, d]), np.float64(X[i + 3, d])
+            total[d] = total[d] + one + two + three + four
+            low[d] = min(low[d], min(min(one, two), min(three, four)))
+            high[d] = max(high[d], max(max(one, two), max(three, four)))
+    for i in range(fours, n):
+        for d in range(X.shape[1]):
+            if bits[i, d] & EXPONENT == EXPONENT:
                 return i
-        for d in range(X.shape[1]):
             value = np.float64(X[i, d])
             total[d] += value
             low[d] = min(low[d], value)

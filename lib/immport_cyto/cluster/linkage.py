@@ -45,21 +45,23 @@ def cut_average_linkage(distance, ks, labels, sizes, apart, group, nearest):  # 
             continue
         one = _first_smallest(apart)
         kept, gone = min(one, nearest[one]), max(one, nearest[one])
+        size, other = sizes[kept], sizes[gone]
         for k in range(n):
-            if group[k] == gone:
-                group[k] = kept
-            if sizes[k] > 0.0 and k != kept and k != gone:
-                joined = sizes[kept] * distance[kept, k] + sizes[gone] * distance[gone, k]
-                distance[kept, k] = distance[k, kept] = joined / (sizes[kept] + sizes[gone])
-            distance[k, gone] = distance[gone, k] = GONE
-        sizes[kept] += sizes[gone]
+            distance[kept, k] = (size * distance[kept, k] + other * distance[gone, k]) / (size + other)
+        distance[kept, kept] = distance[kept, gone] = GONE
+        for k in range(n):
+            group[k] = kept if group[k] == gone else group[k]
+        sizes[kept] += other
         sizes[gone] = 0.0  # gone for good
         groups -= 1
         apart[gone] = GONE
         for k in range(n):
+            if sizes[k] == 0.0:
+                continue
+            distance[k, kept], distance[k, gone] = distance[kept, k], GONE
             joined_is_near = k == kept or nearest[k] == kept or nearest[k] == gone
             # the last of these only by rounding: a mean is not smaller than the smaller of two
-            if sizes[k] > 0.0 and (joined_is_near or distance[k, kept] < apart[k]):
+            if joined_is_near or distance[k, kept] < apart[k]:
                 nearest[k] = _first_smallest(distance[k])
                 apart[k] = distance[k, nearest[k]]
 

@@ -6,8 +6,7 @@ average linkage of one minus that share, cut at k, gives the metaclusters.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +21,7 @@ LEAST_GAIN = 0.02
 Labels = NDArray[np.int32]
 
 
-@dataclass(frozen=True)
-class Consensus:
+class Consensus(NamedTuple):
     """Metaclusters for one number of them.
 
     Attributes
@@ -56,7 +54,7 @@ def consensus(
     """
     n = len(codes)
     size = min(n, max(2, round(SHARE * n)))
-    chosen = np.stack([np.sort(rng.choice(n, size, replace=False)) for _ in range(resamples)])
+    chosen = np.sort(np.stack([rng.choice(n, size, replace=False) for _ in range(resamples)]), axis=1)
     falling = np.array(sorted(ks, reverse=True))
     drawn, together = np.zeros((n, n), np.uint16), np.zeros((len(falling), n, n), np.uint16)
     part, labels = np.empty((size, size)), np.empty((len(falling), size), np.int64)
@@ -86,8 +84,7 @@ def _room(n: int) -> tuple[NDArray[Any], ...]:
 
 def _distances(codes: NDArray[Any]) -> NDArray[np.float64]:
     points = np.asarray(codes, np.float64)
-    distances: NDArray[np.float64] = np.sqrt(((points[:, None] - points) ** 2).sum(axis=2))
-    return distances
+    return np.sqrt(np.array([((point - points) ** 2).sum(axis=1) for point in points]))
 
 
 def area_gains(areas: Sequence[float]) -> NDArray[np.float64]:

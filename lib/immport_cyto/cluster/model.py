@@ -259,7 +259,7 @@ class FlowSOM:
         self.quantization_error_ = content.quantization_error
         self.distance_medians_, self.distance_mads_, self.outlier_share_ = content.distances.summary(content.counts)
         self._metacluster(consensus_rng)
-        filled = len(np.unique(self.metaclusters_[self.node_counts_ > 0]))
+        filled = len(set(self.metaclusters_[self.node_counts_ > 0].tolist()))  # numpy.unique imports numpy.ma: 12 ms
         if filled < self.n_metaclusters_:
             self.warnings_.append(
                 f"{self.n_metaclusters_ - filled} of {self.n_metaclusters_} metaclusters hold no training events, only "

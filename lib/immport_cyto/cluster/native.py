@@ -123,11 +123,12 @@ class Kernel:
             if not function.is_declaration and function.name != native:
                 function.linkage = "internal"
         module.get_function(native).name = symbol
-        passes = llvm.create_new_module_pass_manager()
+        machine = _machine()
+        builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options())
+        passes = builder.getModulePassManager()
         passes.add_global_dead_code_eliminate_pass()
         passes.add_strip_dead_prototype_pass()
-        machine = _machine()
-        passes.run(module, llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options()))
+        passes.run(module, builder)
         needed = {function.name for function in module.functions if function.is_declaration}
         if strange := {name for name in needed if not name.startswith("llvm.")} - _LIBRARY - {_FREE}:
             msg = f"{self.name} calls {', '.join(sorted(strange))}, which is not there without numba"
@@ -226,11 +227,13 @@ node_sums = Kernel(
 )  # fmt: skip
 train_online = Kernel(
     "kernels", "train_online",
-    f"float32[:,:] int64[:] {_SCALING} float32[:,:,:] int64 uint16[:,:] uint16[:,:] float64 float64 float64 "
-    "float32[:,:]",
+    f"float32[:,:] int32[:] int64 int64 {_SCALING} float32[:,:,:] int64 uint16[:,:] uint16[:,:] uint16[:,:] "
+    "float64 float64 float64 float32[:,:] float32[:]",
 )  # fmt: skip
 smooth = Kernel("kernels", "smooth", "float64[:,:] float64[:,:] float64[:] float64[:,:] float64[:]")
 describe = Kernel("kernels", "describe", "int32[:] float32[:] int64 int64[:] bool[:]", "float64")
+by_node = Kernel("kernels", "by_node", "int32[:] float32[:] int64[:] float32[:]")
+middles = Kernel("kernels", "middles", "float32[:] int64[:] float64[:] float64[:]")
 scan = Kernel("kernels", "scan", "float32[:,:] float64[:] float64[:] float64[:]", "int64")
 squares = Kernel("kernels", "squares", "float32[:,:] float64[:] float64[:]")
 cut_average_linkage = Kernel(

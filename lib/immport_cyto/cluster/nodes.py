@@ -1,7 +1,7 @@
 """What the nodes of a trained map hold: one pass over all events of the training."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +13,7 @@ from immport_cyto.cluster.som import Codebook
 from immport_cyto.cluster.source import Chunk, Float32, Part, check_block, chunks
 
 
-@dataclass(frozen=True)
-class NodeContent:
+class NodeContent(NamedTuple):
     """Events per node and their distances.
 
     Attributes
@@ -34,8 +33,7 @@ class NodeContent:
     labels: list[NDArray[np.int32]]
 
 
-@dataclass(frozen=True)
-class _Found:
+class _Found(NamedTuple):
     """What one chunk gives."""
 
     counts: NDArray[np.int64]
@@ -76,7 +74,8 @@ def node_content(
             som.nearest(X, book, tiled, nodes[block], distances[block])
         counts, kept = np.zeros(n_nodes, np.int64), np.empty(len(nodes), np.bool_)
         total = native.describe(nodes, distances, stride, counts, kept)
-        return _Found(counts, total, nodes[kept], distances[kept], nodes if labels else None)
+        own = nodes if labels else None
+        return _Found(counts, total, *((nodes, distances) if stride == 1 else (nodes[kept], distances[kept])), own)
 
     counts, error, sample = np.zeros(n_nodes, np.int64), 0.0, DistanceSample(n_nodes)
     every = np.empty(sum(part.n_events for part in parts) if labels else 0, np.int32)
@@ -84,7 +83,7 @@ def node_content(
     for found in execution.map(one, chunks(parts), "mapping events"):
         counts += found.counts
         error += found.total
-        sample.add(found.nodes, found.distances)
+        sample.add(found.nodes, found.distances, -(-found.counts // stride))
         if found.labels is not None:
             every[done : done + len(found.labels)] = found.labels
             done += len(found.labels)

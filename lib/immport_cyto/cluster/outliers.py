@@ -7,6 +7,8 @@ are exact for up to a million events; of more, a sample per node counts.
 import numpy as np
 from numpy.typing import NDArray
 
+from immport_cyto.cluster import native
+
 MAD_ALLOWED = 4.0
 MAD_TO_SD = 1.4826
 """R's `mad` is on the scale of the standard deviation of a normal distribution, and so is FlowSOM's threshold."""
@@ -23,42 +25,42 @@ class DistanceSample:
         self._n_nodes = n_nodes
         self._nodes: list[NDArray[np.int32]] = []
         self._distances: list[NDArray[np.float32]] = []
+        self._sizes = np.zeros(n_nodes, np.int64)
 
     @staticmethod
     def stride(n_events: int) -> int:
         """Which events of each node to take of so many events: the first, the one `stride` later, and so on."""
         return max(1, -(-n_events // _KEPT))
 
-    def add(self, nodes: NDArray[np.int32], distances: NDArray[np.float32]) -> None:
-        """Take events: their nodes (0-based) and distances."""
+    def add(self, nodes: NDArray[np.int32], distances: NDArray[np.float32], sizes: NDArray[np.int64]) -> None:
+        """Take events: their nodes (0-based) and distances, and how many there are per node."""
         self._nodes.append(nodes)
         self._distances.append(distances)
+        self._sizes += sizes
 
     def summary(self, counts: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
         """Median and MAD (R's, x 1.4826) of the distances per node, and the share of all events beyond the thresholds.
 
         NaN for a node without events. `counts` are the numbers of events per node, taken or not.
         """
-        nodes = np.concatenate([np.empty(0, np.int32), *self._nodes])
-        distances = np.concatenate([np.empty(0, np.float32), *self._distances])
-        order = np.argsort(nodes.astype(np.uint16) if self._n_nodes <= 2**16 else nodes, kind="stable")
-        ends = np.cumsum(np.bincount(nodes, minlength=self._n_nodes)).tolist()
+        ends = np.cumsum(self._sizes)
+        begins = ends - self._sizes
+        grouped, places = np.empty(int(ends[-1]), np.float32), begins.copy()
+        for nodes, distances in zip(self._nodes, self._distances, strict=True):
+            native.by_node(nodes, distances, places, grouped)
+        filled = [(int(node), slice(begins[node], ends[node])) for node in np.flatnonzero(ends > begins)]
+        for _, events in filled:
+            grouped[events].sort()
         medians, mads = np.full(self._n_nodes, np.nan), np.full(self._n_nodes, np.nan)
+        native.middles(grouped, ends, medians, mads)
+        mads *= MAD_TO_SD
+        limits = thresholds(medians, mads)
         beyond = 0.0
-        for node, (begin, end) in enumerate(zip([0, *ends], ends, strict=False)):
-            if end > begin:
-                values = np.sort(distances[order[begin:end]]).astype(np.float64)
-                medians[node] = _middle(values)
-                mads[node] = MAD_TO_SD * _middle(np.sort(np.abs(values - medians[node])))
-                limit = thresholds(medians[node : node + 1], mads[node : node + 1])[0]
-                beyond += int(counts[node]) * (1 - np.searchsorted(values, limit, "right") / len(values))
+        for node, events in filled:
+            values = grouped[events].astype(np.float64)
+            beyond += int(counts[node]) * (1 - np.searchsorted(values, limits[node], "right") / len(values))
         total = int(counts.sum())
         return medians, mads, float(beyond / total) if total else float("nan")
-
-
-def _middle(ascending: NDArray[np.float64]) -> float:
-    half = len(ascending) // 2
-    return float(ascending[half] if len(ascending) % 2 else (ascending[half - 1] + ascending[half]) / 2)
 
 
 def thresholds(

@@ -14,8 +14,8 @@ minisom
     The MiniSom package, for comparison.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from immport_cyto.cluster import native
 from immport_cyto.cluster.execution import Execution
 from immport_cyto.cluster.source import Chunk, Float32, Part, check_block, chunks, draw, gather
-from immport_cyto.cluster.tiles import LANES, padded, tile, untile
+from immport_cyto.cluster.tiles import CHAINS, LANES, NODES, aligned, padded, tile, untile
 from immport_cyto.exceptions import MissingExtraError
 
 ENGINES = ("online", "batch", "minisom")
@@ -37,10 +37,11 @@ BATCH_WARM_UP = 400_000
 BATCH_RADII = (0.3, 0.0)
 """Radius of the Gaussian neighbourhood per epoch of the batch engine; 0 is a plain Lloyd step."""
 MINISOM_STEPS = 100_000
+STEPS_AT_ONCE = 65_536
+"""Steps of the online rule that are drawn at a time: to draw all at once takes memory that has to be cleared first."""
 
 
-@dataclass(frozen=True)
-class Scaling:
+class Scaling(NamedTuple):
     """Values enter the map as ``(x - offset) / scale``, in float32."""
 
     offset: NDArray[np.float64]
@@ -57,8 +58,7 @@ class Scaling:
         return scaled
 
 
-@dataclass(frozen=True)
-class Codebook:
+class Codebook(NamedTuple):
     """Codes with all that it takes to find the nearest of an event.
 
     Attributes
@@ -121,32 +121,61 @@ def train(
     steps = min(
         rlen * total, {"online": max_steps, "batch": BATCH_WARM_UP, "minisom": MINISOM_STEPS}[engine], max_steps
     )
-    sample = gather(parts, draw(total, max(n_nodes, min(steps, SAMPLE)), rng), n_markers, execution)
+    size = max(n_nodes, min(steps, SAMPLE))
+    sample = gather(parts, draw(total, size, rng) if size < total else None, n_markers, execution)
     start = scaling.apply(sample[rng.choice(len(sample), n_nodes, replace=False)])
-    order = rng.integers(0, len(sample), steps)
+    book = Codebook(start, scaling, distance)
     if engine == "minisom":
-        return Codebook(_minisom(scaling.apply(sample)[order], start, grid, distance), scaling, distance)
-    book = online(sample, order, Codebook(start, scaling, distance), grid)
+        events = scaling.apply(sample)[rng.integers(0, len(sample), steps)]
+        return book._replace(codes=_minisom(events, start, grid, distance))
+    order = (rng.integers(0, len(sample), n, np.int32) for n in _pieces(steps))
+    book = online(sample, order, steps, book, grid)
     if engine == "batch":
         for radius in BATCH_RADII:
             book = batch_epoch(parts, book, grid, radius, execution)
     return book
 
 
-def online(X: Float32, order: NDArray[np.int64], book: Codebook, grid: tuple[int, int]) -> Codebook:
-    """The codes after the online rule over the events ``X[order]``."""
+def _pieces(steps: int) -> Iterator[int]:
+    """Sizes of pieces that many steps are drawn in; drawn in one, they would be the same."""
+    for first in range(0, steps, STEPS_AT_ONCE):
+        yield min(STEPS_AT_ONCE, steps - first)
+
+
+def online(
+    X: Float32, order: Iterable[NDArray[np.int32]], n_steps: int, book: Codebook, grid: tuple[int, int]
+) -> Codebook:
+    """The codes after the online rule.
+
+    Parameters
+    ----------
+    X
+        Events x markers.
+    order
+        Rows of `X` in the order of the steps, in one or several pieces.
+    n_steps
+        Rows in all pieces.
+    book
+        The codes before.
+    grid
+        Rows and columns.
+    """
     tiled = tile(book.codes)
     distance = grid_distance(grid)
-    n = len(distance)
-    apart = np.full((n, len(tiled) * LANES), 2**16 - 1, np.uint16)
+    n, groups = len(distance), len(tiled)
+    apart = np.full((n, groups * NODES), 2**16 - 1, np.uint16)
     apart[:, :n] = distance
-    nearest = apart.reshape(n, -1, LANES).min(axis=2)
-    radius = first_radius(distance)
-    rows = np.zeros((native.AHEAD + 1, tiled.shape[1]), np.float32)
-    native.train_online(
-        X, order, *book.scaling.kernel(), tiled, book.metric, apart, nearest, radius, RATE_FIRST, RATE_LAST,
-        rows,
-    )  # fmt: skip
+    closest = apart.reshape(n, groups, NODES).min(axis=2)
+    near = np.argsort(closest, axis=1, kind="stable").astype(np.uint16)
+    near_apart = np.take_along_axis(closest, near, axis=1)
+    rows = np.zeros((native.AHEAD + 1, tiled.shape[1] * CHAINS), np.float32)
+    room, first = aligned(2 * LANES * groups), 0
+    for piece in order:
+        native.train_online(
+            X, piece, first, n_steps, *book.scaling.kernel(), tiled, book.metric, apart, near, near_apart,
+            first_radius(distance), RATE_FIRST, RATE_LAST, rows, room,
+        )  # fmt: skip
+        first += len(piece)
     return Codebook(untile(tiled, *book.codes.shape), book.scaling, book.distance)
 
 

@@ -6,7 +6,7 @@ and chunks, so a result does not depend on threads, processes or on how much is 
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -117,10 +117,14 @@ def draw(total: int, n: int, rng: np.random.Generator) -> NDArray[np.int64]:
     return drawn
 
 
-def gather(parts: Sequence[Part], indices: NDArray[np.int64], n_markers: int, execution: Execution) -> Float32:
-    """Events of the concatenated parts at `indices` (ascending, without repeats)."""
-    if len(parts) == 1 and len(indices) == parts[0].n_events and not execution.remote:
-        return np.ascontiguousarray(parts[0].open()(0, len(indices)), np.float32)  # no copy of events in memory
+def gather(parts: Sequence[Part], indices: NDArray[np.int64] | None, n_markers: int, execution: Execution) -> Float32:
+    """Events of the concatenated parts at `indices` (ascending, without repeats), or all."""
+    if indices is None:
+        if len(parts) == 1 and not execution.remote:
+            return np.ascontiguousarray(
+                parts[0].open()(0, parts[0].n_events), np.float32
+            )  # no copy of events in memory
+        indices = np.arange(sum(part.n_events for part in parts))
     pieces = chunks(parts)
     ends = np.cumsum([piece.n_events for piece in pieces])
     cuts = np.searchsorted(indices, ends)
@@ -147,8 +151,7 @@ def _rows(item: tuple[Chunk, NDArray[np.int64]]) -> Float32:
     return np.concatenate(found)
 
 
-@dataclass(frozen=True)
-class Scan:
+class Scan(NamedTuple):
     """What one pass over all events gives: per marker mean, standard deviation, minimum and maximum (float64)."""
 
     n_events: int
@@ -186,8 +189,7 @@ def scan(parts: Sequence[Part], markers: Sequence[str], execution: Execution) ->
     return Scan(moments.n, moments.mean, np.sqrt(moments.squares / max(moments.n, 1)), moments.low, moments.high)
 
 
-@dataclass(frozen=True)
-class _Moments:
+class _Moments(NamedTuple):
     n: int
     mean: NDArray[np.float64]
     squares: NDArray[np.float64]

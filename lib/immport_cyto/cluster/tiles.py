@@ -1,7 +1,8 @@
-"""The layout of codes in which the kernels search: tiles of 16 nodes, float32 ``(tiles, markers, 16)``.
+"""The layout of codes in which the kernels search: float32 ``(groups, blocks, 16)``.
 
-Node = 16 x tile + lane. The number of markers is a multiple of 4 with zeros at the end, in codes and events, which add
-nothing to any distance. Lanes beyond the last node never win.
+A group is four nodes, a block four markers; a vector of 16 has the block of all four nodes of a group: node = 4 x group
++ lane // 4, marker = 4 x block + lane % 4. The number of groups is even. What fills up groups and blocks are zeros:
+markers that add nothing to any distance, and nodes that never win.
 """
 
 import numpy as np
@@ -10,6 +11,8 @@ from numpy.typing import NDArray
 LANES = 16
 CHAINS = 4
 """Sums of a distance: markers d, d + 4, d + 8, ... add up in one, so that an addition need not wait for the last."""
+NODES = LANES // CHAINS
+"""Nodes of a group."""
 
 Float32 = NDArray[np.float32]
 
@@ -17,22 +20,28 @@ Float32 = NDArray[np.float32]
 def tile(codes: Float32) -> Float32:
     """Codes (nodes x markers) in the layout of the kernels, aligned to whole vectors in memory."""
     n, d = codes.shape
-    shape = (-(-n // LANES), -(-d // CHAINS) * CHAINS, LANES)
-    padded = np.zeros((shape[0] * LANES, shape[1]), np.float32)
+    groups, blocks = -(-n // (2 * NODES)) * 2, -(-d // CHAINS)
+    padded = np.zeros((groups * NODES, blocks * CHAINS), np.float32)
     padded[:n, :d] = codes
-    buffer = np.empty(padded.size + LANES, np.float32)
-    first = -(buffer.ctypes.data // 4) % LANES
-    tiled = buffer[first : first + padded.size].reshape(shape)
-    tiled[:] = padded.reshape(shape[0], LANES, shape[1]).transpose(0, 2, 1)
+    tiled = aligned(padded.size).reshape(groups, blocks, LANES)
+    tiled[:] = padded.reshape(groups, NODES, blocks, CHAINS).swapaxes(1, 2).reshape(tiled.shape)
     return tiled
+
+
+def aligned(size: int) -> Float32:
+    """An array without values that begins at a whole vector in memory."""
+    buffer = np.empty(size + LANES, np.float32)
+    first = -(buffer.ctypes.data // 4) % LANES
+    return buffer[first : first + size]
 
 
 def untile(tiled: Float32, n_nodes: int, n_markers: int) -> Float32:
     """Codes (nodes x markers) from the layout of the kernels."""
-    flat = tiled.transpose(0, 2, 1).reshape(-1, tiled.shape[1])
+    groups, blocks, _ = tiled.shape
+    flat = tiled.reshape(groups, blocks, NODES, CHAINS).swapaxes(1, 2).reshape(groups * NODES, blocks * CHAINS)
     return np.ascontiguousarray(flat[:n_nodes, :n_markers])
 
 
 def padded(tiled: Float32) -> Float32:
     """Room for one event beside tiled codes, zeros where they have them."""
-    return np.zeros(tiled.shape[1], np.float32)
+    return np.zeros(tiled.shape[1] * CHAINS, np.float32)
