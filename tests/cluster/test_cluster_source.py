@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from immport_cyto.cluster import source
 from immport_cyto.cluster.execution import Execution
 from immport_cyto.cluster.source import array_part
+from immport_cyto.exceptions import AnalysisError
 
 
 @given(total=st.integers(1, 10**10), n=st.integers(1, 500), seed=st.integers(0, 2**32 - 1))
@@ -45,7 +46,8 @@ def test_gathered_events_are_those_asked_for(sizes, data):
     wanted = wanted[wanted < sum(sizes)]
     for jobs in (1, 2):
         assert np.array_equal(source.gather(parts, wanted, 3, Execution(jobs)), X[wanted])
-    assert np.array_equal(source.gather(parts, np.arange(len(X)), 3, Execution()), X)
+    for everything in (np.arange(len(X)), None):
+        assert np.array_equal(source.gather(parts, everything, 3, Execution()), X)
 
 
 @pytest.mark.usefixtures("small")
@@ -62,6 +64,17 @@ def test_moments_are_those_of_all_events_for_any_number_of_threads(sizes):
     assert np.array_equal(found.high, X.max(axis=0))
     assert found.mean.tobytes() == threaded.mean.tobytes()
     assert found.std.tobytes() == threaded.std.tobytes()
+
+
+@pytest.mark.parametrize("n", [1, 3, 4, 9])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_the_first_event_that_is_not_finite_is_named_wherever_it_is(n, value):
+    for bad in range(n):
+        X = np.ones((n, 3), np.float32)
+        X[bad, 1] = value
+        X[n - 1, 2] = value
+        with pytest.raises(AnalysisError, match=f"in event {bad + 11};"):
+            source.check_block(X, 10, "a.fcs", list("abc"))
 
 
 def test_progress_of_a_pass_is_shown_where_it_is_wanted(capsys):

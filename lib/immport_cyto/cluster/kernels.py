@@ -1,8 +1,8 @@
 """Compiled inner loops of the self-organising map. Importing this module imports numba.
 
 Codes are tiled as `immport_cyto.cluster.tiles` states; `x` is room for one event, padded as they are. Called through
-`immport_cyto.cluster.native`, and so without arrays of their own. Every kernel finds the nearest node by the one
-function `_nearest`, so training, mapping and statistics agree to the bit.
+`immport_cyto.cluster.native`, and so without arrays of their own. `immport_cyto.cluster.lanes` makes what finds the
+nearest node, for all kernels from the same code, so training, mapping and statistics agree to the bit.
 """
 
 import numpy as np

@@ -144,10 +144,10 @@ class _Search:
         sums = [[cgutils.alloca_once(b, _FLOATS) for _ in self.steps] for _ in groups]
         for pointer in (pointer for of_group in sums for pointer in of_group):
             b.store(_all(_FLOATS, 0.0), pointer)
+        starts = [_part(b, self.codes.data, b.mul(group, self.blocks), _FLOATS) for group in groups]
         with cgutils.for_range(b, self.blocks) as block:
             values = _markers(b, self.x.data, block.index)
-            rows = [b.add(b.mul(group, self.blocks), block.index) for group in groups]
-            pointers = [_part(b, self.codes.data, row, _FLOATS) for row in rows]
+            pointers = [b.gep(start, [block.index]) for start in starts]
             codes = [b.load(pointer, align=4) for pointer in pointers]
             if move is not None:
                 codes = move(codes, block.index)

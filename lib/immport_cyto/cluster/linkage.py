@@ -13,9 +13,14 @@ GONE = 1e300
 
 @kernel
 def _first_smallest(values):  # type: ignore[no-untyped-def]
-    smallest = values[0]
-    for i in range(values.shape[0]):
-        smallest = min(smallest, values[i])
+    fours = values.shape[0] // 4 * 4
+    a = b = c = d = values[0]
+    for i in range(0, fours, 4):  # four minima at a time, so that none has to wait for the last
+        a, b = min(a, values[i]), min(b, values[i + 1])
+        c, d = min(c, values[i + 2]), min(d, values[i + 3])
+    for i in range(fours, values.shape[0]):
+        a = min(a, values[i])
+    smallest = min(min(a, b), min(c, d))
     first = 0
     while values[first] != smallest:
         first += 1
