@@ -49,6 +49,18 @@ immport-cyto population search "$out/events" --samples "$out/samples.tsv" --defi
 immport-cyto cluster flock "$out/events" --samples "$out/samples.tsv" --models-dir "$out/flock" \
     --profiles "$out/flock/profiles.tsv" --counts "$out/flock/counts.tsv" --clusters "$out/flock/clusters.tsv" \
     --cluster-medians "$out/flock/cluster_medians.tsv" --quiet 2> "$work/log"
+# some events of four files with the populations of their model, as two visits of two subjects
+immport-cyto fcs sample "$out/events/D1_002_backbone.99010002.fcs" "$out/events/D2_001_backbone.99010001.fcs" \
+    "$work/more" --per-file 200 --out-dir "$work/few" > "$work/log" 2>&1
+immport-cyto cluster flock-map "$work/few" --model "$out/flock/SDY9901-flow-12m-57016e.npz" \
+    --out-dir "$out/flock/labelled" --quiet 2> "$work/log"
+{
+    printf 'file_name\tsample_id\tstudy_accession\tsubject_accession\tvisit_name\n'
+    printf 'D1_002_backbone.99010002.fcs\tES1\tSDY9901\tSUB1\tDay 0\n'
+    printf 'D2_001_backbone.99010001.fcs\tES2\tSDY9901\tSUB1\tDay 28\n'
+    printf 'D1_004_backbone.99010004.fcs\tES3\tSDY9901\tSUB2\tDay 0\n'
+    printf 'D1_006_backbone.99010006.fcs\tES4\tSDY9901\tSUB2\tDay 28\n'
+} > "$out/flock/visits.tsv"
 # the same as the old suite had them: a table of events, a table of centres
 immport-cyto fcs convert "$out/events/D1_002_backbone.99010002.fcs" --to tsv --out "$work/backbone.tsv" \
     --channels APC-H7-A,PerCP-Cy5-5-A,FITC-A,Time

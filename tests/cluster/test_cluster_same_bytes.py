@@ -62,6 +62,9 @@ def verbs(study, files, out, *jobs):
     for how, option in (("plain", []), ("adjusted", ["--adjust"])):
         yield "flock-map", *files, "--model", model, "--out-dir", out / how, "--profiles", out / f"{how}.tsv", \
             "--quiet", *option, *jobs  # fmt: skip
+    flocked = [out / "flocked" / path.name for path in files if path.name in study.labelled]
+    yield "compare", *flocked, "--model", model, "--samples", study.samples_path, "--group", "arm_name", \
+        "--out", out / "flock_groups.tsv", "--figures-dir", out / "figures"  # fmt: skip
     yield "compare", out / "map", "--labels", "FlowSOM_metacluster", "FLOCK_population", "--with", out / "plain", \
         "--out", out / "agreement.tsv", "--contingency", out / "contingency.tsv"  # fmt: skip
 
@@ -82,7 +85,7 @@ def expected(study, files, tmp_path_factory):
         run(*arguments)
     found = content(out)
     files_of = Counter(Path(name).suffix for name in found)
-    assert files_of == {".fcs": 6 * 5, ".npz": 3, ".tsv": 21}
+    assert files_of == {".fcs": 6 * 5, ".npz": 3, ".tsv": 22, ".svg": 1}
     return found
 
 

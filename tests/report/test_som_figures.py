@@ -254,3 +254,53 @@ def test_shares_by_group_show_every_file_and_the_median():
     text = figures.svg(figure)
     assert "B &lt;cells&gt;" in text
     assert text == figures.svg(figures.group_abundances(counted, groups, rows))
+
+
+def paired_study():
+    """Percentages of a population: subject A in all three groups (twice in "a ref"), B in two, C and D in one."""
+    of_file = {
+        "A1": ("A", "a ref", 10.0), "A2": ("A", "a ref", 14.0), "A3": ("A", "mid", 20.0), "A4": ("A", "post", 30.0),
+        "B1": ("B", "a ref", 5.0), "B2": ("B", "post", 4.0), "C1": ("C", "post", 50.0), "D1": ("D", "a ref", 60.0),
+        "E1": ("E", "a ref", np.nan), "E2": ("E", "post", 70.0), "F1": ("F", "mid", 7.0), "F2": ("F", "post", 8.0),
+        "G1": ("G", "", 9.0),
+    }  # fmt: skip
+    counted = pd.DataFrame(
+        {
+            "file_name": list(of_file), "level": "population", "cluster": 1, "population": "",
+            "percentage": [value for _, _, value in of_file.values()],
+        }
+    )  # fmt: skip
+    rows = pd.DataFrame(
+        {
+            "level": "population", "cluster": 1, "population": "", "group": ["mid", "post"], "reference": "a ref",
+            "p_value": [0.2, 0.1], "q_value": [0.2, 0.2],
+        }
+    )  # fmt: skip
+    groups = {name: group for name, (_, group, _) in of_file.items()}
+    subjects = {name: subject for name, (subject, _, _) in of_file.items()}
+    return counted, groups, rows, subjects
+
+
+def test_the_dots_of_a_subject_are_joined_in_a_paired_comparison():
+    counted, groups, rows, subjects = paired_study()
+    figure = figures.group_abundances(counted, groups, rows, subjects=subjects)
+    (axes,) = figure.axes
+    joined, *medians = axes.collections
+    lines = [line.tolist() for line in joined.get_segments()]
+    # A is the mean of two samples at first; B has no sample in the middle; who lacks the reference or all else is out
+    assert [[round(y, 9) for _, y in line] for line in lines] == [[12, 20, 30], [5, 4]]
+    assert [[round(x) for x, _ in line] for line in lines] == [[0, 1, 2], [0, 2]]
+    dots = [line.get_xydata().tolist() for line in axes.lines]
+    assert dots == [[lines[0][0], lines[1][0]], [lines[0][1]], [lines[0][2], lines[1][1]]]
+    assert [line.get_segments()[0][0][1] for line in medians] == [8.5, 20, 17]
+    assert joined.get_zorder() < axes.lines[0].get_zorder()
+    mixed = counted.sample(frac=1, random_state=1)
+    again = figures.group_abundances(mixed, groups, rows, subjects=dict(reversed(subjects.items())))
+    assert figures.svg(figure) == figures.svg(again)
+
+
+def test_an_unpaired_comparison_shows_files_and_joins_nothing():
+    counted, groups, rows, _ = paired_study()
+    (axes,) = figures.group_abundances(counted, groups, rows).axes
+    assert [line.get_ydata().tolist() for line in axes.lines] == [[10, 14, 5, 60], [20, 7], [30, 4, 50, 70, 8]]
+    assert len(axes.collections) == 3

@@ -2,20 +2,30 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from immport_cyto.cli._cluster_results import FILE, FOLDER, fcs_argument, load_one, names_option, record
+from immport_cyto.cli import _flock_results
+from immport_cyto.cli._cluster_results import FILE, FOLDER, fcs_argument, load_any, names_of, names_option, record
 from immport_cyto.cli._common import collect_fcs, files_option, json_option
 from immport_cyto.exceptions import LinkError
 from immport_cyto.files import safe_name
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from immport_cyto.cluster import FlowSOM
 
 
 @click.command("compare")
 @fcs_argument
 @files_option
 @click.option("--out", "out_path", type=FILE, required=True, help="Table of the comparison to write.")
-@click.option("--model", "model_path", type=FILE, help="Model that mapped the files (.npz), to compare groups.")
+@click.option(
+    "--model", "model_path", type=FILE,
+    help="Model of cluster flowsom, cluster flock or cluster merge that mapped the files (.npz), to compare groups.",
+)  # fmt: skip
 @names_option
 @click.option("--samples", "samples_path", type=FILE, help="samples.tsv with the groups.")
 @click.option("--group", "column", help="Column of --samples with the group of each file, such as arm_name or sex.")
@@ -50,8 +60,9 @@ def compare(
 ) -> None:  # fmt: skip
     """Compare groups of samples cluster by cluster, or two clusterings of the same events.
 
-    With --group: effect, test and false discovery rate for every node and metacluster; the subject is the unit. With
-    --labels: adjusted Rand index, mutual information and F1 by one-to-one matching, per file and over all.
+    With --group: effect, test and false discovery rate for every node and metacluster of FlowSOM or population of
+    FLOCK; the subject is the unit. With --labels: adjusted Rand index, mutual information and F1 by one-to-one
+    matching, per file and over all.
 
     \b
     Examples:
@@ -59,6 +70,8 @@ def compare(
           --out comparison.tsv --figures-dir figures
       immport-cyto cluster compare clustered/ --model m.npz --samples samples.tsv --group visit_name \\
           --test model --covariates "age_years + sex" --out comparison.tsv
+      immport-cyto cluster compare flock/ --model models/SDY1-flow-8m-3fa9c1.npz --samples samples.tsv \\
+          --group visit_name --paired --out comparison.tsv --figures-dir figures
       immport-cyto cluster compare clustered/ --labels FlowSOM_metacluster FLOCK_population --with flock/ \\
           --out agreement.tsv --contingency contingency.tsv
     """
@@ -104,48 +117,72 @@ def _groups(
 ) -> None:  # fmt: skip
     from functools import partial
 
-    from immport_cyto import meta, tables
-    from immport_cyto.cluster.comparing import compare_groups
-    from immport_cyto.cluster.describing import abundances
+    from immport_cyto import cluster, meta, tables
+    from immport_cyto.cluster import describing, flock
 
-    model, names = load_one(model_path, clusters_path)
+    model = load_any(model_path)
+    names = names_of(model, model_path, clusters_path)
     samples = tables.read(samples_path, tables.SAMPLES)
-    reference = parameters["reference"]
+    column, reference, paired = str(parameters["group"]), parameters["reference"], bool(parameters["paired"])
     covariates = str(parameters["covariates"] or "")
-    counted = abundances(model, files, names)
-    found, notes = compare_groups(
-        counted, samples, str(parameters["group"]),
-        reference=None if reference is None else str(reference), paired=bool(parameters["paired"]),
-        test=str(parameters["test"]),
+    if isinstance(model, cluster.FLOCK):
+        counted, warnings = flock.abundances(model, files, names)
+    else:
+        counted, warnings = describing.abundances(model, files, names), []
+    found, notes = cluster.compare_groups(
+        counted, samples, column,
+        reference=None if reference is None else str(reference), paired=paired, test=str(parameters["test"]),
         model=partial(meta.cluster_effects, covariates=covariates) if parameters["test"] == "model" else None,
     )  # fmt: skip
+    warnings += notes
     tables.write(found, out_path, tables.COMPARISON)
-    for note in notes:
-        click.echo(f"immport-cyto: warning: {note}", err=True)
+    for warning in warnings:
+        click.echo(f"immport-cyto: warning: {warning}", err=True)
     if figures_dir:
-        from immport_cyto import report
-
-        nodes = report.figures.Nodes(
-            (int(model.grid[0]), int(model.grid[1])), model.spanning_tree(), model.metaclusters_, model.node_counts_,
-            names,
-        )  # fmt: skip
-        for group, rows in found[found["level"] == "node"].groupby("group"):
-            figure = report.figures.comparison_tree(nodes, rows)
-            report.save(figure, figures_dir / safe_name(f"comparison-{group}.svg"))
-        texts = samples[str(parameters["group"])].astype(str).str.strip()
-        group_of = dict(zip(samples["file_name"], texts, strict=True))
-        figure = report.figures.group_abundances(counted, group_of, found[found["level"] == "metacluster"])
-        report.save(figure, figures_dir / "abundances.svg")
-    clear = {level: int((rows["q_value"] < 0.05).sum()) for level, rows in found.groupby("level")}
+        if isinstance(model, cluster.FlowSOM):
+            _draw_trees(model, names, found, figures_dir)
+        _draw_shares(counted, samples, column, found, figures_dir, paired=paired)
+    levels = list(dict.fromkeys(found["level"]))
+    clear = {level: int((found.loc[found["level"] == level, "q_value"] < 0.05).sum()) for level in levels}
     counts = {"files": len(files), "rows": len(found), "q_below_0.05": sum(clear.values())}
     inputs = [model_path, samples_path, *([clusters_path] if clusters_path else []), *files.values()]
-    record("cluster compare", json_path, [model], inputs, counts, notes, parameters)
+    if isinstance(model, cluster.FLOCK):
+        _flock_results.record("cluster compare", json_path, [model], inputs, parameters, counts, warnings)
+    else:
+        record("cluster compare", json_path, [model], inputs, counts, warnings, parameters)
     first = found.iloc[0]
+    told = " and ".join(f"{clear[level]} {level}s" for level in reversed(levels))
     click.echo(
-        f"{out_path}: {found['group'].nunique()} groups against {first['reference']}; q < 0.05 for "
-        f"{clear.get('metacluster', 0)} metaclusters and {clear.get('node', 0)} nodes",
-        err=True,
+        f"{out_path}: {found['group'].nunique()} groups against {first['reference']}; q < 0.05 for {told}", err=True
     )
+
+
+def _draw_trees(model: "FlowSOM", names: Mapping[int, str], found: "pd.DataFrame", figures_dir: Path) -> None:
+    """The difference of each group from the reference on the tree of the nodes."""
+    from immport_cyto import report
+
+    nodes = report.figures.Nodes(
+        (int(model.grid[0]), int(model.grid[1])), model.spanning_tree(), model.metaclusters_, model.node_counts_, names
+    )
+    for group, rows in found[found["level"] == "node"].groupby("group"):
+        figure = report.figures.comparison_tree(nodes, rows)
+        report.save(figure, figures_dir / safe_name(f"comparison-{group}.svg"))
+
+
+def _draw_shares(
+    counted: "pd.DataFrame", samples: "pd.DataFrame", column: str, found: "pd.DataFrame", figures_dir: Path, *,
+    paired: bool,
+) -> None:  # fmt: skip
+    """Shares of metaclusters or populations in the samples of each group."""
+    from immport_cyto import report
+
+    rows = samples.drop_duplicates("file_name").set_index("file_name")
+    subjects = {str(name): str(subject) or str(name) for name, subject in rows["subject_accession"].items()}
+    figure = report.figures.group_abundances(
+        counted, rows[column].astype(str).str.strip().to_dict(), found[found["level"] != "node"],
+        subjects=subjects if paired else None,
+    )  # fmt: skip
+    report.save(figure, figures_dir / "abundances.svg")
 
 
 def _clusterings(

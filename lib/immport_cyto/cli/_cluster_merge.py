@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import click
 
 from immport_cyto.cli import _cluster_results, _flock_results
-from immport_cyto.cli._cluster_results import FILE, FOLDER, unlike_training
+from immport_cyto.cli._cluster_results import FILE, FOLDER, load_any, unlike_training
 from immport_cyto.cli._common import collect_fcs, files_option, jobs_option, json_option, n_jobs, quiet_option
 from immport_cyto.cli._flock import check_kind, kind_of_files
 from immport_cyto.cli._targets import group_stem, targets
-from immport_cyto.exceptions import ModelError, OptionError, OutputExistsError, TableError
+from immport_cyto.exceptions import OptionError, OutputExistsError, TableError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -117,7 +117,7 @@ def merge(
     if out_path.exists() and model_path.exists() and out_path.samefile(model_path):
         msg = f"{model_path}: would be overwritten by the merged model; give --out another name"
         raise OutputExistsError(msg)
-    model = _load(model_path)
+    model = load_any(model_path)
     warnings: list[str] = []
     if table_path is not None:
         wanted, how = _by_table(model, table_path, warnings), "by a table"
@@ -147,18 +147,6 @@ def merge(
     else:
         _cluster_results.record("cluster merge", json_path, [metaclusters], inputs, counts, warnings, parameters)
     click.echo(f"{out_path}: {before} {what} became {after}, {named} of them with a name", err=True)
-
-
-def _load(path: Path) -> "FlowSOM | FLOCK":
-    from immport_cyto import cluster
-    from immport_cyto.cluster import flock, npz
-    from immport_cyto.cluster.flock.storage import FORMAT
-
-    kind = npz.format_of(path)
-    if path.is_file() and not kind:
-        msg = f"{path}: not a usable model; give the .npz of cluster flowsom, cluster flock or cluster merge"
-        raise ModelError(msg)
-    return flock.load(path) if kind == FORMAT else cluster.load(path)
 
 
 def _check_flowsom(path: Path, into: _Into) -> None:

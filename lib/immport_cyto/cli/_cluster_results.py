@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from immport_cyto.cli._targets import group_stem
-from immport_cyto.exceptions import OptionError
+from immport_cyto.exceptions import ModelError, OptionError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from immport_cyto.cluster import FlowSOM, MappedFile
+    from immport_cyto.cluster import FLOCK, FlowSOM, MappedFile
 
     Mapped = tuple[FlowSOM, dict[str, Path]]
 
@@ -37,7 +37,7 @@ any_scale_option = click.option(
 )  # fmt: skip
 names_option = click.option(
     "--clusters", "clusters_path", type=FILE,
-    help="clusters.tsv with the names of the metaclusters (population label, cluster merge).",
+    help="clusters.tsv with the names of the clusters (population label, cluster merge).",
 )  # fmt: skip
 figures_option = click.option(
     "--figures-dir",
@@ -146,24 +146,54 @@ def number_curves(model: "FlowSOM") -> tuple[list[float], int, list[float]]:
     return model.explained_variance_.tolist(), model.n_metaclusters_, gains
 
 
+def load_any(path: Path) -> "FlowSOM | FLOCK":
+    """A model of either kind.
+
+    Raises
+    ------
+    ModelError
+        The file is no model.
+    """
+    from immport_cyto import cluster
+    from immport_cyto.cluster import flock, npz
+    from immport_cyto.cluster.flock.storage import FORMAT
+
+    kind = npz.format_of(path)
+    if path.is_file() and not kind:
+        msg = f"{path}: not a usable model; give the .npz of cluster flowsom, cluster flock or cluster merge"
+        raise ModelError(msg)
+    return flock.load(path) if kind == FORMAT else cluster.load(path)
+
+
 def load_one(path: Path, clusters_path: Path | None) -> "tuple[FlowSOM, dict[int, str]]":
-    """A model, and the names that clusters.tsv gives its metaclusters.
+    """A model of FlowSOM, and the names that clusters.tsv gives its metaclusters; errors are those of `names_of`."""
+    from immport_cyto import cluster
+
+    model = cluster.load(path)
+    return model, names_of(model, path, clusters_path)
+
+
+def names_of(model: "FlowSOM | FLOCK", path: Path, clusters_path: Path | None) -> dict[int, str]:
+    """Names that clusters.tsv gives the metaclusters of a model, or the populations of FLOCK; without a table none.
 
     Raises
     ------
     OptionError
-        The table has no metacluster of the model.
+        The table has no cluster of the model.
     """
     from immport_cyto import cluster, tables
+    from immport_cyto.cluster.flock.inputs import POPULATION_CHANNEL
+    from immport_cyto.population.counting import label_channel
 
-    model = cluster.load(path)
     if clusters_path is None:
-        return model, {}
+        return {}
+    is_flock = isinstance(model, cluster.FLOCK)
     rows = rows_of_group(tables.read(clusters_path, tables.CLUSTERS), model.study_accession, model.panel_id)
-    if rows.empty:
-        msg = f"{clusters_path}: has no metacluster of {path}; give the table that was written with the model"
+    if rows.empty or (label_channel(rows) == POPULATION_CHANNEL) != is_flock:
+        what = "population" if is_flock else "metacluster"
+        msg = f"{clusters_path}: has no {what} of {path}; give the table that was written with the model"
         raise OptionError(msg)
-    return model, {
+    return {
         int(number): str(name) for number, name in zip(rows["metacluster"], rows["population"], strict=True) if name
     }
 

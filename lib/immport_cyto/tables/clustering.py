@@ -21,6 +21,9 @@ _FILE = _text("file_name", "name of the FCS file")
 _LEVEL = _text("level", "node or metacluster")
 _CLUSTER = _int("cluster", "number of the node or metacluster, from 1")
 _POPULATION = _text("population", "name of the metacluster; empty without one", False)
+_ANY_LEVEL = _text("level", "node or metacluster, or population of FLOCK")
+_ANY_CLUSTER = _int("cluster", "number of the node, metacluster or FLOCK population, from 1")
+_ANY_POPULATION = _text("population", "name of the metacluster or FLOCK population; empty without one", False)
 
 DRIFT = Table(
     "drift.tsv",
@@ -91,14 +94,14 @@ STATISTICS = Table(
 
 ABUNDANCES = Table(
     "abundances.tsv",
-    "one row per file and node or metacluster",
+    "one row per file and node or metacluster, or FLOCK population",
     (
         _STUDY,
         _PANEL_ID,
         _FILE,
-        _LEVEL,
-        _CLUSTER,
-        _POPULATION,
+        _ANY_LEVEL,
+        _ANY_CLUSTER,
+        _ANY_POPULATION,
         _int("n_events", "events"),
         _float("percentage", "of the events of the file; empty where it has none", False),
     ),
@@ -107,13 +110,13 @@ ABUNDANCES = Table(
 
 COMPARISON = Table(
     "comparison.tsv",
-    "one row per node or metacluster and group of subjects, compared with the reference group",
+    "one row per node or metacluster, or FLOCK population, and group of subjects, compared with the reference group",
     (
         _STUDY,
         _PANEL_ID,
-        _LEVEL,
-        _CLUSTER,
-        _POPULATION,
+        _ANY_LEVEL,
+        _ANY_CLUSTER,
+        _ANY_POPULATION,
         _text("group", "group"),
         _text("reference", "group it is compared with"),
         _int("n_group", "subjects; pairs in a paired comparison"),

@@ -10,8 +10,8 @@
     Find the populations of a model in a file, and write it with the population of each event.
 ``by_profile``, ``merge_file``
     Which populations have equal profiles, for `immport_cyto.cluster.merge`; a labelled file after a merge.
-``summarize``
-    Counts and medians per population over labelled files.
+``summarize``, ``abundances``
+    Counts and medians per population over labelled files; counts by file.
 ``adjust``, ``Adjusted``
     Known populations moved to another sample (``cent_adjust``).
 ``Centres``, ``read_centres``
@@ -41,13 +41,14 @@ if TYPE_CHECKING:
     from immport_cyto.cluster.flock.model import FLOCK
     from immport_cyto.cluster.flock.outputs import read_centres
     from immport_cyto.cluster.flock.storage import load
-    from immport_cyto.cluster.flock.summary import summarize
+    from immport_cyto.cluster.flock.summary import abundances, summarize
 
 _HOME = {
     "Adjusted": "adjusting",
     "Centres": "files",
     "FLOCK": "model",
     "LabelledFile": "files",
+    "abundances": "summary",
     "adjust": "adjusting",
     "by_profile": "merging",
     "check_file": "files",
@@ -60,8 +61,8 @@ _HOME = {
 }
 
 __all__ = [
-    "FLOCK", "Adjusted", "Centres", "LabelledFile", "adjust", "by_profile", "check_file", "flock_files", "label_file",
-    "load", "merge_file", "read_centres", "summarize",
+    "FLOCK", "Adjusted", "Centres", "LabelledFile", "abundances", "adjust", "by_profile", "check_file", "flock_files",
+    "label_file", "load", "merge_file", "read_centres", "summarize",
 ]  # fmt: skip
 
 

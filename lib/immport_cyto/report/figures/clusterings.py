@@ -11,6 +11,7 @@ from immport_cyto.report.figures._tree import colours, ink_on
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 _FILES, _LABELS, _PANELS = 60, 40, 16
@@ -62,8 +63,11 @@ def sample_abundances(abundances: "pd.DataFrame") -> "Figure":
     return figure
 
 
-def group_abundances(abundances: "pd.DataFrame", groups: Mapping[str, str], rows: "pd.DataFrame") -> "Figure":
-    """Percentage of each metacluster in each file, by group, with the median; those of smallest p value first.
+def group_abundances(
+    abundances: "pd.DataFrame", groups: Mapping[str, str], rows: "pd.DataFrame", *,
+    subjects: Mapping[str, str] | None = None,
+) -> "Figure":  # fmt: skip
+    """Percentage of each cluster in each file, by group, with the median; those of smallest p value first.
 
     Parameters
     ----------
@@ -72,11 +76,17 @@ def group_abundances(abundances: "pd.DataFrame", groups: Mapping[str, str], rows
     groups
         Group of each file; files without one are left out.
     rows
-        Rows of ``comparison.tsv`` of level metacluster.
+        Rows of ``comparison.tsv`` of one level, such as metacluster.
+    subjects
+        Of a paired comparison the subject of each file: a dot is then a subject (the mean of its samples in the group),
+        and a line joins the dots of a subject. Left out are subjects that cannot be compared with themselves.
     """
     best = rows.sort_values(["p_value", "cluster"], na_position="last").drop_duplicates("cluster").head(_PANELS)
     names = [str(rows["reference"].iloc[0]), *sorted(set(rows["group"]))]
-    table = abundances[abundances["level"] == "metacluster"].assign(group=abundances["file_name"].map(groups))
+    own_level = abundances[abundances["level"] == rows["level"].iloc[0]]
+    table = own_level.assign(group=own_level["file_name"].map(groups)).dropna(subset="percentage")
+    table = _files(table) if subjects is None else _subjects(table, subjects, names)
+    half = 0.4 if subjects is None else 0.2  # of the line of a median: room between groups for the lines of subjects
     columns = min(4, max(len(best), 1))
     least = "smallest " if len(names) > 2 else ""
     with style():
@@ -84,14 +94,15 @@ def group_abundances(abundances: "pd.DataFrame", groups: Mapping[str, str], rows
         for position, row in enumerate(best.itertuples(), start=1):
             axes = figure.add_subplot(-(-len(best) // columns), columns, position)
             own = table[table["cluster"] == row.cluster]
+            if subjects is not None:
+                _join(axes, own, names)
             for place, name in enumerate(names):
-                values = own.loc[own["group"] == name].sort_values("file_name")["percentage"].dropna().to_numpy(float)
-                # files beside each other in the order of their names: nothing is random
-                beside = place + 0.32 * (np.arange(len(values)) % 5 - 2) / 2
+                some = own[own["group"] == name]
+                values, beside = some["percentage"].to_numpy(float), place + some["beside"].to_numpy(float)
                 colour = PALETTE[place % len(PALETTE)]
                 axes.plot(beside, values, "o", color=colour, markersize=4, markeredgewidth=0, clip_on=False)
                 if len(values):
-                    axes.hlines(np.median(values), place - 0.4, place + 0.4, color=INK, linewidth=1.5)
+                    axes.hlines(np.median(values), place - half, place + half, color=INK, linewidth=1.5)
             axes.set_title(f"{row.cluster}  {label(row.population, 18)}".strip(), fontsize=8)
             axes.text(
                 0.98, 0.97, f"{least}q = {row.q_value:.2g}", transform=axes.transAxes, ha="right", va="top", fontsize=7,
@@ -105,6 +116,39 @@ def group_abundances(abundances: "pd.DataFrame", groups: Mapping[str, str], rows
             if position % columns == 1 or columns == 1:
                 axes.set_ylabel("% of events", fontsize=8)
     return figure
+
+
+def _files(table: "pd.DataFrame") -> "pd.DataFrame":
+    """A dot per file, those of a group beside each other in the order of their names: nothing is random."""
+    table = table.sort_values("file_name")
+    return table.assign(beside=_beside(table.groupby(["cluster", "group"]).cumcount(), 0.32))
+
+
+def _subjects(table: "pd.DataFrame", subjects: Mapping[str, str], names: Sequence[str]) -> "pd.DataFrame":
+    """A dot per subject and group; kept are subjects of the reference, the first of `names`, and of another group."""
+    table = table.assign(subject=table["file_name"].map(subjects))
+    table = table[table["group"].isin(names)]
+    groups_of = table.groupby("subject")["group"].agg(set)
+    paired = sorted(subject for subject, own in groups_of.items() if names[0] in own and len(own) > 1)
+    table = table[table["subject"].isin(paired)]
+    means = table.groupby(["cluster", "group", "subject"], as_index=False)["percentage"].mean()
+    order = means["subject"].map({name: number for number, name in enumerate(paired)})
+    return means.assign(beside=_beside(order, 0.08))
+
+
+def _beside(order: "pd.Series", most: float) -> "pd.Series":
+    """Distance from the middle of the group, at most `most`, so that dots of equal height do not hide each other."""
+    return most * (order % 5 - 2) / 2
+
+
+def _join(axes: "Axes", own: "pd.DataFrame", names: Sequence[str]) -> None:
+    """A line through the dots of each subject, behind them."""
+    from matplotlib.collections import LineCollection
+
+    place = own["group"].map({name: number for number, name in enumerate(names)})
+    own = own.assign(place=place + own["beside"]).sort_values(["subject", "place"])
+    lines = [some[["place", "percentage"]].to_numpy(float) for _, some in own.groupby("subject")]
+    axes.add_collection(LineCollection(lines, colors=MUTED, alpha=0.55, linewidths=0.6, zorder=1))
 
 
 def drift(rows: "pd.DataFrame") -> "Figure":
