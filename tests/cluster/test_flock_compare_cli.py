@@ -115,6 +115,7 @@ def test_arms_are_compared_population_by_population(study, model_path, tmp_path)
     differs = found.set_index("cluster").loc[of_truth(study, model_path)]
     assert differs["log_odds"] == pytest.approx(np.log(3), abs=0.25)
     assert (differs["cliffs_delta"], differs["p_value"]) == (1, pytest.approx(2 / 70))
+    assert found["log_odds"].abs().idxmax() == differs.name - 1
     n_clear = int((found["q_value"] < 0.05).sum())
     assert f"1 groups against control; q < 0.05 for {n_clear} populations\n" in shown.stderr
     record = json.loads((tmp_path / "o.json").read_text())

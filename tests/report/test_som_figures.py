@@ -304,3 +304,9 @@ def test_an_unpaired_comparison_shows_files_and_joins_nothing():
     (axes,) = figures.group_abundances(counted, groups, rows).axes
     assert [line.get_ydata().tolist() for line in axes.lines] == [[10, 14, 5, 60], [20, 7], [30, 4, 50, 70, 8]]
     assert len(axes.collections) == 3
+
+
+def test_a_cluster_without_a_test_has_no_q_value():
+    counted, groups, rows, _ = paired_study()
+    (axes,) = figures.group_abundances(counted, groups, rows.assign(p_value=np.nan, q_value=np.nan)).axes
+    assert [text.get_text() for text in axes.texts] == ["no test"]

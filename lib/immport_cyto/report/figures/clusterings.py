@@ -104,10 +104,8 @@ def group_abundances(
                 if len(values):
                     axes.hlines(np.median(values), place - half, place + half, color=INK, linewidth=1.5)
             axes.set_title(f"{row.cluster}  {label(row.population, 18)}".strip(), fontsize=8)
-            axes.text(
-                0.98, 0.97, f"{least}q = {row.q_value:.2g}", transform=axes.transAxes, ha="right", va="top", fontsize=7,
-                color=MUTED,
-            )  # fmt: skip
+            told = f"{least}q = {row.q_value:.2g}" if np.isfinite(row.q_value) else "no test"
+            axes.text(0.98, 0.97, told, transform=axes.transAxes, ha="right", va="top", fontsize=7, color=MUTED)
             shown = [label(name, 20) for name in names]
             axes.set_xticks(range(len(names)), shown, fontsize=7, rotation=30, ha="right", rotation_mode="anchor")
             axes.set_xlim(-0.6, len(names) - 0.4)
