@@ -24,9 +24,9 @@ class Progress:
         if total and not self._tty:
             self._line(f"{label}: 0/{total}")
 
-    def step(self, detail: str = "") -> None:
-        """One part is done; `detail` names it on a terminal."""
-        self.done += 1
+    def step(self, detail: str = "", parts: int = 1) -> None:
+        """One part is done, or several; `detail` names it on a terminal."""
+        self.done += parts
         now = time.monotonic()
         if self._tty:
             width = 24

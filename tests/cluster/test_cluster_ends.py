@@ -39,7 +39,11 @@ def test_a_file_without_events_goes_all_the_way(study, tmp_path):
 def test_long_work_tells_where_it_is(study, tmp_path):
     arguments = ["summary", study.folder / "labelled", "--model", study.model_path, "--out", tmp_path / "s.html"]
     said = run(*arguments).stderr
-    for step in ("mapping files: 4/4", "describing nodes (markers): 4/4", "describing metaclusters (markers): 4/4"):
+    steps = [
+        "mapping files: 4/4", "describing nodes (markers): 4/4", "describing metaclusters (markers): 4/4",
+        "drawing figures: 8/8",
+    ]  # fmt: skip
+    for step in steps:
         assert step in said
     assert run(*arguments, "--quiet").stderr.count("\n") == 1
 

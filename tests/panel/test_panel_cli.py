@@ -72,6 +72,7 @@ def test_corrections_of_the_command_line(folder: Path):
         folder / "p.tsv",
         "--panels",
         folder / "s.tsv",
+        "--quiet",
     )
     assert code == 0, error
     assert err == f"{folder / 'p.tsv'}: 8 channels of 2 files, 1 panel\n"
@@ -185,3 +186,12 @@ def test_hostile_names_reach_no_output(tmp_path: Path):
     assert "<img" not in drawn
     assert "\x1b" not in err
     assert "\u202e" not in err
+
+
+def test_files_are_counted_as_they_are_read(folder: Path):
+    options = [folder / "fcs", "--out", folder / "panel.tsv", "--panels", folder / "panels.tsv"]
+    _, _, err, _ = run("harmonize", *options)
+    assert err.splitlines()[0] == "reading panels: 0/2"
+    assert err.splitlines()[1].startswith("reading panels: 2/2 in ")
+    _, _, quiet, _ = run("harmonize", *options, "--quiet")
+    assert quiet.splitlines() == err.splitlines()[2:]

@@ -152,6 +152,14 @@ def test_embedding_is_coloured_by_the_clusters_that_the_files_have(folder):
     assert record["parameters"]["colour_by"] == "FlowSOM_metacluster"
 
 
+def test_embedding_counts_its_iterations(folder):
+    command = ("embedding", "s0.fcs", "--markers", "CD3,CD19", "--max-events", "60")
+    lines = run(folder, *command).stderr.splitlines()
+    assert lines[0] == "t-SNE iterations: 0/1000"
+    assert lines[-2].startswith("t-SNE iterations: ")
+    assert run(folder, *command, "--quiet").stderr.splitlines() == lines[-1:]
+
+
 @pytest.mark.parametrize("command", [
     ("density", *FILES), ("scatter", *FILES, "--x", "CD3", "--y", "CD19"),
     ("overview", *FILES, "--markers", "CD3,CD4,CD8"),

@@ -52,6 +52,19 @@ def test_the_column_of_the_batches_is_no_parameter_without_batches(written):
     assert "&#34;batch&#34;" not in (folder / "page.html").read_text(encoding="utf-8")
 
 
+def test_figures_are_counted_as_they_are_drawn(written):
+    folder, names = written
+    shown = build(folder, names)
+    page = (folder / "page.html").read_bytes()
+    drawn = page.count(b"<img ")
+    assert drawn > 20
+    lines = shown.stderr.splitlines()
+    assert lines[0] == f"drawing figures: 0/{drawn}"
+    assert lines[-1].startswith(f"drawing figures: {drawn}/{drawn} in ")
+    assert build(folder, names, "--quiet").stderr == ""
+    assert (folder / "page.html").read_bytes() == page
+
+
 def test_a_table_under_another_name_is_refused(written):
     folder, _ = written
     done = CliRunner().invoke(group, ["build", "--power", str(folder / "drift.tsv"), "--out", str(folder / "no.html")])

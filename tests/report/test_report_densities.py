@@ -11,7 +11,6 @@ from immport_cyto import report, tables
 from immport_cyto.exceptions import TableError
 from immport_cyto.report import densities
 from immport_cyto.report.figures import channels
-from immport_cyto.report.figures._style import new_figure
 from support.report_tables import HOSTILE
 
 PANEL_ID, N = "flow-2m-000001", 4000
@@ -59,7 +58,8 @@ def test_curves_are_shares_of_all_events_on_one_grid(monkeypatch):
     drawn = []
     original = channels.channel_densities
     monkeypatch.setattr(channels, "channel_densities", lambda curves: drawn.append(curves) or original(curves))
-    section({"channel_densities": made()})
+    [drawing] = section({"channel_densities": made()}).pictures
+    drawing.draw()
     [[first, second]] = drawn
     assert (first.channel, second.channel, first.scale) == ("CD3", "CD4", "arcsinh")
     for curves in (first, second):
@@ -117,10 +117,9 @@ def test_the_legend_says_what_was_done():
     assert words(made(1, compensated=False)) == both
 
 
-def test_figures_are_folded_and_limited(monkeypatch):
+def test_figures_are_folded_and_limited():
     table = made(1)
     many = pd.concat([table.assign(panel_id=f"flow-2m-{i:06d}", file_name=f"{i}.fcs") for i in range(18)])
-    monkeypatch.setattr(channels, "channel_densities", lambda curves: new_figure(1, 1))
     shown = section({"channel_densities": many.reset_index(drop=True)})
     assert (len(shown.pictures), len(shown.folded)) == (2, 14)
     assert shown.notes == ["Figures are shown for the first 16 of 18 panels; the table holds all."]

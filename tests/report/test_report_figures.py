@@ -5,16 +5,38 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import to_rgb
 
 from immport_cyto.exceptions import OptionError
 from immport_cyto.report import figures
+from immport_cyto.report.figures import svg
+from immport_cyto.report.figures._style import GRID, PALETTE
 from support.report_tables import make, more
 
 
 def test_panel_presence_puts_shared_markers_first():
     axes = figures.panel_presence(make()["panels"]).axes[0]
     assert [tick.get_text() for tick in axes.get_yticklabels()][:2] == ["CD3", "CD4"]
-    assert len(axes.collections) == 3 * 5
+    [squares] = axes.collections
+    assert len(squares.get_offsets()) == 3 * 5
+
+
+def test_panel_presence_fills_what_is_measured():
+    panels = make()["panels"].iloc[:2].assign(markers=["CD3;CD4", "CD3"], panel_id=["a", "b"])
+    [squares] = figures.panel_presence(panels).axes[0].collections
+    white, dark, light = ([round(part, 3) for part in to_rgb(name)] for name in ("white", PALETTE[0], PALETTE[5]))
+    shades = squares.get_facecolors()[:, :3].round(3).tolist()
+    assert squares.get_offsets().tolist() == [[0, 0], [1, 0], [0, 1], [1, 1]]
+    assert shades == [dark, dark, light, white]
+    edges = squares.get_edgecolors()[:, :3].round(3).tolist()
+    assert edges[:3] == [dark, dark, light]
+    assert edges[3] == [round(part, 3) for part in to_rgb(GRID)]
+
+
+@pytest.mark.parametrize("rows", [0, 1])
+def test_panels_without_markers_are_said(rows):
+    panels = make()["panels"].iloc[:rows].assign(markers="")
+    assert ">no marker<" in svg(figures.panel_presence(panels))
 
 
 def test_qc_bars_add_up_to_all_events():

@@ -23,7 +23,7 @@ from immport_cyto.cli._common import (
     quiet_option,
     seed_option,
 )
-from immport_cyto.files import check_writable
+from immport_cyto.files import check_writable, write_text
 
 _SHOWN = 20_000
 
@@ -110,11 +110,10 @@ def summary(
         delta_area=gains,
         warnings=model.warnings_,
     )
-    drawn = som_page.som_figures(content)
-    som_page.build(out_path, content, title=title, drawn=drawn)
+    drawn = som_page.build(out_path, content, title=title, quiet=quiet)
     if figures_dir:
-        for name, (figure, _, _) in drawn.items():
-            report.save(figure, figures_dir / f"{name}.svg")
+        for name, picture in drawn.items():
+            write_text(figures_dir / f"{name}.svg", picture.svg)
     if statistics_path:
         tables.write(statistics, statistics_path, tables.STATISTICS)
     if abundances_path:

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from immport_cyto.cli._cluster_results import fcs_argument
-from immport_cyto.cli._common import collect_fcs, files_option, json_option, seed_option
+from immport_cyto.cli._common import collect_fcs, files_option, json_option, quiet_option, seed_option
 from immport_cyto.cli._figure_colours import (
     CLUSTERS,
     Colours,
@@ -116,11 +116,12 @@ def overview(
 @seed_option
 @out_option
 @json_option
+@quiet_option
 def embedding(
     paths: tuple[Path, ...], files_json: Path | None, method: str, markers: str | None, colour_by: str | None,
     clusters_path: Path | None, populations: tuple[str, ...], group: str | None, cutoffs_path: Path | None,
     samples_path: Path | None, neighbours: int | None, cofactor: float | None, max_events: int, seed: int,
-    out_path: Path, json_path: Path | None,
+    out_path: Path, json_path: Path | None, quiet: bool,
 ) -> None:  # fmt: skip
     """Draw the events of the files by t-SNE or UMAP, coloured by cluster and by each marker.
 
@@ -149,8 +150,7 @@ def embedding(
     counts = counts_of(drawn)
     values = drawn.values
     title = {"tsne": "t-SNE", "umap": "UMAP"}[method]
-    click.echo(f"{title} of {len(values):,} events on one thread, about 4 s for each thousand", err=True)
-    points = embed(values, method, seed, neighbours=neighbours)
+    points = embed(values, method, seed, neighbours=neighbours, quiet=quiet)
     figure = report.figures.embedding(points, values, names, colouring, method=title, note=shown(counts))
     report.save(figure, out_path)
     parameters = {"method": method, "markers": names, "colour_by": colour_by, "populations": list(populations),

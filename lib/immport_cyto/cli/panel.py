@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from immport_cyto.cli._common import collect_fcs, counted, files_option, json_option
+from immport_cyto.cli._common import collect_fcs, counted, files_option, json_option, quiet_option
 from immport_cyto.cli._panel_package import read_packages
 from immport_cyto.cli._panel_rename import rename
 
@@ -57,6 +57,7 @@ group.add_command(rename)
     help="Table of files that could not be read.",
 )  # fmt: skip
 @json_option
+@quiet_option
 def harmonize(
     paths: tuple[Path, ...],
     files_json: Path | None,
@@ -72,6 +73,7 @@ def harmonize(
     corrections_out: Path | None,
     failures: Path | None,
     json_path: Path | None,
+    quiet: bool,
 ) -> None:
     """Give the channels of all files one set of names, and find the panels among them.
 
@@ -97,7 +99,7 @@ def harmonize(
     corrections = panel.read_corrections(corrections_path) if corrections_path is not None else None
     result = panel.harmonize(
         files, corrections=corrections, studies=studies, species=species, analytes=package.analytes,
-        reagents=package.reagents, naming=naming,
+        reagents=package.reagents, naming=naming, quiet=quiet,
     )  # fmt: skip
     warnings = [
         row.message if row.message.startswith(row.file_name) else f"{row.file_name}: {row.message}"

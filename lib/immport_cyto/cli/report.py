@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from immport_cyto.cli._common import json_option
+from immport_cyto.cli._common import json_option, quiet_option
 
 _PATH = click.Path(path_type=Path, dir_okay=False)
 _TABLES = (
@@ -23,8 +23,9 @@ def group() -> None:
 
 @click.pass_context
 def _build(
-    context: click.Context, /, title: str, batch: str, out: Path, json_path: Path | None, **given: tuple[Path, ...]
-) -> None:
+    context: click.Context, /, title: str, batch: str, out: Path, json_path: Path | None, quiet: bool,
+    **given: tuple[Path, ...],
+) -> None:  # fmt: skip
     from immport_cyto import provenance, report, tables
 
     if not any(given.values()):
@@ -44,7 +45,7 @@ def _build(
         counts={n: len(f) for n, f in frames.items()},
         extra={"repeat": _command(title, batch if given["batches"] else "", given)},
     )
-    report.build(out, title=title, provenance=entry, warnings=(), batch=batch, **frames)
+    report.build(out, title=title, provenance=entry, warnings=(), batch=batch, quiet=quiet, **frames)
     if json_path:
         provenance.write(json_path, entry)
     click.echo(f"report: {out}")
@@ -84,4 +85,4 @@ build_command = click.Command(
     help="Write one self-contained HTML page from the tables that are given.\n\n\b\n"
     "Example:\n  immport-cyto report build --samples samples.tsv --meta meta.tsv --out report.html",
 )
-group.add_command(json_option(build_command))
+group.add_command(quiet_option(json_option(build_command)))

@@ -1,18 +1,26 @@
 """Events in two dimensions that keep neighbours together: t-SNE and UMAP, the same points for any number of threads."""
 
+import io
+import re
+from contextlib import nullcontext, redirect_stdout
+
 import numpy as np
 from numpy.typing import NDArray
 
 from immport_cyto.exceptions import AnalysisError, MissingExtraError, OptionError
+from immport_cyto.progress import Progress, progress
 
 METHODS = ("tsne", "umap")
 _PERPLEXITY, _NEIGHBOURS = 30.0, 15
 _FEWEST = 20  # events
+_ITERATIONS = 1000  # of t-SNE at most: it ends where nothing moves any more
+_EPOCHS, _EPOCHS_OF_MANY, _MANY = 500, 200, 10_000  # of UMAP; for more than so many events: as umap-learn chooses
 
 
 def embed(
-    values: NDArray[np.floating], method: str = "tsne", seed: int = 42, *, neighbours: int | None = None
-) -> NDArray[np.float32]:
+    values: NDArray[np.floating], method: str = "tsne", seed: int = 42, *, neighbours: int | None = None,
+    quiet: bool = True,
+) -> NDArray[np.float32]:  # fmt: skip
     """Place events in the plane.
 
     Parameters
@@ -25,6 +33,8 @@ def embed(
         Of all random choices.
     neighbours
         Perplexity of t-SNE, or number of neighbours of UMAP; 30 and 15 where not given.
+    quiet
+        Show no progress.
 
     Returns
     -------
@@ -63,20 +73,41 @@ def embed(
     if not np.ptp(X, axis=0).any():
         msg = "all events are equal, so there is nothing to embed; choose other markers"
         raise AnalysisError(msg)
-    return _tsne(X, float(near), seed) if method == "tsne" else _umap(X, int(near), seed)
+    return _tsne(X, float(near), seed, quiet) if method == "tsne" else _umap(X, int(near), seed, quiet)
 
 
-def _tsne(X: NDArray[np.float32], perplexity: float, seed: int) -> NDArray[np.float32]:
+class _Told(io.TextIOBase):
+    """Takes what a library writes about its rounds, and shows them as our progress."""
+
+    def __init__(self, shown: Progress, rounds: str) -> None:
+        self.shown, self.rounds = shown, re.compile(rounds)
+
+    def write(self, text: str) -> int:
+        for number in map(int, self.rounds.findall(text)):
+            if number > self.shown.done:
+                self.shown.step(parts=number - self.shown.done)
+        return len(text)
+
+
+def _tsne(X: NDArray[np.float32], perplexity: float, seed: int, quiet: bool) -> NDArray[np.float32]:
     from sklearn.manifold import TSNE
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     start = _principal(X) * np.float32(1e-4)
-    with threadpool_limits(limits=1):
-        model = TSNE(perplexity=perplexity, init=start, random_state=seed, n_jobs=1)
-        return np.asarray(model.fit_transform(X), dtype=np.float32)
+    with threadpool_limits(limits=1), progress("t-SNE iterations", _ITERATIONS, quiet=quiet) as shown:
+        # every 50 iterations scikit-learn prints one line, and has no other way to tell
+        model = TSNE(
+            perplexity=perplexity, init=start, random_state=seed, n_jobs=1, max_iter=_ITERATIONS,
+            verbose=2 if shown else 0,
+        )  # fmt: skip
+        with redirect_stdout(_Told(shown, r"Iteration (\d+):")) if shown else nullcontext():
+            points = model.fit_transform(X)
+        if shown:
+            shown.total = shown.done
+        return np.asarray(points, dtype=np.float32)
 
 
-def _umap(X: NDArray[np.float32], neighbours: int, seed: int) -> NDArray[np.float32]:
+def _umap(X: NDArray[np.float32], neighbours: int, seed: int, quiet: bool) -> NDArray[np.float32]:
     try:
         from umap import UMAP  # type: ignore[import-not-found,unused-ignore]
     except ImportError as error:
@@ -84,8 +115,12 @@ def _umap(X: NDArray[np.float32], neighbours: int, seed: int) -> NDArray[np.floa
         raise MissingExtraError(package, extra) from error
     from threadpoolctl import threadpool_limits
 
-    with threadpool_limits(limits=1):
-        model = UMAP(n_neighbors=neighbours, init=_principal(X) * np.float32(10), random_state=seed, n_jobs=1)
+    epochs = _EPOCHS if len(X) <= _MANY else _EPOCHS_OF_MANY
+    with threadpool_limits(limits=1), progress("UMAP epochs", epochs, quiet=quiet) as shown:
+        told = {"disable": False, "file": _Told(shown, r"^\s*(\d+)/"), "bar_format": "{n}/{total}", "miniters": 1,
+                "mininterval": 0} if shown else None  # fmt: skip
+        model = UMAP(n_neighbors=neighbours, init=_principal(X) * np.float32(10), random_state=seed, n_jobs=1,
+                     n_epochs=epochs, tqdm_kwds=told)  # fmt: skip
         return np.asarray(model.fit_transform(X), dtype=np.float32)
 
 

@@ -14,6 +14,7 @@ from immport_cyto.panel.immport_names import HUMAN, MOUSE, immport_antigen
 from immport_cyto.panel.parser import parse_channel
 from immport_cyto.panel.reading import ChannelReading, Context
 from immport_cyto.panel.vocabulary import NONE, load
+from immport_cyto.progress import progress
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,6 +83,7 @@ def harmonize(
     analytes: "Analytes | None" = None,
     reagents: "pd.DataFrame | None" = None,
     naming: str = PROJECT,
+    quiet: bool = True,
 ) -> HarmonizedPanels:
     """Read the channels of all files and give them one set of names.
 
@@ -101,6 +103,8 @@ def harmonize(
         Table with file_name, target and reporter: markers of files whose channels name none.
     naming
         ``project`` or ``immport``: the names in column ``antigen``.
+    quiet
+        Show no progress.
 
     Raises
     ------
@@ -124,23 +128,28 @@ def harmonize(
     rows: list[dict[str, Any]] = []
     failures: list[dict[str, str]] = []
     inventory = Inventory()
-    for file_name in sorted(files):
-        study = studies.get(file_name, "")
-        try:
-            channels, instrument = _channels(files[file_name])
-        except (InputError, OSError) as error:
-            message = str(error).replace(str(files[file_name]), file_name, 1) or type(error).__name__
-            failures.append({"file_name": file_name, "study_accession": study, "stage": "panel", "message": message})
-            continue
-        found, technique = _read_file(
-            file_name, channels, instrument, _species(species.get(file_name, "")), source, inventory
-        )
-        markers = tuple(sorted({row["antigen"] for row in found if row["role"] == "marker"}))
-        identity = panel_id(technique, markers)
-        for row in found:
-            row["panel_id"] = identity
-        inventory.add_file(file_name, study, identity, technique, markers, found)
-        rows += found
+    with progress("reading panels", len(files), quiet=quiet or len(files) < 2) as shown:
+        for file_name in sorted(files):
+            study = studies.get(file_name, "")
+            try:
+                channels, instrument = _channels(files[file_name])
+            except (InputError, OSError) as error:
+                message = str(error).replace(str(files[file_name]), file_name, 1) or type(error).__name__
+                failures.append(
+                    {"file_name": file_name, "study_accession": study, "stage": "panel", "message": message}
+                )
+            else:
+                found, technique = _read_file(
+                    file_name, channels, instrument, _species(species.get(file_name, "")), source, inventory
+                )
+                markers = tuple(sorted({row["antigen"] for row in found if row["role"] == "marker"}))
+                identity = panel_id(technique, markers)
+                for row in found:
+                    row["panel_id"] = identity
+                inventory.add_file(file_name, study, identity, technique, markers, found)
+                rows += found
+            if shown:
+                shown.step(file_name)
     for correction in wanted:
         if not correction.used:
             inventory.notes.append(f"{correction} fits no channel of these files; check the names")

@@ -1,9 +1,10 @@
 """The section on populations: all samples as a heat map, and fractions against the variables of the model."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
-from immport_cyto.report.section import Section, named
+from immport_cyto.report.section import Drawing, Section, named
 from immport_cyto.report.wording import words
 
 if TYPE_CHECKING:
@@ -36,7 +37,6 @@ def _amounts(
 ) -> None:
     """All samples as a heat map, and the populations of the smallest p values against each variable of the model."""
     from immport_cyto.report import figures
-    from immport_cyto.report.page import picture
 
     chosen = populations[populations["method"] == "search"]
     chosen = chosen if len(chosen) else populations[populations["method"] == populations["method"].iloc[0]]
@@ -45,8 +45,8 @@ def _amounts(
     if chosen["population"].nunique() > 2 and chosen["file_name"].nunique() > 2 and chosen["fraction"].notna().any():
         below = f", with {words(group)} above them" if group else ""
         section.pictures.append(
-            picture(
-                figures.sample_heatmap(chosen, samples if group else None, group),
+            Drawing(
+                partial(figures.sample_heatmap, chosen, samples if group else None, group),
                 f"Heat map of {chosen['population'].nunique()} populations in {chosen['file_name'].nunique()} samples, "
                 f"in standard deviations from the mean of each population{below}.",
                 f"All samples, {named(chosen['method'].iloc[0])}",
@@ -63,8 +63,8 @@ def _amounts(
             values = figures.amounts_of(rows)
             what = "fraction" if values is None else "amount"
             middle = f"{rows['fraction'].median():.1%}" if values is None else f"{values.median():.3g}"
-            shown = picture(
-                figures.effect_scatter(chosen, samples, name, variable),
+            shown = Drawing(
+                partial(figures.effect_scatter, chosen, samples, name, variable),
                 f"{name}: {what} against {words(variable)} in {rows['study_accession'].nunique()} studies, "
                 f"median {middle}.",
                 f"{name}: {what} against {words(variable)}",

@@ -1,9 +1,10 @@
 """The section on cut-offs: densities with their cuts, and whether studies and panels could share them."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
-from immport_cyto.report.section import Section
+from immport_cyto.report.section import Drawing, Section
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,7 +17,7 @@ def cutoffs(frames: Mapping[str, "pd.DataFrame"]) -> Section | None:
     """Cut-offs of the markers of each study and panel; panels of one technique are compared."""
     from immport_cyto.report import figures
     from immport_cyto.report.figures.cutoffs import numeric
-    from immport_cyto.report.page import picture, sheet
+    from immport_cyto.report.page import sheet
 
     table, densities = frames.get("cutoffs"), frames.get("densities")
     if table is None:
@@ -35,8 +36,8 @@ def cutoffs(frames: Mapping[str, "pd.DataFrame"]) -> Section | None:
                 of = "1 panel" if len(groups) == 1 else f"{len(groups)} panels"
                 cut = int(rows["cutoff"].notna().sum())
                 section.pictures.append(
-                    picture(
-                        figures.cutoff_densities(curves, rows),
+                    Drawing(
+                        partial(figures.cutoff_densities, curves, rows),
                         f"Densities of the markers of {of}, {name}; {cut} of {len(rows)} have a cut-off.",
                         f"Densities and cut-offs, {name}",
                     )
@@ -48,8 +49,8 @@ def cutoffs(frames: Mapping[str, "pd.DataFrame"]) -> Section | None:
             if len(apart) > _LISTED:
                 section.notes.append(f"{len(apart) - _LISTED} more cut-offs could not be shared: see the figure.")
             section.pictures.append(
-                picture(
-                    figures.cutoff_drift(rows),
+                Drawing(
+                    partial(figures.cutoff_drift, rows),
                     f"Cut-offs of {int((shared > 1).sum())} markers over studies and panels, {name}; "
                     f"{len(apart)} lie outside the negative and positive events of another panel.",
                     f"Cut-offs over studies and panels, {name}",

@@ -1,15 +1,17 @@
 """The section on the channels before and after preprocessing, and which files lie apart from their panel."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from immport_cyto.exceptions import TableError
-from immport_cyto.report.section import Section
+from immport_cyto.report.section import Drawing, Section
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
     from immport_cyto.report.figures.channels import ChannelCurves
 
@@ -25,8 +27,7 @@ def densities(frames: Mapping[str, "pd.DataFrame"]) -> Section | None:
     """Channels of each study and panel over the files: as acquired, compensated, kept."""
     import pandas as pd
 
-    from immport_cyto.report.figures import channels
-    from immport_cyto.report.page import picture, sheet
+    from immport_cyto.report.page import sheet
 
     table, samples = frames.get("channel_densities"), frames.get("samples")
     if table is None:
@@ -56,8 +57,8 @@ def densities(frames: Mapping[str, "pd.DataFrame"]) -> Section | None:
         of = "1 file" if n_files == 1 else f"{n_files} files"
         kept = float(distances["kept"].mean())
         found = ", ".join(sorted(apart["file_name"].unique()))
-        shown = picture(
-            channels.channel_densities(curves),
+        shown = Drawing(
+            partial(_draw, rows),
             f"Densities of {len(curves)} channels in {of} of {where} before and after preprocessing; "
             f"{kept:.0%} of the events are kept; files that lie apart: {found or 'none'}.",
             f"{where}, {of}",
@@ -72,6 +73,13 @@ def densities(frames: Mapping[str, "pd.DataFrame"]) -> Section | None:
     whole["apart"] = np.where(whole["apart"], "yes", "")
     section.sheets.append(sheet(whole, "channel_distances.tsv", "How far each file lies from its panel"))
     return section
+
+
+def _draw(rows: "pd.DataFrame") -> "Figure":
+    """Curves are worked out once more: kept for all panels until they are drawn they would fill the memory."""
+    from immport_cyto.report.figures import channels
+
+    return channels.channel_densities(_panel(rows)[0])
 
 
 def _panel(rows: "pd.DataFrame") -> tuple[list["ChannelCurves"], "pd.DataFrame"]:

@@ -1,9 +1,10 @@
 """Sections on samples: shifts between batches, reference ranges and places in them, drift of mapped files."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
-from immport_cyto.report.section import Section, named
+from immport_cyto.report.section import Drawing, Section, named
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,7 +17,7 @@ def batches(frames: Mapping[str, "pd.DataFrame"], batch: str) -> Section | None:
     import pandas as pd
 
     from immport_cyto.report import figures
-    from immport_cyto.report.page import picture, sheet
+    from immport_cyto.report.page import sheet
 
     table, populations, samples = (frames.get(name) for name in ("batches", "populations", "samples"))
     if table is None:
@@ -38,8 +39,10 @@ def batches(frames: Mapping[str, "pd.DataFrame"], batch: str) -> Section | None:
             continue
         own = populations[populations["method"] == row.method]
         reported = pd.to_numeric(own["fraction_reported"], errors="coerce")  # a file gives it as text
-        shown = picture(
-            figures.batch_shifts(own.assign(fraction_reported=reported), samples, column, str(row.study_accession)),
+        shown = Drawing(
+            partial(
+                figures.batch_shifts, own.assign(fraction_reported=reported), samples, column, str(row.study_accession)
+            ),
             f"Mean of each batch in each population of {where}, before and after adjustment: {values}.",
             f"Batches of {where}, {named(row.method)}",
         )
@@ -51,7 +54,7 @@ def batches(frames: Mapping[str, "pd.DataFrame"], batch: str) -> Section | None:
 def reference(frames: Mapping[str, "pd.DataFrame"]) -> Section | None:
     """Reference ranges, and the samples that were placed in them."""
     from immport_cyto.report import figures
-    from immport_cyto.report.page import picture, sheet
+    from immport_cyto.report.page import sheet
 
     ranges, places = frames.get("reference"), frames.get("places")
     if ranges is None and places is None:
@@ -76,8 +79,8 @@ def reference(frames: Mapping[str, "pd.DataFrame"]) -> Section | None:
             placed = None if places is None else places[places["method"] == method]
             middle = own.loc[own["percentile"] == 50, "fraction"]
             span = f"; the median is {middle.min():.1%} to {middle.max():.1%}" if len(middle) else ""
-            shown = picture(
-                figures.reference_curves(own, population, placed),
+            shown = Drawing(
+                partial(figures.reference_curves, own, population, placed),
                 f"Percentiles of {population} for ages {own['age_years'].min():g} to {own['age_years'].max():g}{span}.",
                 f"Reference range by age, {named(method)}",
             )
@@ -94,7 +97,7 @@ def reference(frames: Mapping[str, "pd.DataFrame"]) -> Section | None:
 def drift(frames: Mapping[str, "pd.DataFrame"]) -> Section | None:
     """How mapped files differ from the training of their model."""
     from immport_cyto.report import figures
-    from immport_cyto.report.page import picture, sheet
+    from immport_cyto.report.page import sheet
 
     table, outliers = frames.get("drift"), frames.get("outliers")
     if table is None and outliers is None:
@@ -106,8 +109,8 @@ def drift(frames: Mapping[str, "pd.DataFrame"]) -> Section | None:
         for number, ((study, panel_id), rows) in enumerate(table.groupby(["study_accession", "panel_id"], sort=True)):
             ordered = rows.sort_values(["outlier_percentage", "file_name"], ascending=[False, True])
             first = ordered.iloc[0]
-            shown = picture(
-                figures.drift(rows),
+            shown = Drawing(
+                partial(figures.drift, rows),
                 f"Outliers and shift of the composition of {len(rows)} files; most outliers has {first['file_name']} "
                 f"with {first['outlier_percentage']:.2g} % of its events.",
                 f"Files against the model, {study} {panel_id}",

@@ -1,9 +1,10 @@
 """Sections on effects over studies beyond the pooled effect: what explains them, their order, bias, power."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
-from immport_cyto.report.section import Section, by_method, named
+from immport_cyto.report.section import Drawing, Section, by_method, named
 from immport_cyto.report.wording import sentence, words
 
 if TYPE_CHECKING:
@@ -30,11 +31,9 @@ def _show(
     describe: Callable[[str, str, str], tuple[str, str]],
 ) -> None:
     """Figures of the first method, population and term of `ranked`, the first ones open."""
-    from immport_cyto.report.page import picture
-
     keys = list(dict.fromkeys(ranked[["method", "population", "term"]].itertuples(index=False, name=None)))
     for number, (method, population, term) in enumerate(keys[:_MOST]):
-        shown = picture(draw(method, population, term), *describe(method, population, term))
+        shown = Drawing(partial(draw, method, population, term), *describe(method, population, term))
         (section.pictures if number < _OPEN else section.folded).append(shown)
     if len(keys) > _MOST:
         section.notes.append(f"Figures are shown for the first {_MOST} of {len(keys)}; the table holds all.")

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from immport_cyto import __version__, tables
 from immport_cyto.files import write_text
-from immport_cyto.report.section import Section
+from immport_cyto.progress import progress
+from immport_cyto.report.section import Drawing, Section
 from immport_cyto.report.sections import sections
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
 
 ROWS_SHOWN = 300
 _ROWS_PRINTED = 30  # as in report.css
@@ -27,13 +27,16 @@ _LONG = 300  # characters of a note that is folded
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure ready for the page: an image that cannot run scripts, and its text alternative."""
+    """A figure as it was drawn, its size in pixels."""
 
-    source: str
-    alternative: str
-    caption: str
+    svg: str
     width: int
     height: int
+
+    @property
+    def source(self) -> str:
+        """The figure behind a data address: an image that cannot run scripts."""
+        return f"data:image/svg+xml;base64,{base64.b64encode(self.svg.encode()).decode()}"
 
 
 @dataclass(frozen=True)
@@ -50,13 +53,20 @@ class Sheet:
     file_name: str
 
 
-def picture(figure: "Figure", alternative: str, caption: str) -> Picture:
-    """Put a figure into the page as SVG behind a data address."""
+def _draw(content: Sequence[Section], quiet: bool) -> dict[Drawing, Picture]:
+    """Draw the figures of all sections."""
     from immport_cyto.report.figures import svg
 
-    encoded = base64.b64encode(svg(figure).encode()).decode()
-    width, height = (round(96 * inches) for inches in figure.get_size_inches())
-    return Picture(f"data:image/svg+xml;base64,{encoded}", alternative, caption, width, height)
+    drawn = {}
+    drawings = [drawing for section in content for drawing in (*section.pictures, *section.folded)]
+    with progress("drawing figures", len(drawings), quiet=quiet) as shown:
+        for drawing in drawings:
+            figure = drawing.draw()
+            width, height = (round(96 * inches) for inches in figure.get_size_inches())
+            drawn[drawing] = Picture(svg(figure), width, height)
+            if shown:
+                shown.step(drawing.caption)
+    return drawn
 
 
 def sheet(frame: "pd.DataFrame", name: str, caption: str, *, hide: Sequence[str] = ()) -> Sheet:
@@ -150,6 +160,7 @@ def build(
     provenance: Mapping[str, Any] | None = None,
     warnings: Sequence[str] = (),
     batch: str = "batch",
+    quiet: bool = True,
 ) -> None:
     """Write the report, whole or not at all.
 
@@ -170,6 +181,8 @@ def build(
     batch
         Column of `samples` that names the batches of `batches`; populations that `immport_cyto.meta.adjust` made
         are shown before and after.
+    quiet
+        Show no progress.
     """
     given = {
         "samples": samples, "panel": panel, "panels": panels, "qc": qc, "cutoffs": cutoffs,
@@ -181,13 +194,22 @@ def build(
         "asymmetry": asymmetry, "power": power, "failures": failures, "truth": truth,
     }  # fmt: skip
     frames = {name: frame for name, frame in given.items() if frame is not None and len(frame)}
-    write_page(out, title, sections(frames, list(warnings), dict(provenance or {}), batch))
+    write_page(out, title, sections(frames, list(warnings), dict(provenance or {}), batch), quiet=quiet)
 
 
-def write_page(out: Path | str, title: str, content: Sequence[Section]) -> None:
-    """Write one self-contained page of sections, whole or not at all; all text in them is escaped."""
+def write_page(
+    out: Path | str, title: str, content: Sequence[Section], *, quiet: bool = True
+) -> dict[Drawing, Picture]:
+    """Write one self-contained page of sections, whole or not at all; all text in them is escaped.
+
+    Returns
+    -------
+    dict
+        The figures as they were drawn.
+    """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
+    drawn = _draw(content, quiet)
     environment = Environment(
         loader=PackageLoader("immport_cyto.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
@@ -202,9 +224,11 @@ def write_page(out: Path | str, title: str, content: Sequence[Section]) -> None:
         script=script,
         policy=f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'",
         sections=content,
+        drawn=drawn,
         rows_shown=ROWS_SHOWN,
         rows_printed=_ROWS_PRINTED,
         wide=_WIDE,
         long=_LONG,
     )
     write_text(out, page)
+    return drawn

@@ -1,12 +1,14 @@
 """A section of the page, and how rows of several methods are put in order."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
-    from immport_cyto.report.page import Picture, Sheet
+    from immport_cyto.report.page import Sheet
 
 METHODS = {
     "search": "populations by definition",
@@ -22,6 +24,15 @@ def named(method: object) -> str:
     return METHODS.get(str(method), str(method))
 
 
+@dataclass(frozen=True, eq=False)
+class Drawing:
+    """A figure of the page, to be drawn when all are known, and its text alternative."""
+
+    draw: Callable[[], "Figure"]
+    alternative: str
+    caption: str
+
+
 @dataclass
 class Section:
     """One section of the page."""
@@ -30,8 +41,8 @@ class Section:
     heading: str
     intro: str = ""
     tiles: list[tuple[str, str]] = field(default_factory=list)
-    pictures: list["Picture"] = field(default_factory=list)
-    folded: list["Picture"] = field(default_factory=list)
+    pictures: list[Drawing] = field(default_factory=list)
+    folded: list[Drawing] = field(default_factory=list)
     sheets: list["Sheet"] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     codes: list[tuple[str, str]] = field(default_factory=list)

@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from immport_cyto.report import amounts, over_samples, over_studies
 from immport_cyto.report.cutoffs import cutoffs
 from immport_cyto.report.densities import densities
-from immport_cyto.report.section import Section, by_method, named
+from immport_cyto.report.section import Drawing, Section, by_method, named
 from immport_cyto.report.wording import sentence, words
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def _pooled(frames: Mapping[str, "pd.DataFrame"]) -> Section | None:
     import pandas as pd
 
     from immport_cyto.report import figures
-    from immport_cyto.report.page import picture, sheet
+    from immport_cyto.report.page import sheet
 
     meta, effects = frames.get("meta"), frames.get("effects")
     if meta is None:
@@ -118,8 +119,8 @@ def _pooled(frames: Mapping[str, "pd.DataFrame"]) -> Section | None:
         truth = _truth(frames, term) if method == "search" else {}
         best = rows.sort_values("p_value", na_position="last").iloc[0]
         section.pictures.append(
-            picture(
-                figures.forest_all(rows, term, truth),
+            Drawing(
+                partial(figures.forest_all, rows, term, truth),
                 f"Pooled effect of {words(term)} on {len(rows)} populations. The smallest p value has "
                 f"{best['population']}: {best['estimate']:.3g}. All values are in the table meta.tsv.",
                 f"Effect of {words(term)} on all {named(method)}",
@@ -128,8 +129,8 @@ def _pooled(frames: Mapping[str, "pd.DataFrame"]) -> Section | None:
         if len(rows) >= _VOLCANO_FROM:
             found = int((rows["q_value"] < 0.05).sum())
             section.pictures.append(
-                picture(
-                    figures.volcano(rows, term),
+                Drawing(
+                    partial(figures.volcano, rows, term),
                     f"Pooled effect of {words(term)} against its p value, {len(rows)} populations; {found} have "
                     "q < 0.05.",
                     f"Effect of {words(term)} and its p value, {named(method)}",
@@ -156,20 +157,20 @@ def _forests(
     meta: "pd.DataFrame",
 ) -> None:
     from immport_cyto.report import figures
-    from immport_cyto.report.page import picture
 
     several = estimates[estimates["k"] >= 2].sort_values(["p_value", "population", "term"])
     for number, row in enumerate(several.head(_FORESTS_MOST).itertuples()):
         truth = _truth(frames, str(row.term)).get(str(row.population)) if row.method == "search" else None
-        figure = figures.forest(
+        draw = partial(
+            figures.forest,
             effects[effects["method"] == row.method],
             meta[meta["method"] == row.method],
             str(row.population),
             str(row.term),
             truth,
         )
-        shown = picture(
-            figure,
+        shown = Drawing(
+            draw,
             f"Forest plot: {words(row.term)} on {row.population}, pooled {row.estimate:.3g} "
             f"({row.ci_low:.3g} to {row.ci_high:.3g}), {row.k} studies.",
             f"{row.population}: effect of {words(row.term)}, {named(row.method)}",
@@ -233,7 +234,7 @@ def _studies(frames: Mapping[str, "pd.DataFrame"]) -> Section | None:
 
 def _panels(frames: Mapping[str, "pd.DataFrame"]) -> Section | None:
     from immport_cyto.report import figures
-    from immport_cyto.report.page import picture, sheet
+    from immport_cyto.report.page import sheet
 
     panels, panel = frames.get("panels"), frames.get("panel")
     if panels is None:
@@ -242,8 +243,8 @@ def _panels(frames: Mapping[str, "pd.DataFrame"]) -> Section | None:
     everywhere = set.intersection(*(set(str(cell).split(";")) for cell in panels["markers"])) - {""}
     shared = ", ".join(sorted(everywhere)) or "none"
     section.pictures.append(
-        picture(
-            figures.panel_presence(panels),
+        Drawing(
+            partial(figures.panel_presence, panels),
             f"{len(panels)} panels; markers in all of them: {shared}.",
             f"Markers by panel. In all panels: {shared}",
         )
@@ -260,7 +261,7 @@ def _panels(frames: Mapping[str, "pd.DataFrame"]) -> Section | None:
 
 def _quality(frames: Mapping[str, "pd.DataFrame"]) -> Section | None:
     from immport_cyto.report import figures
-    from immport_cyto.report.page import picture, sheet
+    from immport_cyto.report.page import sheet
 
     qc = frames.get("qc")
     if qc is None:
@@ -270,8 +271,8 @@ def _quality(frames: Mapping[str, "pd.DataFrame"]) -> Section | None:
     )
     share = qc["n_events_out"].sum() / max(int(qc["n_events_in"].sum()), 1)
     section.pictures.append(
-        picture(
-            figures.qc_bars(qc, frames.get("samples")),
+        Drawing(
+            partial(figures.qc_bars, qc, frames.get("samples")),
             f"Events kept and dropped by reason in {len(qc)} files; {share:.1%} of all events kept.",
             "Events kept and dropped, by reason",
         )
@@ -282,7 +283,7 @@ def _quality(frames: Mapping[str, "pd.DataFrame"]) -> Section | None:
 
 def _clusters(frames: Mapping[str, "pd.DataFrame"]) -> Section | None:
     from immport_cyto.report import figures
-    from immport_cyto.report.page import picture, sheet
+    from immport_cyto.report.page import sheet
 
     clusters, medians = frames.get("clusters"), frames.get("cluster_medians")
     if clusters is None or medians is None:
@@ -296,8 +297,8 @@ def _clusters(frames: Mapping[str, "pd.DataFrame"]) -> Section | None:
         own = medians[(medians["study_accession"] == study) & (medians["panel_id"] == panel_id)]
         largest = rows.sort_values("fraction", ascending=False).iloc[0]
         section.pictures.append(
-            picture(
-                figures.cluster_heatmap(own, rows),
+            Drawing(
+                partial(figures.cluster_heatmap, own, rows),
                 f"Heat map of {len(rows)} metaclusters by {own['marker'].nunique()} markers of {study} {panel_id}; "
                 f"the largest is {largest['population']} with {largest['fraction']:.1%} of the events.",
                 f"{study}, {panel_id}",

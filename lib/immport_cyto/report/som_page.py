@@ -1,7 +1,8 @@
 """One self-contained page about a FlowSOM model and the files mapped onto it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,12 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immport_cyto.report import figures
-from immport_cyto.report.page import picture, sheet, write_page
-from immport_cyto.report.section import Section
+from immport_cyto.report.page import Picture, sheet, write_page
+from immport_cyto.report.section import Drawing, Section
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
 
 MOST_PAIRS = 9
 
@@ -66,8 +66,8 @@ def node_medians(summary: Summary) -> NDArray[np.float64]:
     return table.reindex(index=numbers, columns=list(summary.markers)).to_numpy(float)
 
 
-def som_figures(summary: Summary) -> dict[str, tuple["Figure", str, str]]:
-    """All figures by name, each with its text alternative and caption."""
+def drawings(summary: Summary) -> dict[str, Drawing]:
+    """All figures by name."""
     nodes, medians = summary.nodes, node_medians(summary)
     of_metaclusters = summary.statistics[summary.statistics["level"] == "metacluster"]
     clusters = of_metaclusters.drop_duplicates("cluster").assign(
@@ -77,52 +77,52 @@ def som_figures(summary: Summary) -> dict[str, tuple["Figure", str, str]]:
     n = len(nodes.metaclusters)
     k = int(nodes.metaclusters.max(initial=0))
     found = {
-        "tree": (
-            figures.metacluster_tree(nodes),
+        "tree": Drawing(
+            partial(figures.metacluster_tree, nodes),
             f"Minimum spanning tree of {n} nodes in {k} metaclusters.",
             "Minimum spanning tree: each disc is a node with its metacluster's number; areas grow with the events.",
         ),
-        "stars": (
-            figures.star_plot(nodes, medians, summary.markers),
+        "stars": Drawing(
+            partial(figures.star_plot, nodes, medians, summary.markers),
             f"Star plot of {n} nodes on the tree; each ray is the median of a marker.",
             "Star plot on the tree: rays are medians per marker, from the lowest to the highest node.",
         ),
-        "stars-grid": (
-            figures.star_plot(nodes, medians, summary.markers, layout="grid"),
+        "stars-grid": Drawing(
+            partial(figures.star_plot, nodes, medians, summary.markers, layout="grid"),
             f"Star plot of {n} nodes on the grid of the map.",
             "Star plot on the grid of the map.",
         ),
-        "heatmap": (
-            figures.cluster_heatmap(middle, clusters),
+        "heatmap": Drawing(
+            partial(figures.cluster_heatmap, middle, clusters),
             f"Heat map of the median of each marker in {k} metaclusters.",
             "Median of each marker per metacluster, and the share of the events.",
         ),
-        "markers": (
-            figures.marker_trees(nodes, medians, summary.markers),
+        "markers": Drawing(
+            partial(figures.marker_trees, nodes, medians, summary.markers),
             "The tree once per marker, coloured by the median.",
             "Each marker on the tree: median of the events of each node.",
         ),
-        "abundances": (
-            figures.sample_abundances(summary.abundances[summary.abundances["level"] == "metacluster"]),
+        "abundances": Drawing(
+            partial(figures.sample_abundances, summary.abundances[summary.abundances["level"] == "metacluster"]),
             "Share of each metacluster in each file.",
             "Metaclusters per file.",
         ),
-        "drift": (
-            figures.drift(summary.drift),
+        "drift": Drawing(
+            partial(figures.drift, summary.drift),
             "Outliers and shift of the composition of each file.",
             "How far each file is from the training of the model.",
         ),
     }  # fmt: skip
     if len(summary.sample):
         pairs = scatter_pairs(medians, nodes.n_events)
-        found["scatters"] = (
-            figures.marker_scatters(summary.sample, summary.sample_metaclusters, summary.markers, pairs),
+        found["scatters"] = Drawing(
+            partial(figures.marker_scatters, summary.sample, summary.sample_metaclusters, summary.markers, pairs),
             "Events in two markers at a time, coloured by metacluster.",
             f"{len(summary.sample):,} events of all files; numbers stand at the medians of the metaclusters.",
         )
     if len(summary.explained_variance):
-        found["number"] = (
-            figures.number_of_metaclusters(summary.explained_variance, k, summary.delta_area),
+        found["number"] = Drawing(
+            partial(figures.number_of_metaclusters, summary.explained_variance, k, summary.delta_area),
             f"Curve from which {k} metaclusters were chosen.",
             f"What speaks for {k} metaclusters.",
         )
@@ -140,10 +140,7 @@ def scatter_pairs(medians: NDArray[np.floating], n_events: NDArray[np.integer]) 
     return pairs[:MOST_PAIRS]
 
 
-def build(
-    out: Path | str, summary: Summary, *, title: str,
-    drawn: Mapping[str, tuple["Figure", str, str]] | None = None,
-) -> None:  # fmt: skip
+def build(out: Path | str, summary: Summary, *, title: str, quiet: bool = True) -> dict[str, Picture]:
     """Write the page, whole or not at all.
 
     Parameters
@@ -154,10 +151,15 @@ def build(
         What it shows.
     title
         Heading.
-    drawn
-        Figures, where `som_figures` has made them already.
+    quiet
+        Show no progress.
+
+    Returns
+    -------
+    dict
+        Its figures by name.
     """
-    pictures = {name: picture(*parts) for name, parts in (drawn or som_figures(summary)).items()}
+    pictures = drawings(summary)
     statistics = summary.statistics
     of_metaclusters = statistics[statistics["level"] == "metacluster"]
     counts = ["cluster", "population", "n_events", "percentage", "n_outliers"]
@@ -181,4 +183,5 @@ def build(
             "Metaclusters per file", hide=hide,
         ),
     ]  # fmt: skip
-    write_page(out, title, [overview, stars, markers, files])
+    drawn = write_page(out, title, [overview, stars, markers, files], quiet=quiet)
+    return {name: drawn[drawing] for name, drawing in pictures.items()}

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from immport_cyto import provenance, tables
 from immport_cyto.exceptions import TableError
 from immport_cyto.files import safe_name
-from immport_cyto.progress import progress
 from immport_cyto.study.config import StudyConfig
 from immport_cyto.study.repeating import commands
 from immport_cyto.study.state import RunResult, RunState
@@ -76,21 +75,19 @@ def finish(
     )  # fmt: skip
     provenance.write(out / "provenance.json", entry)
     state.say("report")
-    with progress("report", 1, quiet=state.quiet) as shown:
-        report.build(
-            out / "report.html",
-            title=config.title,
-            **{
-                name.removesuffix(".tsv"): frame
-                for name, frame in found.items()
-                if name not in ("counts.tsv", "medians.tsv")
-            },
-            provenance=entry,
-            truth=_truth(config),
-            warnings=state.warnings,
-        )
-        if shown:
-            shown.step()
+    report.build(
+        out / "report.html",
+        title=config.title,
+        **{
+            name.removesuffix(".tsv"): frame
+            for name, frame in found.items()
+            if name not in ("counts.tsv", "medians.tsv")
+        },
+        provenance=entry,
+        truth=_truth(config),
+        warnings=state.warnings,
+        quiet=state.quiet,
+    )
     state.say("finished")
     return RunResult(out / "report.html", counts, state.warnings, found["failures.tsv"])
 
