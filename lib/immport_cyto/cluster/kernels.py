@@ -117,8 +117,8 @@ def node_sums(X, offset, inverse, codes, metric, sums, counts, x):  # type: igno
 
 
 def _train_online(nearest, pull_nearest, finish):  # type: ignore[no-untyped-def]
-    def train_online(X, order, first, n_steps, offset, inverse, codes, grid, speed, rows, room):  # type: ignore[no-untyped-def]
-        (apart, near, near_apart), (radius, rate_first, rate_last) = grid, speed
+    def train_online(X, order, first, n_steps, offset, inverse, codes, grid, schedule, rows, room):  # type: ignore[no-untyped-def]
+        (apart, near, near_apart), (radius, rate_first, rate_last) = grid, schedule
         n_nodes, n_events, ahead = near.shape[0], order.shape[0], rows.shape[0] - 1
         winner, reach, rate = 0, np.int64(0), np.float32(0.0)
         for begin in range(0, n_events, ahead):
@@ -160,8 +160,8 @@ def train_online(  # type: ignore[no-untyped-def]
     The events come from anywhere in memory, so some are copied (scaled and padded) at a time into `rows`, after the
     last one before them, and the next ones prefetched. `room` has 32 floats for each group.
     """
-    grid, speed = (apart, near, near_apart), (radius, rate_first, rate_last)
-    _train_online_by_distance(metric, X, order, first, n_steps, offset, inverse, codes, grid, speed, rows, room)
+    grid, schedule = (apart, near, near_apart), (radius, rate_first, rate_last)
+    _train_online_by_distance(metric, X, order, first, n_steps, offset, inverse, codes, grid, schedule, rows, room)
 
 
 @kernel

@@ -121,9 +121,8 @@ def gather(parts: Sequence[Part], indices: NDArray[np.int64] | None, n_markers: 
     """Events of the concatenated parts at `indices` (ascending, without repeats), or all."""
     if indices is None:
         if len(parts) == 1 and not execution.remote:
-            return np.ascontiguousarray(
-                parts[0].open()(0, parts[0].n_events), np.float32
-            )  # no copy of events in memory
+            read = parts[0].open()
+            return np.ascontiguousarray(read(0, parts[0].n_events), np.float32)  # no copy of events in memory
         indices = np.arange(sum(part.n_events for part in parts))
     pieces = chunks(parts)
     ends = np.cumsum([piece.n_events for piece in pieces])
