@@ -82,7 +82,7 @@ def test_compare_groups_finds_the_population_that_differs(study, clusters_path, 
     assert row["p_value"] == pytest.approx(2 / 70), "the least that 4 against 4 can give"
     assert {path.name for path in (tmp_path / "figures").iterdir()} == {"abundances.svg", "comparison-case.svg"}
     assert "against control" in (tmp_path / "figures" / "comparison-case.svg").read_text()
-    assert "1 groups against control; q < 0.05 for" in shown.stderr
+    assert "1 group against control; q < 0.05 for" in shown.stderr
     assert json.loads((tmp_path / "p.json").read_text())["parameters"]["reference"] == "control"
 
 

@@ -117,7 +117,7 @@ def test_arms_are_compared_population_by_population(study, model_path, tmp_path)
     assert (differs["cliffs_delta"], differs["p_value"]) == (1, pytest.approx(2 / 70))
     assert found["log_odds"].abs().idxmax() == differs.name - 1
     n_clear = int((found["q_value"] < 0.05).sum())
-    assert f"1 groups against control; q < 0.05 for {n_clear} populations\n" in shown.stderr
+    assert f"1 group against control; q < 0.05 for {n_clear} population" in shown.stderr
     record = json.loads((tmp_path / "o.json").read_text())
     (described,) = record["models"]
     assert (described["populations"], described["panel_id"]) == (counts.shape[1], PANEL)

@@ -8,7 +8,7 @@ import click
 
 from immport_cyto.cli import _flock_results
 from immport_cyto.cli._cluster_results import FILE, FOLDER, fcs_argument, load_any, names_of, names_option, record
-from immport_cyto.cli._common import collect_fcs, files_option, json_option
+from immport_cyto.cli._common import collect_fcs, counted, files_option, json_option
 from immport_cyto.exceptions import LinkError
 from immport_cyto.files import safe_name
 
@@ -126,11 +126,11 @@ def _groups(
     column, reference, paired = str(parameters["group"]), parameters["reference"], bool(parameters["paired"])
     covariates = str(parameters["covariates"] or "")
     if isinstance(model, cluster.FLOCK):
-        counted, warnings = flock.abundances(model, files, names)
+        amounts, warnings = flock.abundances(model, files, names)
     else:
-        counted, warnings = describing.abundances(model, files, names), []
+        amounts, warnings = describing.abundances(model, files, names), []
     found, notes = cluster.compare_groups(
-        counted, samples, column,
+        amounts, samples, column,
         reference=None if reference is None else str(reference), paired=paired, test=str(parameters["test"]),
         model=partial(meta.cluster_effects, covariates=covariates) if parameters["test"] == "model" else None,
     )  # fmt: skip
@@ -141,7 +141,7 @@ def _groups(
     if figures_dir:
         if isinstance(model, cluster.FlowSOM):
             _draw_trees(model, names, found, figures_dir)
-        _draw_shares(counted, samples, column, found, figures_dir, paired=paired)
+        _draw_shares(amounts, samples, column, found, figures_dir, paired=paired)
     levels = list(dict.fromkeys(found["level"]))
     clear = {level: int((found.loc[found["level"] == level, "q_value"] < 0.05).sum()) for level in levels}
     counts = {"files": len(files), "rows": len(found), "q_below_0.05": sum(clear.values())}
@@ -151,10 +151,9 @@ def _groups(
     else:
         record("cluster compare", json_path, [model], inputs, counts, warnings, parameters)
     first = found.iloc[0]
-    told = " and ".join(f"{clear[level]} {level}s" for level in reversed(levels))
-    click.echo(
-        f"{out_path}: {found['group'].nunique()} groups against {first['reference']}; q < 0.05 for {told}", err=True
-    )
+    told = " and ".join(counted(clear[level], level) for level in reversed(levels))
+    groups = counted(found["group"].nunique(), "group")
+    click.echo(f"{out_path}: {groups} against {first['reference']}; q < 0.05 for {told}", err=True)
 
 
 def _draw_trees(model: "FlowSOM", names: Mapping[int, str], found: "pd.DataFrame", figures_dir: Path) -> None:
@@ -170,7 +169,7 @@ def _draw_trees(model: "FlowSOM", names: Mapping[int, str], found: "pd.DataFrame
 
 
 def _draw_shares(
-    counted: "pd.DataFrame", samples: "pd.DataFrame", column: str, found: "pd.DataFrame", figures_dir: Path, *,
+    amounts: "pd.DataFrame", samples: "pd.DataFrame", column: str, found: "pd.DataFrame", figures_dir: Path, *,
     paired: bool,
 ) -> None:  # fmt: skip
     """Shares of metaclusters or populations in the samples of each group."""
@@ -179,7 +178,7 @@ def _draw_shares(
     rows = samples.drop_duplicates("file_name").set_index("file_name")
     subjects = {str(name): str(subject) or str(name) for name, subject in rows["subject_accession"].items()}
     figure = report.figures.group_abundances(
-        counted, rows[column].astype(str).str.strip().to_dict(), found[found["level"] != "node"],
+        amounts, rows[column].astype(str).str.strip().to_dict(), found[found["level"] != "node"],
         subjects=subjects if paired else None,
     )  # fmt: skip
     report.save(figure, figures_dir / "abundances.svg")
