@@ -96,7 +96,7 @@ def test_epochs_of_umap_are_counted(groups, monkeypatch, capsys, n, epochs):
 
 
 def test_umap_itself_tells_its_epochs(groups, capsys):
-    pytest.importorskip("umap")
+    pytest.importorskip("umap", reason="the extra umap is not installed")
     points = embed(groups[0], "umap")
     capsys.readouterr()
     assert np.array_equal(points, embed(groups[0], "umap", quiet=False))

@@ -27,8 +27,8 @@ imported = [name for name in ("numba", "pandas", "scipy", "sklearn") if name in 
 print(json.dumps([model.labels_.tolist(), imported]))
 """
 KERNELS = [
-    "assign", "by_node", "count_together", "cut_average_linkage", "describe", "middles", "scan", "squares",
-    "train_online",
+    "assign_euclidean", "by_node", "count_together", "cut_average_linkage", "describe", "middles", "scan", "squares",
+    "train_online_euclidean",
 ]  # fmt: skip
 
 

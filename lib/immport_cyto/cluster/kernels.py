@@ -20,7 +20,6 @@ from immport_cyto.cluster.lanes import (
     pull_nearest_manhattan,
 )
 
-EUCLIDEAN, MANHATTAN, CHEBYSHEV, COSINE = range(4)
 EXPONENT = np.uint32(0x7F800000)
 """The bits of a float32 that are all set exactly if it is not finite."""
 FAR = 1e300
@@ -49,23 +48,13 @@ def _one_plus(value, x):  # type: ignore[no-untyped-def]
 
 
 def _by_distance(make):  # type: ignore[no-untyped-def]
-    """A kernel for each distance by `make`, and the choice between them: a loop over events holds one distance only."""
-    euclidean = kernel(make(nearest_euclidean, pull_nearest_euclidean, _root))
-    manhattan = kernel(make(nearest_manhattan, pull_nearest_manhattan, _itself))
-    chebyshev = kernel(make(nearest_chebyshev, pull_nearest_chebyshev, _itself))
-    cosine = kernel(make(nearest_cosine, pull_nearest_cosine, _one_plus))
-
-    def choose(metric, *rest):  # type: ignore[no-untyped-def]
-        if metric == EUCLIDEAN:
-            euclidean(*rest)
-        elif metric == MANHATTAN:
-            manhattan(*rest)
-        elif metric == CHEBYSHEV:
-            chebyshev(*rest)
-        else:
-            cosine(*rest)
-
-    return kernel(choose)
+    """A kernel for each of `native.DISTANCES`, so that a loop over events holds one, and a first run compiles one."""
+    return (
+        kernel(make(nearest_euclidean, pull_nearest_euclidean, _root)),
+        kernel(make(nearest_manhattan, pull_nearest_manhattan, _itself)),
+        kernel(make(nearest_chebyshev, pull_nearest_chebyshev, _itself)),
+        kernel(make(nearest_cosine, pull_nearest_cosine, _one_plus)),
+    )
 
 
 @kernel
@@ -77,6 +66,7 @@ def _load(X, i, offset, inverse, x):  # type: ignore[no-untyped-def]
 
 def _assign(nearest, pull_nearest, finish):  # type: ignore[no-untyped-def]
     def assign(X, offset, inverse, codes, n_nodes, nodes, distances, x):  # type: ignore[no-untyped-def]
+        """Nearest node of each event and the distance to its code, into `nodes` and `distances`."""
         for i in range(X.shape[0]):
             _load(X, i, offset, inverse, x)
             winner, value = nearest(x, codes, n_nodes)
@@ -86,17 +76,12 @@ def _assign(nearest, pull_nearest, finish):  # type: ignore[no-untyped-def]
     return assign
 
 
-_assign_by_distance = _by_distance(_assign)
-
-
-@kernel
-def assign(X, offset, inverse, codes, n_nodes, metric, nodes, distances, x):  # type: ignore[no-untyped-def]
-    """Nearest node of each event and the distance to its code, into `nodes` and `distances`."""
-    _assign_by_distance(metric, X, offset, inverse, codes, n_nodes, nodes, distances, x)
+assign_euclidean, assign_manhattan, assign_chebyshev, assign_cosine = _by_distance(_assign)
 
 
 def _node_sums(nearest, pull_nearest, finish):  # type: ignore[no-untyped-def]
     def node_sums(X, offset, inverse, codes, sums, counts, x):  # type: ignore[no-untyped-def]
+        """Add the scaled events to the sums and counts (float64, int64) of their nearest nodes."""
         for i in range(X.shape[0]):
             _load(X, i, offset, inverse, x)
             winner, _ = nearest(x, codes, counts.shape[0])
@@ -107,19 +92,25 @@ def _node_sums(nearest, pull_nearest, finish):  # type: ignore[no-untyped-def]
     return node_sums
 
 
-_node_sums_by_distance = _by_distance(_node_sums)
-
-
-@kernel
-def node_sums(X, offset, inverse, codes, metric, sums, counts, x):  # type: ignore[no-untyped-def]
-    """Add the scaled events to the sums and counts (float64, int64) of their nearest nodes."""
-    _node_sums_by_distance(metric, X, offset, inverse, codes, sums, counts, x)
+node_sums_euclidean, node_sums_manhattan, node_sums_chebyshev, node_sums_cosine = _by_distance(_node_sums)
 
 
 def _train_online(nearest, pull_nearest, finish):  # type: ignore[no-untyped-def]
-    def train_online(X, order, first, n_steps, offset, inverse, codes, grid, schedule, rows, room):  # type: ignore[no-untyped-def]
-        (apart, near, near_apart), (radius, rate_first, rate_last) = grid, schedule
-        n_nodes, n_events, ahead = near.shape[0], order.shape[0], rows.shape[0] - 1
+    def train_online(  # type: ignore[no-untyped-def]
+        X, order, first, n_steps, offset, inverse, codes, apart, near, near_apart, radius, rate_first, rate_last,
+        rows, room,
+    ):  # fmt: skip
+        """Move `codes` in place by FlowSOM's online rule over the events ``X[order]``, the steps from `first` on.
+
+        Step t of `n_steps` T: the radius is ``radius (1 - t / T)``, 0.5 once below 1; the rate falls linearly; each
+        node within the radius of the winner (on the grid) moves by rate x (event - code). `apart` (uint16) has the
+        distances on the grid, nodes x padded nodes; `near` the groups of nodes by their distance from each node,
+        `near_apart` that distance (uint16, nodes x groups). The codes move in the pass that looks for the node
+        nearest to the next event; after the last one a pass more moves them. The events come from anywhere in memory,
+        so some are copied (scaled and padded) at a time into `rows`, between the last one before them and room for
+        one more, and the next ones prefetched. `room` has 32 floats for each group.
+        """
+        n_nodes, n_events, ahead = near.shape[0], order.shape[0], rows.shape[0] - 2
         winner, reach, rate = 0, np.int64(0), np.float32(0.0)
         for begin in range(0, n_events, ahead):
             end = min(begin + ahead, n_events)
@@ -129,7 +120,7 @@ def _train_online(nearest, pull_nearest, finish):  # type: ignore[no-untyped-def
                 event = order[t]
                 for d in range(X.shape[1]):
                     rows[t - begin + 1, d] = (X[event, d] - offset[d]) * inverse[d]
-            for t in range(begin, end):
+            for t in range(begin, end + 1 if end == n_events else end):
                 if t + ahead < n_events:
                     prefetch(X, np.int64(order[t + ahead]))
                 old, x = rows[t - begin], rows[t - begin + 1]
@@ -137,31 +128,13 @@ def _train_online(nearest, pull_nearest, finish):  # type: ignore[no-untyped-def
                 done = (first + t) / n_steps
                 reach = np.int64(radius * (1.0 - done))  # distances on the grid are whole numbers
                 rate = np.float32(rate_first - (rate_first - rate_last) * done)
-        last = rows[(n_events - 1) % ahead + 1]
-        pull_nearest(last, codes, n_nodes, last, apart, near, near_apart, room, winner, reach, rate)
 
     return train_online
 
 
-_train_online_by_distance = _by_distance(_train_online)
-
-
-@kernel
-def train_online(  # type: ignore[no-untyped-def]
-    X, order, first, n_steps, offset, inverse, codes, metric, apart, near, near_apart, radius, rate_first, rate_last,
-    rows, room,
-):  # fmt: skip
-    """Move `codes` in place by FlowSOM's online rule over the events ``X[order]``, the steps from `first` on.
-
-    Step t of `n_steps` T: the radius is ``radius (1 - t / T)``, 0.5 once below 1; the rate falls linearly; each node
-    within the radius of the winner (on the grid) moves by rate x (event - code). `apart` (uint16) has the distances on
-    the grid, nodes x padded nodes; `near` the groups of nodes by their distance from each node, `near_apart` that
-    distance (uint16, nodes x groups). The codes move in the pass that looks for the node nearest to the next event.
-    The events come from anywhere in memory, so some are copied (scaled and padded) at a time into `rows`, after the
-    last one before them, and the next ones prefetched. `room` has 32 floats for each group.
-    """
-    grid, schedule = (apart, near, near_apart), (radius, rate_first, rate_last)
-    _train_online_by_distance(metric, X, order, first, n_steps, offset, inverse, codes, grid, schedule, rows, room)
+train_online_euclidean, train_online_manhattan, train_online_chebyshev, train_online_cosine = _by_distance(
+    _train_online
+)
 
 
 @kernel

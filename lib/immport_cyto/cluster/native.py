@@ -125,7 +125,7 @@ class Kernel:
         module.get_function(native).name = symbol
         machine = _machine()
         builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options())
-        passes = builder.getModulePassManager()
+        passes = llvm.create_new_module_pass_manager()
         passes.add_global_dead_code_eliminate_pass()
         passes.add_strip_dead_prototype_pass()
         passes.run(module, builder)
@@ -213,23 +213,31 @@ def _engine() -> "llvm.ExecutionEngine":
     return llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
 
 
+DISTANCES = ("euclidean", "manhattan", "chebyshev", "cosine")
+
+
+class ByDistance:
+    """A kernel for each of `DISTANCES`, by its name and what it takes; called with the distance first."""
+
+    def __init__(self, name: str, parameters: str) -> None:
+        self._kernels = {distance: Kernel("kernels", f"{name}_{distance}", parameters) for distance in DISTANCES}
+
+    def __call__(self, distance: str, *arguments: Any) -> None:
+        """Call the kernel of a distance."""
+        self._kernels[distance](*arguments)
+
+
 AHEAD = 128
 """Events that `train_online` copies at a time."""
 
 _SCALING = "float32[:] float32[:]"
-assign = Kernel(
-    "kernels", "assign",
-    f"float32[:,:] {_SCALING} float32[:,:,:] int64 int64 int32[:] float32[:] float32[:]",
-)  # fmt: skip
-node_sums = Kernel(
-    "kernels", "node_sums",
-    f"float32[:,:] {_SCALING} float32[:,:,:] int64 float64[:,:] int64[:] float32[:]",
-)  # fmt: skip
-train_online = Kernel(
-    "kernels", "train_online",
-    f"float32[:,:] int32[:] int64 int64 {_SCALING} float32[:,:,:] int64 uint16[:,:] uint16[:,:] uint16[:,:] "
+assign = ByDistance("assign", f"float32[:,:] {_SCALING} float32[:,:,:] int64 int32[:] float32[:] float32[:]")
+node_sums = ByDistance("node_sums", f"float32[:,:] {_SCALING} float32[:,:,:] float64[:,:] int64[:] float32[:]")
+train_online = ByDistance(
+    "train_online",
+    f"float32[:,:] int32[:] int64 int64 {_SCALING} float32[:,:,:] uint16[:,:] uint16[:,:] uint16[:,:] "
     "float64 float64 float64 float32[:,:] float32[:]",
-)  # fmt: skip
+)
 smooth = Kernel("kernels", "smooth", "float64[:,:] float64[:,:] float64[:] float64[:,:] float64[:]")
 describe = Kernel("kernels", "describe", "int32[:] float32[:] int64 int64[:] bool[:]", "float64")
 by_node = Kernel("kernels", "by_node", "int32[:] float32[:] int64[:] float32[:]")

@@ -27,8 +27,7 @@ from immport_cyto.cluster.tiles import CHAINS, LANES, NODES, aligned, padded, ti
 from immport_cyto.exceptions import MissingExtraError
 
 ENGINES = ("online", "batch", "minisom")
-DISTANCES = ("euclidean", "manhattan", "chebyshev", "cosine")
-"""In the order of the numbers by which the kernels know them."""
+DISTANCES = native.DISTANCES
 RATE_FIRST, RATE_LAST = 0.05, 0.01
 SAMPLE = 2**19
 """Most events that the steps of the online rule are drawn from."""
@@ -74,11 +73,6 @@ class Codebook(NamedTuple):
     codes: Float32
     scaling: Scaling
     distance: str = "euclidean"
-
-    @property
-    def metric(self) -> int:
-        """Number of the distance in the native."""
-        return DISTANCES.index(self.distance)
 
 
 def grid_distance(grid: tuple[int, int]) -> NDArray[np.float64]:
@@ -168,11 +162,11 @@ def online(
     closest = apart.reshape(n, groups, NODES).min(axis=2)
     near = np.argsort(closest, axis=1, kind="stable").astype(np.uint16)
     near_apart = np.take_along_axis(closest, near, axis=1)
-    rows = np.zeros((native.AHEAD + 1, tiled.shape[1] * CHAINS), np.float32)
+    rows = np.zeros((native.AHEAD + 2, tiled.shape[1] * CHAINS), np.float32)
     room, first = aligned(2 * LANES * groups), 0
     for piece in order:
         native.train_online(
-            X, piece, first, n_steps, *book.scaling.kernel(), tiled, book.metric, apart, near, near_apart,
+            book.distance, X, piece, first, n_steps, *book.scaling.kernel(), tiled, apart, near, near_apart,
             first_radius(distance), RATE_FIRST, RATE_LAST, rows, room,
         )  # fmt: skip
         first += len(piece)
@@ -206,7 +200,7 @@ def node_sums(
         tiled = tile(book.codes)
         sums, counts = np.zeros(shape), np.zeros(shape[0], np.int64)
         for _, X in chunk.blocks():
-            native.node_sums(X, *book.scaling.kernel(), tiled, book.metric, sums, counts, padded(tiled))
+            native.node_sums(book.distance, X, *book.scaling.kernel(), tiled, sums, counts, padded(tiled))
         return sums, counts
 
     sums, counts = np.zeros(shape), np.zeros(shape[0], np.int64)
@@ -218,7 +212,8 @@ def node_sums(
 
 def nearest(X: Float32, book: Codebook, tiled: Float32, nodes: NDArray[np.int32], distances: Float32) -> None:
     """Fill `nodes` (0-based) and `distances` for events that were checked; `tiled` are the codes of `book`."""
-    native.assign(X, *book.scaling.kernel(), tiled, len(book.codes), book.metric, nodes, distances, padded(tiled))
+    scaling, n = book.scaling.kernel(), len(book.codes)
+    native.assign(book.distance, X, *scaling, tiled, n, nodes, distances, padded(tiled))
 
 
 def assign(
